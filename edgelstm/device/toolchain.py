@@ -1,0 +1,207 @@
+"""Sources -> firmware: compile, link, and write the images beside each other. The same sources give the same bytes."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgelstm.device.compilers import SANITIZER_FLAGS, Compiler, cache_environment
+from edgelstm.device.elf import read_elf
+from edgelstm.device.images import to_binary, to_intel_hex
+from edgelstm.device.linker_script import render_linker_script
+from edgelstm.device.process import run, tail
+from edgelstm.device.targets import Target
+from edgelstm.errors import OutputError, ProjectError, TargetError, ToolFailedError
+from edgelstm.resources import targets_dir, templates_dir
+
+OPTIMIZE_FLAGS = {"speed": "-O2", "balanced": "-O2", "size": "-Os"}
+WARNING_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow")
+_FREESTANDING_FLAGS = (
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables",
+)
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_OVERFLOW = re.compile(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A program for a target, and how it was built.
+
+    Attributes:
+        elf: the program; for the host an executable.
+        bin: its memory as raw bytes from the start of flash; None for the host, like the next two.
+        hex: the same as Intel HEX.
+        map: the linker's account of what lies where.
+        compiler: who built it.
+        sanitizers: what is checked while it runs, see `compilers.SANITIZER_FLAGS`.
+        warnings: what the compiler said about sources that it accepted, "" if nothing.
+    """
+
+    elf: Path
+    bin: Path | None
+    hex: Path | None
+    map: Path | None
+    compiler: Compiler
+    sanitizers: tuple[str, ...]
+    warnings: str
+
+
+def compile_firmware(
+    target: Target,
+    compiler: Compiler,
+    sources: Sequence[Path],
+    include_dirs: Sequence[Path],
+    output_dir: Path,
+    name: str,
+    *,
+    optimize: str = "balanced",
+    warnings_are_errors: bool = False,
+    timeout_s: float = 300,
+) -> Firmware:
+    """Build `name`.elf, .bin, .hex and .map (for the host: an executable called `name`) in `output_dir`.
+
+    The target's own sources (start-up, port, runtime) are added; the application defines `app_main` of port.h.
+
+    Args:
+        target: what to build for.
+        compiler: from `find_compiler` for the same target.
+        sources: C files; those of the target are added.
+        include_dirs: folders of headers; that of port.h is added.
+        output_dir: made if missing. Object files go to its folder `obj`.
+        name: of the files; letters, digits, - and _.
+        optimize: "speed", "balanced" or "size".
+        warnings_are_errors: refuse sources that the compiler warns about.
+        timeout_s: for each run of the compiler, in seconds.
+
+    Raises:
+        TargetError: it does not fit into the target's memory.
+        ToolFailedError: the compiler refused; the message has the command and the end of what it said.
+    """
+    if optimize not in OPTIMIZE_FLAGS:
+        raise ProjectError(f"optimize is {optimize!r}", f"choose one of {', '.join(OPTIMIZE_FLAGS)}")
+    if _FILE_NAME.fullmatch(name) is None:
+        raise ProjectError(f"{name[:80]!r} cannot name a firmware", "use letters, digits, - and _")
+    output_dir = output_dir.resolve()
+    try:
+        (output_dir / "obj").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
+    build = _Build(target, compiler, output_dir, timeout_s)
+    port = sorted((targets_dir() / "arch" / target.arch).glob("*.c"))
+    includes = [*include_dirs, templates_dir() / "c" / "app"]
+    common = _compile_flags(target, compiler, optimize, includes, _embedded_folders([*port, *sources], includes))
+    strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
+    objects, said = [], ""
+    for index, source in enumerate([*port, *(source.resolve() for source in sources)]):
+        result = Path("obj", f"{index:02d}-{source.stem}.o")
+        said += build.call([*common, *strict, "-c", str(source), "-o", str(result)])
+        objects.append(str(result))
+    if target.arch == "host":
+        build.link(objects, name, [])
+        return Firmware(output_dir / name, None, None, None, compiler, compiler.sanitizers, said)
+    return _link_for_chip(build, objects, name, said)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """Runs the compiler in the output folder."""
+
+    target: Target
+    compiler: Compiler
+    output_dir: Path
+    timeout_s: float
+
+    def call(self, options: Sequence[str]) -> str:
+        """Run the compiler; its output."""
+        argv = [*self.compiler.argv, *options]
+        completed = run(
+            argv,
+            timeout_s=self.timeout_s,
+            cwd=self.output_dir,
+            environment={"LC_ALL": "C", **cache_environment(self.output_dir)},
+        )
+        if completed.exit_code != 0:
+            self._explain_overflow(completed.output)
+            raise ToolFailedError(
+                f"{self.compiler.label} failed (exit code {completed.exit_code}):\n"
+                f"  $ {shlex.join(argv)}{tail(completed.output)}",
+                f"run the command in {self.output_dir} to see all of its output",
+            )
+        return completed.output
+
+    def link(self, objects: Sequence[str], name: str, options: Sequence[str]) -> str:
+        """Link to `name`, which is replaced only if all went well; the linker's output."""
+        unfinished = f"obj/{name}.linked"
+        flags = self.target.compiler_flags[self.compiler.family]
+        said = self.call([*flags, *_sanitizer_flags(self.compiler), *objects, *options, "-o", unfinished])
+        os.replace(self.output_dir / unfinished, self.output_dir / name)
+        return said
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a file of the output folder, at once."""
+        unfinished = self.output_dir / "obj" / name
+        unfinished.write_bytes(content)
+        return unfinished.replace(self.output_dir / name)
+
+    def _explain_overflow(self, output: str) -> None:
+        overflows = dict(_OVERFLOW.findall(output))
+        if overflows:
+            listed = ", ".join(f"{region.lower()} by {size} bytes" for region, size in overflows.items())
+            raise TargetError(
+                f"the firmware does not fit into {self.target.name}: it exceeds {listed}",
+                "choose --optimize size, fewer units, or a larger target",
+            )
+
+
+def _compile_flags(
+    target: Target, compiler: Compiler, optimize: str, include_dirs: Sequence[Path], embedded: Sequence[Path]
+) -> list[str]:
+    freestanding = () if target.arch == "host" else _FREESTANDING_FLAGS
+    return [
+        *target.compiler_flags[compiler.family],
+        "-std=c99",
+        OPTIMIZE_FLAGS[optimize],
+        "-g",
+        *(("-gno-record-gcc-switches",) if compiler.family == "gcc" else ()),
+        *freestanding,
+        *_sanitizer_flags(compiler),
+        *(f"-ffile-prefix-map={folder}=." for folder in embedded),
+        *(f"-I{folder.resolve()}" for folder in include_dirs),
+    ]
+
+
+def _sanitizer_flags(compiler: Compiler) -> tuple[str, ...]:
+    return SANITIZER_FLAGS[compiler.sanitizers].get(compiler.family, ())
+
+
+def _embedded_folders(sources: Sequence[Path], include_dirs: Sequence[Path]) -> Iterator[Path]:
+    """The folders whose paths the debug information would carry. A folder comes before what lies in it: the compilers
+    take the last that matches."""
+    folders = {source.resolve().parent for source in sources} | {folder.resolve() for folder in include_dirs}
+    yield from sorted(folders)
+
+
+def _link_for_chip(build: _Build, objects: Sequence[str], name: str, said: str) -> Firmware:
+    build.write("link.ld", render_linker_script(build.target).encode())
+    common = ["-nostdlib", "-T", "link.ld", "-Wl,--gc-sections", "-Wl,-e,reset_handler"]
+    # zig has no -Map; gcc's own arithmetic (64-bit division and the like) is in libgcc.
+    is_zig = build.compiler.family == "zig"
+    own = ["-Wl,--print-map"] if is_zig else [f"-Wl,-Map=obj/{name}.map", "-lgcc"]
+    output = build.link(objects, f"{name}.elf", [*common, *own])
+    account = output.encode() if is_zig else (build.output_dir / "obj" / f"{name}.map").read_bytes()
+    elf = read_elf(build.output_dir / f"{name}.elf")
+    return Firmware(
+        elf=build.output_dir / f"{name}.elf",
+        bin=build.write(f"{name}.bin", to_binary(elf.segments)),
+        hex=build.write(f"{name}.hex", to_intel_hex(elf.segments, elf.entry).encode()),
+        map=build.write(f"{name}.map", account),
+        compiler=build.compiler,
+        sanitizers=build.compiler.sanitizers,
+        warnings=said if is_zig else said + output,
+    )

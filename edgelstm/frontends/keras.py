@@ -1,0 +1,173 @@
+"""Keras files to the float model, without Keras.
+
+`read_keras` takes a `.keras` or `.h5` file apart, `build_float_model` builds our layers from it; what we
+cannot compile is collected over both and raised at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edgelstm.errors import ModelFormatError, UnsupportedModelError
+from edgelstm.frontends.keras_archive import read_archive
+from edgelstm.frontends.keras_chain import Chain, label, read_chain
+from edgelstm.frontends.keras_config import Shape, is_custom
+from edgelstm.frontends.keras_weights import read_weights
+from edgelstm.ir import FloatModel, Layer, SourceLayer, Tensor
+from edgelstm.ops import registry as ops_registry
+
+MOST_FEATURES = 1 << 16
+MOST_TIMESTEPS = 1 << 20
+
+
+class LayerRegistry(Protocol):
+    """What we can compile: `edgelstm.ops.registry`."""
+
+    @property
+    def KERAS_LAYERS(self) -> Mapping[str, type[Layer]]:  # noqa: N802
+        """Keras class name -> layer."""
+
+    @property
+    def VANISHING(self) -> frozenset[str]:  # noqa: N802
+        """Keras classes that compute nothing at inference."""
+
+
+@dataclass(frozen=True, eq=False)
+class KerasSource:
+    """A model as a Keras file describes it.
+
+    Attributes:
+        name: the model's name.
+        input_name: the input layer's name.
+        input_size: features of one time step; 0 where it is unknown, which `problems` then explains.
+        timesteps: length of the sequence, None where any length goes.
+        layers: in order of execution, without input layers.
+        problems: why the model cannot be compiled, as far as the file alone shows, one line each;
+            `build_float_model` raises them with its own.
+    """
+
+    name: str
+    input_name: str
+    input_size: int
+    timesteps: int | None
+    layers: tuple[SourceLayer, ...]
+    problems: tuple[str, ...] = ()
+
+
+def load_keras(path: Path) -> FloatModel:
+    """Read a `.keras` or `.h5` file as the float model.
+
+    Raises:
+        ModelFormatError: it is no such file, or is damaged.
+        UnsupportedModelError: it has layers or options that we do not compile; lists all of them.
+    """
+    return build_float_model(read_keras(path), ops_registry)
+
+
+def read_keras(path: Path) -> KerasSource:
+    """Take a file of Keras 2, tf_keras or Keras 3 apart; nothing in it runs.
+
+    Raises:
+        ModelFormatError: it is no such file, or is damaged.
+    """
+    archive = read_archive(path)
+    chain = read_chain(archive.model)
+    stored = read_weights(archive, [layer.place for layer in chain.layers])
+    layers = tuple(
+        SourceLayer(layer.class_name, layer.name, layer.config, weights.arrays, archive.keras_major)
+        for layer, weights in zip(chain.layers, stored, strict=True)
+    )
+    if not any(layer.weights for layer in layers) and any("units" in layer.config for layer in layers):
+        raise ModelFormatError(
+            f"{path.name} holds no weights",
+            "build or train the model before saving it, and save the whole model",
+        )
+    problems = [*archive.problems, *chain.problems]
+    for layer, weights in zip(layers, stored, strict=True):
+        problems += [f"{label(layer.name, layer.class_name)}: {problem}" for problem in weights.problems]
+    input_problems = list(_input_problems(chain, layers))
+    shape = chain.input_shape
+    return KerasSource(
+        name=chain.name,
+        input_name=chain.input_name or (f"{layers[0].name}_input" if layers else "input"),
+        input_size=0 if input_problems else _features(shape, layers),
+        timesteps=None if input_problems or shape is None else shape[1],
+        layers=layers,
+        problems=(*problems, *input_problems),
+    )
+
+
+def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatModel:
+    """Build our layers.
+
+    Raises:
+        UnsupportedModelError: naming everything in the model that we do not compile.
+    """
+    problems = [*source.problems, *_layer_problems(source, registry)]
+    if problems:
+        supported = ", ".join(sorted(registry.KERAS_LAYERS))
+        raise UnsupportedModelError(problems, f"supported layers: {supported}, in one straight line")
+    current = model_input = Tensor(source.input_name, source.input_size, is_sequence=True)
+    layers: list[Layer] = []
+    for layer in source.layers:
+        if layer.class_name not in registry.VANISHING:
+            layers += registry.KERAS_LAYERS[layer.class_name].from_keras(layer, current)
+            current = layers[-1].output
+    return FloatModel(source.name, model_input, tuple(layers), source.timesteps)
+
+
+def _features(shape: Shape | None, layers: tuple[SourceLayer, ...]) -> int:
+    """Size of one time step as the input states it, else as the first kernel implies it, else 0."""
+    stated = shape[2] if shape is not None and len(shape) == 3 else None
+    if stated is not None:
+        return stated
+    kernel = next((layer.weights[0] for layer in layers if layer.weights), None)
+    return kernel.shape[0] if kernel is not None and kernel.ndim == 2 else 0
+
+
+def _input_problems(chain: Chain, layers: tuple[SourceLayer, ...]) -> Iterator[str]:
+    if not layers:
+        if not chain.problems:
+            yield "the model has no layers"
+        return
+    shape = chain.input_shape
+    if shape is not None and len(shape) != 3:
+        sizes = ", ".join("?" if size is None else str(size) for size in shape[:6])
+        yield f"the input has the shape ({sizes}); expected (batch, time steps, features)"
+        return
+    timesteps = None if shape is None else shape[1]
+    if not 1 <= _features(shape, layers) <= MOST_FEATURES:
+        yield f"the number of input features is not stated, or not in 1..{MOST_FEATURES}"
+    if timesteps is not None and not 1 <= timesteps <= MOST_TIMESTEPS:
+        yield f"the input has {timesteps} time steps; expected 1..{MOST_TIMESTEPS}, or any number"
+
+
+def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[str]:
+    """Go through the chain. Where the order or the layer before is a problem, a guess avoids follow-ups."""
+    current: Tensor | None = Tensor(source.input_name, source.input_size, is_sequence=True)
+    for layer in source.layers:
+        if layer.class_name in registry.VANISHING:
+            continue
+        is_guess = current is None or bool(source.problems)
+        if current is None or is_guess:
+            current = _guessed_input(layer)
+        known = registry.KERAS_LAYERS.get(layer.class_name)
+        problems = known.keras_problems(layer, current) if known else [_why_unknown(layer.class_name)]
+        yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
+        is_unknown = bool(problems) or known is None or (is_guess and not layer.weights)
+        current = None if is_unknown else known.from_keras(layer, current)[-1].output
+
+
+def _guessed_input(layer: SourceLayer) -> Tensor:
+    """An input that `layer` accepts, as far as its kernel tells."""
+    size = layer.weights[0].shape[0] if layer.weights and layer.weights[0].ndim == 2 else 1
+    return Tensor("unknown", size, is_sequence=True)
+
+
+def _why_unknown(class_name: str) -> str:
+    if is_custom(class_name):
+        return "is a custom class; its code is not in the file and would not be run"
+    if class_name == "Lambda":
+        return "holds Python code, which is never run; express it with ordinary layers"
+    return "is not supported"

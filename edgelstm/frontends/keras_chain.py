@@ -1,0 +1,258 @@
+"""From the config of a Keras model to a straight chain of layers, or the reasons why it is none.
+
+Reads Sequential and Functional models, and models nested in them, as Keras 2, tf_keras and Keras 3 write
+them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgelstm.errors import ModelFormatError
+from edgelstm.frontends import keras_config as read
+from edgelstm.frontends.keras_graph import Node, chain_order, read_calls
+
+DEEPEST_NESTING = 8
+MOST_LAYERS = 1000
+
+_MODELS = frozenset({"Sequential", "Functional", "Model"})
+_FLOATS = frozenset({"float32", "float64"})
+_UNUSED_AT_INFERENCE = ("initializer", "regularizer", "constraint", "dtype", "quantization_config")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer's weights are.
+
+    Attributes:
+        group: the path in model.weights.h5, "layers/sequential/layers/lstm_1".
+        name: the layer's own name, or that of the wrapper around it.
+        outermost: the layer of the whole model that it is, or is nested in.
+        wrapped: the path from the wrapper's group to the layer's, "layer" or "".
+    """
+
+    group: str
+    name: str
+    outermost: str
+    wrapped: str = ""
+
+
+@dataclass(frozen=True)
+class ChainLayer:
+    """A layer of the chain.
+
+    Attributes:
+        class_name: Keras' name; "package>name" for a custom class, "TimeDistributed(LSTM)" for that wrapper.
+        name: unique in the chain; "model/layer" in a nested model.
+        config: the layer's config; that of the inner layer for a TimeDistributed Dense.
+        place: where its weights are.
+    """
+
+    class_name: str
+    name: str
+    config: Mapping[str, Any]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A model's layers, without input layers, in order of execution (of the file, where there are problems).
+
+    Attributes:
+        name: the model's name.
+        input_name: the name of the input layer, "" where the file has none.
+        input_shape: batch, time steps, features; None where the file does not state it.
+        layers: models nested in the model are dissolved, names become "model/layer".
+        problems: why it is no straight chain of ordinary float layers, one line each.
+    """
+
+    name: str
+    input_name: str
+    input_shape: read.Shape | None
+    layers: tuple[ChainLayer, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An element of "layers" in a model's config. `name` is unique in that model, `full_name` in all."""
+
+    class_name: str
+    name: str
+    full_name: str
+    config: Mapping[str, Any]
+    raw: Mapping[str, Any]
+    place: Place
+
+    @property
+    def label(self) -> str:
+        return label(self.full_name, self.class_name)
+
+
+def label(name: str, class_name: str) -> str:
+    """What messages call a layer."""
+    return f'layer "{name}" ({class_name})'
+
+
+def read_chain(model: Mapping[str, Any]) -> Chain:
+    """Read a serialized model, {"class_name": ..., "config": ...}; raises ModelFormatError."""
+    class_name = read.class_name(model)
+    if class_name not in _MODELS:
+        reason = f"the model is of the class {class_name}; only Sequential and Functional models can be read"
+        return Chain("model", "", None, (), (reason,))
+    chain = _read_model(model, scope=(), group="")
+    repeated = [name for name, count in Counter(layer.name for layer in chain.layers).items() if count > 1]
+    if repeated:
+        raise ModelFormatError(
+            f'two layers have the name "{repeated[0]}"', "rename one and save the model again"
+        )
+    return chain
+
+
+def _read_model(model: Mapping[str, Any], scope: tuple[str, ...], group: str) -> Chain:
+    """Read a model: `scope` names it and the models around it, `group` is its path in model.weights.h5."""
+    if len(scope) > DEEPEST_NESTING:
+        raise ModelFormatError(f"models are nested deeper than {DEEPEST_NESTING} levels", "flatten the model")
+    config = model.get("config")
+    config = read.mapping({"layers": config} if isinstance(config, list) else config, "the config of a model")
+    entries = _read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
+    problems: list[str] = []
+    if read.class_name(model) != "Sequential":
+        order, problems = chain_order({name: _node(entry) for name, entry in entries.items()}, config)
+        entries = {name: entries[name] for name in order}
+    inputs = [entry for entry in entries.values() if entry.class_name == "InputLayer"]
+    shapes = [read.shape(entry.config.get(key)) for entry in inputs[:1] for key in _BATCH_SHAPES]
+    shapes += [read.shape(config.get("build_input_shape")), _built_shape(model)]
+    layers: list[ChainLayer] = []
+    for entry in entries.values():
+        problems += [f"{entry.label}: {reason}" for reason in _entry_problems(entry)]
+        if entry.class_name in _MODELS:
+            inner = _read_model(entry.raw, (*scope, entry.name), f"{entry.place.group}/")
+            shapes += [] if layers else [inner.input_shape]
+            layers += inner.layers
+            problems += inner.problems
+        elif entry.class_name != "InputLayer":
+            if not layers:
+                shapes += [read.shape(entry.config.get(key)) for key in _BATCH_SHAPES] + [
+                    _built_shape(entry.raw)
+                ]
+            layers.append(_chain_layer(entry))
+    return Chain(
+        name=read.text(config.get("name", "model"), "the name of a model"),
+        input_name=inputs[0].full_name if inputs else "",
+        input_shape=next((shape for shape in shapes if shape is not None), None),
+        layers=tuple(layers),
+        problems=tuple(problems),
+    )
+
+
+_BATCH_SHAPES = ("batch_shape", "batch_input_shape")
+
+
+def _built_shape(item: Mapping[str, Any]) -> read.Shape | None:
+    built = item.get("build_config")
+    return read.shape(built.get("input_shape")) if isinstance(built, Mapping) else None
+
+
+def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> dict[str, _Entry]:
+    """Read a model's layers by name.
+
+    Keras names a weight group after the layer's class, and counts the layers of a class in the file's order.
+    """
+    if len(items) > MOST_LAYERS:
+        raise ModelFormatError(f"a model has {len(items)} layers, more than {MOST_LAYERS}", read.SAVE_AGAIN)
+    entries: dict[str, _Entry] = {}
+    counts: Counter[str] = Counter()
+    for item in items:
+        raw = read.mapping(item, "a layer")
+        class_name = read.class_name(raw)
+        config = read.mapping(raw.get("config"), f"the config of a layer ({class_name})")
+        name = read.text(raw.get("name", config.get("name")), f"the name of a layer ({class_name})")
+        if name in entries:
+            raise ModelFormatError(
+                f'two layers have the name "{name}"', "rename one and save the model again"
+            )
+        snake = _snake_case(class_name)
+        count = counts[snake]
+        counts[snake] += 1
+        entries[name] = _Entry(
+            class_name=class_name,
+            name=name,
+            full_name="/".join((*scope, name)),
+            config=config,
+            raw=raw,
+            place=Place(
+                group=f"{group}layers/{snake}" + (f"_{count}" if count else ""),
+                name=name,
+                outermost=scope[0] if scope else name,
+            ),
+        )
+    return entries
+
+
+def _snake_case(class_name: str) -> str:
+    name = class_name.rpartition(">")[2]
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _node(entry: _Entry) -> Node:
+    is_input = entry.class_name == "InputLayer"
+    return Node(entry.label, is_input, () if is_input else read_calls(entry.raw.get("inbound_nodes", [])))
+
+
+def _chain_layer(entry: _Entry) -> ChainLayer:
+    """A TimeDistributed Dense is a Dense: that works on the last axis anyway."""
+    if entry.class_name != "TimeDistributed":
+        return ChainLayer(entry.class_name, entry.full_name, entry.config, entry.place)
+    inner = read.mapping(entry.config.get("layer"), "the layer in a TimeDistributed")
+    inner_class = read.class_name(inner)
+    config = read.mapping(inner.get("config"), "the config of the layer in a TimeDistributed")
+    if inner_class != "Dense":
+        return ChainLayer(f"TimeDistributed({inner_class})", entry.full_name, entry.config, entry.place)
+    place = Place(entry.place.group, entry.place.name, entry.place.outermost, wrapped="layer")
+    return ChainLayer(inner_class, entry.full_name, config, place)
+
+
+def _entry_problems(entry: _Entry) -> Iterator[str]:
+    """What makes a layer unfit whatever its class."""
+    if entry.class_name in _MODELS:
+        return
+    yield from _precision_problems(entry.config)
+    if entry.class_name == "InputLayer":
+        for kind in ("sparse", "ragged", "optional"):
+            if entry.config.get(kind):
+                yield f"{kind} inputs are not supported"
+    if entry.class_name == "TimeDistributed" and isinstance(inner := entry.config.get("layer"), Mapping):
+        yield from _precision_problems(read.mapping(inner.get("config"), "the config of a wrapped layer"))
+    if entry.class_name != "Lambda" and not read.is_custom(entry.class_name):
+        for option, code in _code(entry.config, ""):
+            yield f"{option} is the Python code {code}, which is not in the file and never run"
+
+
+def _precision_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    policy = config.get("dtype")
+    if isinstance(policy, Mapping):
+        inner = read.mapping(policy.get("config"), "the config of a dtype policy")
+        policy = inner.get("name") or inner.get("mode") or read.class_name(policy)
+    if policy is not None and policy not in _FLOATS:
+        name = ascii(policy)[:60]
+        yield f"has the dtype policy {name}; give the float32 model, quantizing is done here"
+
+
+def _code(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """(option, name) of each function or custom object in a config that would matter at inference."""
+    if isinstance(value, Mapping):
+        if "class_name" in value:
+            name = read.class_name(value)
+            if read.is_custom(name) or name in ("function", "__lambda__"):
+                yield key, ascii(value.get("config"))[:60] if name.endswith("function") else name
+                return
+        for inner_key, item in value.items():
+            if not inner_key.endswith(_UNUSED_AT_INFERENCE):
+                yield from _code(item, key or inner_key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _code(item, key)

@@ -1,0 +1,328 @@
+"""The model in memory: what flows between layers, and what every layer implements.
+
+Time is part of the graph: each tensor is a sequence (one vector of `size` values per time step) or a single
+vector. A `FloatModel` holds `Layer`s with float weights, a `Model` the same graph as integer `Op`s. Nothing here
+reads or writes files.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from edgelstm.numerics.contracts import Contract
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.signedinteger[Any]]
+AnyArray = npt.NDArray[Any]
+
+Observe = Callable[[str, FloatArray], None]
+"""Called by `Layer.forward` with the name and values of each array whose range calibration needs."""
+
+Ranges = Mapping[str, tuple[float, float]]
+"""(minimum, maximum) of each observed array, by name."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector."""
+
+    name: str
+    size: int
+    is_sequence: bool
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """real = scale * (stored - zero_point). `scale` is a value that float32 represents exactly."""
+
+    scale: float
+    zero_point: int = 0
+    dtype: str = "int8"
+
+
+@dataclass(frozen=True, eq=False)
+class TfliteTensor:
+    """A tensor as a .tflite file describes it; two mentions with one name are one tensor.
+
+    `dtype` is numpy's name. `scales` is empty for an unquantized tensor, has one entry per tensor, or one per slice
+    along `axis`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0
+    data: AnyArray | None = None
+    is_variable: bool = False
+
+
+@dataclass(frozen=True)
+class QuantizedTensor(Tensor):
+    """An integer tensor between ops."""
+
+    quantization: Quantization
+
+    def to_tflite(self, batch: int, timesteps: int) -> TfliteTensor:
+        """Describe it for a .tflite file: (batch, timesteps, size), or (batch, size) for a vector."""
+        leading = (batch, timesteps) if self.is_sequence else (batch,)
+        quantization = self.quantization
+        return TfliteTensor(
+            self.name,
+            (*leading, self.size),
+            quantization.dtype,
+            (quantization.scale,),
+            (quantization.zero_point,),
+        )
+
+    @classmethod
+    def from_tflite(cls, tensor: TfliteTensor, *, is_sequence: bool) -> Self:
+        """Take size, scale and zero point from a file's description."""
+        quantization = Quantization(tensor.scales[0], tensor.zero_points[0], tensor.dtype)
+        return cls(tensor.name, tensor.shape[-1], is_sequence, quantization)
+
+
+@dataclass(frozen=True)
+class SourceLayer:
+    """A layer as a Keras file describes it, before we know whether we can compile it.
+
+    Attributes:
+        class_name: Keras' class name, "LSTM".
+        name: the user's name for the layer.
+        config: the layer's `config` object, plain JSON values. Never executed.
+        weights: the layer's variables in the order Keras stores them.
+        keras_major: 2 for Keras 2 and tf_keras, 3 for Keras 3 (defaults differ between them).
+    """
+
+    class_name: str
+    name: str
+    config: Mapping[str, Any]
+    weights: tuple[FloatArray, ...] = ()
+    keras_major: int = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(ABC):
+    """A layer with float weights, as trained."""
+
+    name: str
+    input: Tensor
+    output: Tensor
+
+    @classmethod
+    @abstractmethod
+    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
+        """Say what in `source` we do not compile, one line each, without the layer's name; [] if all is well."""
+
+    @classmethod
+    @abstractmethod
+    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> "tuple[Layer, ...]":
+        """Build the layers that `source` stands for (several where an activation becomes a layer of its own)."""
+
+    @abstractmethod
+    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
+        """Compute a whole batch in float: (batch, time, size) or (batch, size), as the input tensor says."""
+
+    @abstractmethod
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> "Op":
+        """Choose scales from the observed ranges and round the weights."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """How many trained numbers the layer holds."""
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A chain of float layers. `timesteps` is None where the model accepts any sequence length."""
+
+    name: str
+    input: Tensor
+    layers: tuple[Layer, ...]
+    timesteps: int | None
+
+    @property
+    def output(self) -> Tensor:
+        """What the last layer yields."""
+        return self.layers[-1].output if self.layers else self.input
+
+    def forward(self, inputs: FloatArray, observe: Observe = lambda name, values: None) -> FloatArray:
+        """Compute the whole model in float on (batch, time, size); reports input and every output to `observe`."""
+        values = inputs
+        observe(self.input.name, values)
+        for layer in self.layers:
+            values = layer.forward(values, observe)
+            observe(layer.output.name, values)
+        return values
+
+    @property
+    def parameters(self) -> int:
+        """How many trained numbers the model holds."""
+        return sum(layer.parameters for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class StateArray:
+    """Recurrent state that an op keeps from one step to the next. The C struct, reset, simulator and verifier all
+    read this one declaration.
+
+    Attributes:
+        name: "hidden" or "cell"; unique within the op.
+        dtype: "int8" or "int16".
+        size: number of elements.
+        initial: the stored value of every element after a reset.
+        quantization: scale and zero point, for readers and oracles.
+    """
+
+    name: str
+    dtype: str
+    size: int
+    initial: int
+    quantization: Quantization
+
+
+@dataclass(frozen=True)
+class TfliteOperator:
+    """An operator as a .tflite file describes it. `builtin` is the schema's name, `options` its options table's
+    fields in snake_case; an absent input is None."""
+
+    builtin: str
+    inputs: tuple[TfliteTensor | None, ...]
+    outputs: tuple[TfliteTensor, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    intermediates: tuple[TfliteTensor, ...] = ()
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class TfliteModel:
+    """A .tflite file's contents: one subgraph, operators in execution order."""
+
+    operators: tuple[TfliteOperator, ...]
+    inputs: tuple[TfliteTensor, ...]
+    outputs: tuple[TfliteTensor, ...]
+    description: str = ""
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A constant array of the generated C.
+
+    Attributes:
+        name: unique within the op, "kernel".
+        values: integers of the dtype that the C array has.
+        role: "weights", "tables" or "other_constants", for the memory report.
+        comment: shape, meaning and Q format.
+        is_matrix: int8 (rows, columns) to be multiplied by a vector: stored in the instruction set's weight layout.
+    """
+
+    name: str
+    values: AnyArray
+    role: str
+    comment: str
+    is_matrix: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Op(ABC):
+    """An integer operation on one time step (or one vector)."""
+
+    kind: ClassVar[str]
+    """Names the op's C template, `templates/c/ops/<kind>.c.j2`."""
+
+    library: ClassVar[tuple[str, ...]] = ()
+    """C library headers the template calls, beside the instruction set's and fixedpoint.h."""
+
+    output_state: ClassVar[str] = ""
+    """The state array that is also the op's output, so that no buffer is needed; "" if none is."""
+
+    is_alias: ClassVar[bool] = False
+    """Whether the output is the input's bytes unchanged, so that the op needs no code."""
+
+    name: str
+    input: QuantizedTensor
+    output: QuantizedTensor
+
+    @property
+    def state(self) -> tuple[StateArray, ...]:
+        """Recurrent state, in the order of `simulate`'s state tuple."""
+        return ()
+
+    @abstractmethod
+    def simulate(
+        self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
+    ) -> tuple[IntArray, tuple[IntArray, ...]]:
+        """Compute one step in integers.
+
+        Args:
+            contract: the rounding rules.
+            values: (batch, input size) stored integers.
+            state: one (batch, size) array for each of `self.state`.
+
+        Returns:
+            (batch, output size) stored integers and the new state. Nothing is modified in place.
+        """
+
+    @property
+    @abstractmethod
+    def macs(self) -> int:
+        """Multiply-accumulates of one step."""
+
+    @property
+    def parameters(self) -> int:
+        """How many trained integers (weights and biases) the op holds."""
+        return 0
+
+    def problems(self, contract: Contract) -> list[str]:
+        """Say where 32-bit arithmetic would overflow, so that C could differ from the simulator; [] if nowhere."""
+        return []
+
+    def constants(self, contract: Contract) -> tuple[Constant, ...]:
+        """Constant arrays of the op's C."""
+        return ()
+
+    def facts(self, contract: Contract) -> object:
+        """What the C template needs beside the op itself: multipliers, limits."""
+        return None
+
+    @abstractmethod
+    def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
+        """Describe the op as TFLite operators on tensors named after `self.input.name` and `self.output.name`."""
+
+    @classmethod
+    @abstractmethod
+    def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
+        """Rebuild the op from an operator of a file; raises UnsupportedModelError."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A quantized model: a chain of ops under one arithmetic contract. `timesteps` is the window of `run`."""
+
+    name: str
+    input: QuantizedTensor
+    ops: tuple[Op, ...]
+    timesteps: int
+    contract: Contract
+
+    @property
+    def output(self) -> QuantizedTensor:
+        """What the last op yields."""
+        return self.ops[-1].output if self.ops else self.input
+
+    @property
+    def parameters(self) -> int:
+        """How many integers (weights and biases) the model holds."""
+        return sum(op.parameters for op in self.ops)
+
+    @property
+    def macs_per_step(self) -> int:
+        """Multiply-accumulates of all ops for one time step (vector ops included once)."""
+        return sum(op.macs for op in self.ops)

@@ -1,0 +1,259 @@
+"""Exact int16 sigmoid and tanh of the two contracts, and the tables from which C computes them.
+
+`sigmoid` and `tanh` define the functions: slow, direct transcriptions of what the runtimes compute. `half_sigmoid`
+is the closed form that `templates/c/activations/litert_size.h` evaluates, `ExponentialTable` the 1 KB table of
+`litert_balanced.h.j2`. A test compares all of them on all 65,536 inputs, in Python and in compiled C.
+
+Formats: inputs are Q(n).(15-n) with n integer bits (sigmoid: 3), outputs Q0.15.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from edgelstm.numerics.contracts import Contract
+from edgelstm.numerics.fixedpoint import Int64Array, rounding_shift, saturate16
+
+# exp(-2^k) for k = -2..4 in Q0.15, rounded from gemmlowp's 32-bit constants.
+_EXP_FACTORS = {-2: 25520, -1: 19875, 0: 12055, 1: 4435, 2: 600, 3: 11, 4: 0}
+_EXP_MINUS_EIGHTH = 28918
+_ONE_THIRD = 10923
+_NEWTON_48_17 = 23130  # Q2.13
+_NEWTON_32_17 = 15420  # Q2.13
+
+# TFLM's table is round(65536 / (1 + exp(-i / 24))), off by one (upwards) at these indices.
+_TFLM_TABLE_PLUS_ONE = (
+    *(
+        4,
+        8,
+        12,
+        14,
+        15,
+        16,
+        17,
+        19,
+        20,
+        21,
+        22,
+        25,
+        27,
+        28,
+        29,
+        30,
+        31,
+        33,
+        34,
+        35,
+        37,
+        39,
+        40,
+        41,
+        43,
+        44,
+        45,
+    ),
+    *(46, 49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255),
+)
+
+
+def _mul(a: Int64Array, b: Int64Array | int) -> Int64Array:
+    """Rounded Q0.15 product: floor((a*b + 2^14) / 2^15), saturated to int16."""
+    return np.minimum((a * b + 2**14) >> 15, 32767)
+
+
+def _exp_on_negative(values: Int64Array, integer_bits: int) -> Int64Array:
+    """exp(a) for a <= 0 in Q(integer_bits), result Q0.15 (gemmlowp exp_on_negative_values)."""
+    fraction_bits = 15 - integer_bits
+    quarter = 1 << (fraction_bits - 2)
+    remainder = (values & (quarter - 1)) - quarter
+    x = saturate16(remainder << integer_bits) + 4096
+    x2 = _mul(x, x)
+    x3 = _mul(x2, x)
+    x4 = _mul(x2, x2)
+    series = rounding_shift(_mul(rounding_shift(x4, 2) + x3, _ONE_THIRD) + x2, 1)
+    result = saturate16(_EXP_MINUS_EIGHTH + _mul(x + series, _EXP_MINUS_EIGHTH))
+    steps = remainder - values
+    for exponent, factor in _EXP_FACTORS.items():
+        if exponent < integer_bits:
+            bit = 1 << (fraction_bits + exponent)
+            result = np.where(steps & bit, _mul(result, factor), result)
+    if integer_bits > 5:
+        result = np.where(values < -(1 << (20 - integer_bits)), 0, result)
+    return np.where(values == 0, 32767, result)
+
+
+def _two_over_one_plus(values: Int64Array) -> Int64Array:
+    """2 / (1 + a) for a in Q0.15, result Q2.13, by three Newton steps."""
+    total = values + 32767
+    half = np.where(total >= 0, (total + 1) // 2, -((1 - total) // 2))
+    x = _NEWTON_48_17 + _mul(half, -_NEWTON_32_17)
+    for _ in range(3):
+        error = 8192 - _mul(half, x)
+        x = x + saturate16(_mul(x, error) << 2)
+    return x
+
+
+def _litert_sigmoid(values: Int64Array) -> Int64Array:
+    magnitude = np.where(values == -32768, -32768, -np.abs(values))
+    result = saturate16(_two_over_one_plus(_exp_on_negative(magnitude, 3)) << 1)
+    return np.where(values == 0, 16384, np.where(values > 0, result, 32767 - result))
+
+
+def _litert_tanh(values: Int64Array, integer_bits: int) -> Int64Array:
+    magnitude = -np.abs(values)
+    ratio = _two_over_one_plus(_exp_on_negative(magnitude, integer_bits + 1))
+    result = saturate16((ratio - 8192) << 2)
+    return np.where(values == 0, 0, np.sign(values) * result)
+
+
+def tflm_table() -> npt.NDArray[np.uint16]:
+    """TFLM's 256-entry sigmoid table, sigmoid(i / 24) in Q0.16 (the last entry is 65535)."""
+    index = np.arange(256)
+    table = np.floor(65536.0 / (1.0 + np.exp(-index / 24.0)) + 0.5).astype(np.int64)
+    table[list(_TFLM_TABLE_PLUS_ONE)] += 1
+    return np.minimum(table, 65535).astype(np.uint16)
+
+
+def _interpolate(magnitude: Int64Array, bits: int) -> Int64Array:
+    """Linear interpolation in the TFLM table at magnitude / 2^bits, result Q0.(16 + bits)."""
+    table = tflm_table().astype(np.int64)
+    index = np.minimum(magnitude >> bits, 254)
+    inside = (table[index] << bits) + (magnitude & ((1 << bits) - 1)) * (table[index + 1] - table[index])
+    beyond = (0x7FFF << 10) if bits == 9 else (0xFFFF << 8)
+    return np.where((magnitude >> bits) >= 255, beyond, inside)
+
+
+def _tflm_sigmoid(values: Int64Array) -> Int64Array:
+    scaled = 3 * values
+    result = _interpolate(np.abs(scaled), 9)
+    return np.where(scaled >= 0, (result + 512) >> 10, ((1 << 25) - result + 511) >> 10)
+
+
+def _tflm_tanh(values: Int64Array, integer_bits: int) -> Int64Array:
+    left = integer_bits - 3
+    scaled = values * (3 << left) if left >= 0 else (3 * values + (1 << (-left - 1))) >> -left
+    result = _interpolate(np.abs(scaled), 8)
+    return np.where(scaled >= 0, (result - 2**23 + 128) >> 8, (-result + 2**23 + 127) >> 8)
+
+
+@lru_cache(maxsize=16)
+def _lookup(contract: Contract, function: str, integer_bits: int) -> npt.NDArray[np.int16]:
+    """All 65,536 results, indexed by the input's unsigned 16-bit pattern."""
+    values = np.arange(65536, dtype=np.int64)
+    values = np.where(values >= 32768, values - 65536, values)
+    if contract is Contract.LITERT:
+        result = _litert_sigmoid(values) if function == "sigmoid" else _litert_tanh(values, integer_bits)
+    else:
+        result = _tflm_sigmoid(values) if function == "sigmoid" else _tflm_tanh(values, integer_bits)
+    table = result.astype(np.int16)
+    table.setflags(write=False)
+    return table
+
+
+def sigmoid(contract: Contract, values: Int64Array) -> Int64Array:
+    """Sigmoid of Q3.12 values, result Q0.15."""
+    return _lookup(contract, "sigmoid", 3)[values & 0xFFFF].astype(np.int64)
+
+
+def tanh(contract: Contract, values: Int64Array, integer_bits: int) -> Int64Array:
+    """Hyperbolic tangent of Q(integer_bits).(15 - integer_bits) values, 0..6 integer bits, result Q0.15."""
+    return _lookup(contract, "tanh", integer_bits)[values & 0xFFFF].astype(np.int64)
+
+
+def _round_mul(a: Int64Array, b: Int64Array | int) -> Int64Array:
+    return (a * b + 2**14) >> 15
+
+
+def exponential(index: Int64Array, exponent_bits: int) -> Int64Array:
+    """exp of the negated argument in closed form; `index` is |x| - 1 in steps of 2^(exponent_bits - 15).
+
+    Equals `_exp_on_negative` in Q0.15 for 1..7 exponent bits; restated so that C needs neither saturation nor signs.
+    """
+    quarter_bits = 13 - exponent_bits
+    quarter = 1 << quarter_bits
+    u = ((quarter >> 1) - 1 - (index & (quarter - 1))) << exponent_bits
+    u2 = _round_mul(u, u)
+    u3 = _round_mul(u2, u)
+    u4 = (u2 * u2 + 81920) >> 17
+    series = _round_mul(u4 + u3, _ONE_THIRD) + u2
+    result = _EXP_MINUS_EIGHTH + _round_mul(u + ((series + 1) >> 1), _EXP_MINUS_EIGHTH)
+    for bit, factor in enumerate((25520, 19875, 12055, 4435, 600, 11)):
+        result = np.where((index >> (quarter_bits + bit)) & 1, _round_mul(result, factor), result)
+    return np.where(index >> (quarter_bits + 6), 0, result)
+
+
+def reciprocal(exponent: Int64Array) -> Int64Array:
+    """1 / (1 + e) for e in Q0.15, result Q1.14: three Newton steps on values that stay in range."""
+    half = (exponent + 32768) >> 1
+    x = (_NEWTON_48_17 * 2**15 + 2**14 - _NEWTON_32_17 * half) >> 15
+    for _ in range(3):
+        error = (half * x + 2**14 - 2**28) >> 15
+        x = x + (((2**14 - x * error) >> 15) << 2)
+    return x
+
+
+def half_sigmoid(magnitude: Int64Array, exponent_bits: int) -> Int64Array:
+    """1 / (1 + exp(-z)) in Q1.14 for magnitude > 0 in Q(exponent_bits): the one function behind both activations.
+
+    sigmoid = min(2K, 32767) with 3 exponent bits, tanh = min(4K - 32768, 32767) with one more than the input has.
+    """
+    return np.where(magnitude == 0, 8192, reciprocal(exponential(magnitude - 1, exponent_bits)))
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentialTable:
+    """exp(-(j + 1) / 4096) for j < 4096, that is on [0, 1), exactly, in 1 KB.
+
+    128 pieces of 32 arguments: e = ((base - slope * k) >> 6) + bit for k = 0..31. A word of `pieces` holds the base
+    (Q0.21) in its upper 23 bits and the slope below; a word of `residuals` one bit per argument, k = 0 lowest.
+    """
+
+    pieces: npt.NDArray[np.uint32]
+    residuals: npt.NDArray[np.uint32]
+
+    SLOPE_BITS = 9
+    FRACTION_BITS = 6
+
+    def evaluate(self, index: Int64Array) -> Int64Array:
+        """Look `index` (0..4095) up, as the C does."""
+        piece = self.pieces[index >> 5].astype(np.int64)
+        k = index & 31
+        line = (piece >> self.SLOPE_BITS) - (piece & ((1 << self.SLOPE_BITS) - 1)) * k
+        bit = (self.residuals[index >> 5].astype(np.int64) >> k) & 1
+        return (line >> self.FRACTION_BITS) + bit
+
+
+@lru_cache(maxsize=1)
+def exponential_table() -> ExponentialTable:
+    """Fit the table to `exponential` and check every entry."""
+    index = np.arange(4096, dtype=np.int64)
+    exact = exponential(index, 3)
+    fraction = 1 << ExponentialTable.FRACTION_BITS
+    k = np.arange(32, dtype=np.int64)
+    pieces, residuals = [], []
+    for row in exact.reshape(128, 32):
+        base, slope, bits = _fit_piece(row, k, fraction)
+        pieces.append(base << ExponentialTable.SLOPE_BITS | slope)
+        residuals.append(int(sum(int(bit) << place for place, bit in enumerate(bits))))
+    table = ExponentialTable(np.array(pieces, dtype=np.uint32), np.array(residuals, dtype=np.uint32))
+    if not np.array_equal(table.evaluate(index), exact):
+        raise AssertionError("the exponential table does not reproduce the function")
+    return table
+
+
+def _fit_piece(row: Int64Array, k: Int64Array, fraction: int) -> tuple[int, int, Int64Array]:
+    """Find base and slope so that row - floor(line) is 0 or 1 everywhere."""
+    centre = round(float(row[0] - row[-1]) / 31 * fraction)
+    for offset in sorted(range(-64, 65), key=abs):
+        slope = centre + offset
+        if not 0 <= slope < 1 << ExponentialTable.SLOPE_BITS:
+            continue
+        # row - 1 <= floor((base - slope*k) / fraction) <= row
+        lowest = int(np.max((row - 1) * fraction + slope * k))
+        highest = int(np.min(row * fraction + fraction - 1 + slope * k))
+        if lowest <= highest:
+            base = (lowest + highest) // 2
+            return base, slope, row - ((base - slope * k) >> ExponentialTable.FRACTION_BITS)
+    raise AssertionError("no line fits this piece of the exponential")

@@ -1,0 +1,120 @@
+"""Fixed-point primitives on int64 arrays that hold int32 values. Each has a C twin `el_<name>` in `templates/c/isa`.
+
+Formulas: gemmlowp's fixedpoint.h and TensorFlow Lite's quantization_util.h, as measured in the project's numerics
+notes. `>>` is an arithmetic shift, that is division rounded towards minus infinity.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Int64Array = npt.NDArray[np.int64]
+
+INT32_MIN = -(2**31)
+INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """A positive real number as mantissa * 2^(shift - 31), mantissa in [2^30, 2^31), or 0."""
+
+    mantissa: int
+    shift: int
+
+    @property
+    def real(self) -> float:
+        """The number it stands for."""
+        return math.ldexp(self.mantissa, self.shift - 31)
+
+
+def quantize_multiplier(real: float) -> Multiplier:
+    """Express a real multiplier by a 31-bit mantissa and a power of two; below 2^-32 it becomes 0."""
+    if real == 0.0:
+        return Multiplier(0, 0)
+    fraction, shift = math.frexp(real)
+    mantissa = math.floor(fraction * 2.0**31 + 0.5)
+    if mantissa == 2**31:
+        mantissa, shift = 2**30, shift + 1
+    if shift < -31:
+        return Multiplier(0, 0)
+    return Multiplier(mantissa, shift)
+
+
+def saturate8(values: Int64Array) -> Int64Array:
+    """Clamp to int8."""
+    return np.clip(values, -128, 127)
+
+
+def saturate16(values: Int64Array) -> Int64Array:
+    """Clamp to int16."""
+    return np.clip(values, -32768, 32767)
+
+
+def saturate32(values: Int64Array) -> Int64Array:
+    """Clamp to int32."""
+    return np.clip(values, INT32_MIN, INT32_MAX)
+
+
+def wrap32(values: Int64Array) -> Int64Array:
+    """Keep the low 32 bits as a signed number, as two's complement arithmetic does."""
+    return ((values + 2**31) & 0xFFFFFFFF) - 2**31
+
+
+def high_multiply(a: Int64Array, b: Int64Array | int) -> Int64Array:
+    """Rounded high half of 2*a*b for int32 (VQRDMULH): floor((a*b + 2^30) / 2^31), saturated."""
+    return np.minimum((a * b + 2**30) >> 31, INT32_MAX)
+
+
+def rounding_shift(values: Int64Array, shift: int) -> Int64Array:
+    """Divide by 2^shift, to nearest, ties away from zero."""
+    if shift == 0:
+        return values
+    half = 1 << (shift - 1)
+    return (values + half - (values < 0)) >> shift
+
+
+def requantize(accumulator: Int64Array, multiplier: Multiplier) -> Int64Array:
+    """Multiply by a real factor with two roundings: left shift (wrapping), high multiply, rounding right shift."""
+    shifted = wrap32(accumulator << max(multiplier.shift, 0))
+    return rounding_shift(high_multiply(shifted, multiplier.mantissa), max(-multiplier.shift, 0))
+
+
+def requantize_once(accumulator: Int64Array, multiplier: Multiplier) -> Int64Array:
+    """Multiply by a real factor with one rounding, ties away from zero.
+
+    LiteRT's reference kernel does this in float64, and so rounds exact ties away from zero; `exact_multiplier`
+    finds the mantissa with which both agree.
+    """
+    return rounding_shift(accumulator * multiplier.mantissa, 31 - multiplier.shift)
+
+
+@lru_cache(maxsize=4096)
+def exact_multiplier(real: float, reach: int) -> Multiplier | None:
+    """The multiplier with which `requantize_once` equals a float64 product rounded half away from zero.
+
+    Both are monotone, so they agree everywhere if they agree around each of the accumulators where an int8 result
+    steps. The nearest mantissa nearly always does; its neighbours serve where a step falls on a tie.
+
+    Args:
+        real: the factor.
+        reach: the largest accumulator magnitude that occurs.
+
+    Returns:
+        None if no mantissa near `real` agrees for all accumulators within +-reach.
+    """
+    nearest = quantize_multiplier(real)
+    steps = np.arange(-257, 257, dtype=np.float64) + 0.5
+    around = np.rint(steps / real)[:, None] + np.arange(-2.0, 3.0)
+    accumulators = around[np.abs(around) <= reach].astype(np.int64)
+    product = accumulators.astype(np.float64) * real
+    wanted = np.trunc(product + np.copysign(0.5, product)).astype(np.int64)
+    for offset in (0, 1, -1, 2, -2):
+        mantissa = nearest.mantissa + offset
+        if 2**30 <= mantissa < 2**31:
+            candidate = Multiplier(mantissa, nearest.shift)
+            if np.array_equal(requantize_once(accumulators, candidate), wanted):
+                return candidate
+    return None

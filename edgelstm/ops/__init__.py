@@ -1,0 +1,1 @@
+"""The layers we compile, one file each; `registry` lists them."""

@@ -1,0 +1,112 @@
+"""LastStep: from a sequence to the vector of its last step. It costs nothing in C: the value already stands there."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.ir import (
+    FloatArray,
+    IntArray,
+    Layer,
+    Observe,
+    Op,
+    QuantizedTensor,
+    Ranges,
+    SourceLayer,
+    Tensor,
+    TfliteOperator,
+    TfliteTensor,
+)
+from edgelstm.numerics.contracts import Contract
+
+_LAST_STEP_OPTIONS = {"begin_mask": 5, "end_mask": 5, "shrink_axis_mask": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class LastStepLayer(Layer):
+    """Picks the last step; stands for `return_sequences=False`."""
+
+    @classmethod
+    def after(cls, sequence: Tensor) -> "LastStepLayer":
+        """The layer that follows a sequence."""
+        name = f"{sequence.name}/last_step"
+        return cls(name=name, input=sequence, output=Tensor(name, sequence.size, is_sequence=False))
+
+    @property
+    def parameters(self) -> int:
+        """None."""
+        return 0
+
+    @classmethod
+    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
+        """No Keras layer has this class."""
+        return ["is not a Keras layer"]
+
+    @classmethod
+    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
+        """Not reached: a recurrent layer adds this one itself."""
+        return (cls.after(input_tensor),)
+
+    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
+        """(batch, time, size) -> (batch, size)."""
+        return inputs[:, -1]
+
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> "LastStep":
+        """Keep the sequence's scale."""
+        return LastStep.of(self.name, input_tensor)
+
+
+@dataclass(frozen=True, eq=False)
+class LastStep(Op):
+    """Ends the loop over time."""
+
+    kind: ClassVar[str] = "last_step"
+    is_alias: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, name: str, sequence: QuantizedTensor) -> Self:
+        """The op that follows a sequence."""
+        output = QuantizedTensor(name, sequence.size, is_sequence=False, quantization=sequence.quantization)
+        return cls(name=name, input=sequence, output=output)
+
+    @property
+    def macs(self) -> int:
+        """None."""
+        return 0
+
+    def simulate(
+        self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
+    ) -> tuple[IntArray, tuple[IntArray, ...]]:
+        """Pass the step on."""
+        return values, ()
+
+    def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
+        """Write a STRIDED_SLICE [:, -1, :]."""
+        sequence, last = (tensor.to_tflite(batch, timesteps) for tensor in (self.input, self.output))
+        numbers = [
+            TfliteTensor(f"{self.name}/{role}", (3,), "int32", data=np.array(values, np.int32))
+            for role, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))
+        ]
+        return (
+            TfliteOperator("STRIDED_SLICE", (sequence, *numbers), (last,), _LAST_STEP_OPTIONS, version=2),
+        )
+
+    @classmethod
+    def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
+        """Rebuild the op from a STRIDED_SLICE that means exactly [:, -1, :]."""
+        found = {key: operator.options.get(key, 0) for key in _LAST_STEP_OPTIONS}
+        begin, strides = (_numbers(operator, position) for position in (1, 3))
+        if found != _LAST_STEP_OPTIONS or begin[1:2] != [-1] or strides != [1, 1, 1]:
+            raise UnsupportedModelError(
+                [f"STRIDED_SLICE {operator.outputs[0].name!r}: only [:, -1, :] is supported"]
+            )
+        return cls.of(operator.outputs[0].name, input_tensor)
+
+
+def _numbers(operator: TfliteOperator, position: int) -> list[int]:
+    tensor = operator.inputs[position] if position < len(operator.inputs) else None
+    if tensor is None or tensor.data is None:
+        return []
+    return [int(value) for value in tensor.data.ravel()]

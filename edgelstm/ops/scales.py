@@ -1,0 +1,82 @@
+"""From observed ranges to scales and zero points, as TensorFlow Lite's files need them."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from edgelstm.ir import AnyArray, Quantization, Ranges, StateArray
+
+SMALLEST_CELL_EXPONENT = -15
+LARGEST_CELL_EXPONENT = -9
+
+SIGMOID_OUTPUT = Quantization(1.0 / 256.0, -128)
+"""Scale and zero point that TFLite fixes for sigmoid and softmax outputs."""
+
+TANH_OUTPUT = Quantization(1.0 / 128.0, 0)
+"""Scale and zero point that TFLite fixes for tanh outputs."""
+
+_SMALLEST_RANGE = 2.0**-20
+
+
+def float32(value: float) -> float:
+    """Round to the nearest float32, the precision of scales in a .tflite file."""
+    return float(np.float32(value))
+
+
+def asymmetric_int8(low: float, high: float) -> Quantization:
+    """Spread [low, high], widened to include 0, over the 256 values of int8."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = float32(max(high - low, _SMALLEST_RANGE) / 255.0)
+    zero_point = math.floor(-128.0 - low / scale + 0.5)
+    return Quantization(scale, max(-128, min(127, zero_point)))
+
+
+def output_range(name: str, ranges: Ranges) -> Quantization:
+    """The int8 quantization of a tensor whose range was observed."""
+    return asymmetric_int8(*ranges[name])
+
+
+def symmetric_scale(weights: AnyArray, bias: AnyArray, input_scale: float) -> float:
+    """The scale that maps the largest weight to 127.
+
+    It is raised where the bias would otherwise leave 2^29 steps of input_scale * scale, which keeps every
+    accumulator inside int32; weights that are all 0 get a scale fine enough for their bias.
+    """
+    largest_weight = float(np.max(np.abs(weights), initial=0.0))
+    largest_bias = float(np.max(np.abs(bias), initial=0.0))
+    floor = largest_bias / (2.0**29 * input_scale)
+    if largest_weight == 0.0:
+        return float32(max(largest_bias / (2.0**20 * input_scale), _SMALLEST_RANGE))
+    return float32(max(largest_weight / 127.0, floor, _SMALLEST_RANGE / 127.0))
+
+
+def round_weights(weights: AnyArray, scale: AnyArray | float) -> AnyArray:
+    """Weights as int8 in -127..127: -128 is never used, which the packed dot products rely on."""
+    return np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+
+
+def round_bias(bias: AnyArray, scale: AnyArray | float) -> AnyArray:
+    """Biases as int32."""
+    return np.clip(np.rint(bias / scale), -(2**30), 2**30).astype(np.int32)
+
+
+def cell_quantization(largest: float) -> Quantization:
+    """The power-of-two scale of an int16 cell state that reaches +-`largest`."""
+    exponent = math.ceil(math.log2(max(largest, 2.0**-15))) - 15
+    exponent = max(SMALLEST_CELL_EXPONENT, min(LARGEST_CELL_EXPONENT, exponent))
+    return Quantization(2.0**exponent, 0, "int16")
+
+
+def hidden_state(size: int, quantization: Quantization) -> StateArray:
+    """The declaration of a hidden state, which starts at real 0."""
+    return StateArray("hidden", "int8", size, quantization.zero_point, quantization)
+
+
+def accumulator_reach(weights: AnyArray, bias: AnyArray) -> npt.NDArray[np.int64]:
+    """The largest magnitude, for each row, that bias + weights @ x passes through.
+
+    It holds for any int8 x and any order of summation.
+    """
+    reach: npt.NDArray[np.int64] = np.abs(bias.astype(np.int64)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
+    return reach

@@ -1,0 +1,66 @@
+"""Reading a layer's Keras config and weights without trusting their types."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgelstm.errors import ModelFormatError
+from edgelstm.ir import FloatArray, SourceLayer
+
+LARGEST_SIZE = 1 << 16
+"""Units or features beyond this are taken for damage: no such layer fits a microcontroller."""
+
+
+def integer(source: SourceLayer, key: str) -> int:
+    """A size from the config; ModelFormatError unless it is a whole number in 1..LARGEST_SIZE."""
+    value = source.config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_SIZE:
+        raise ModelFormatError(
+            f"layer {source.name!r}: {key} is {value!r}, not a size from 1 to {LARGEST_SIZE}",
+            "save the model again with Keras; the file may be damaged",
+        )
+    return value
+
+
+def flag(source: SourceLayer, key: str, *, default: bool) -> bool:
+    """A truth value from the config."""
+    return bool(source.config.get(key, default))
+
+
+def activation(source: SourceLayer, key: str = "activation") -> str:
+    """An activation's name; Keras writes it plain or as an object with a class name or function name."""
+    value: Any = source.config.get(key, "linear")
+    if isinstance(value, Mapping):
+        value = value.get("config") if isinstance(value.get("config"), str) else value.get("class_name")
+    return "linear" if value is None else str(value).lower()
+
+
+def option_problems(source: SourceLayer, required: Mapping[str, Any]) -> list[str]:
+    """A line for each option that is set to something else than what we compile; an absent option is fine."""
+    problems = []
+    for key, wanted in required.items():
+        if key not in source.config:
+            continue
+        found = activation(source, key) if isinstance(wanted, str) else source.config[key]
+        if isinstance(wanted, bool):
+            found = bool(found)
+        if found != wanted:
+            problems.append(f"{key}={found!r} is not supported, only {key}={wanted!r}")
+    return problems
+
+
+def shape_problems(source: SourceLayer, shapes: Sequence[tuple[int, ...]]) -> list[str]:
+    """A line for each weight array that is missing or has another shape than the config implies."""
+    if len(source.weights) != len(shapes):
+        return [f"has {len(source.weights)} weight arrays where its options imply {len(shapes)}"]
+    return [
+        f"weight array {index} has shape {weights.shape} where its options imply {shape}"
+        for index, (weights, shape) in enumerate(zip(source.weights, shapes, strict=True))
+        if weights.shape != shape
+    ]
+
+
+def array(source: SourceLayer, index: int) -> FloatArray:
+    """A weight array as float32."""
+    return np.ascontiguousarray(source.weights[index], dtype=np.float32)

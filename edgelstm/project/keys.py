@@ -1,0 +1,138 @@
+"""Every key that edgelstm.toml may hold, and what its value must be.
+
+A check returns the value as the settings hold it, or raises ValueError saying what it expected.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from edgelstm.numerics.contracts import Contract
+from edgelstm.project.name import MAX_NAME_CHARACTERS, as_model_name, is_model_name
+from edgelstm.user_code import is_user_code
+
+Check = Callable[[object], Any]
+
+_MAX_TEXT_CHARACTERS = 400
+_MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
+_DATA_SUFFIXES = (".npz", ".npy")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def _whole(lowest: int, highest: int) -> Check:
+    def check(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+            return value
+        raise ValueError(f"a whole number from {lowest} to {highest}")
+
+    return check
+
+
+def _real(lowest: float, highest: float) -> Check:
+    def check(value: object) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest:
+            return float(value)
+        raise ValueError(f"a number from {lowest:g} to {highest:g}")
+
+    return check
+
+
+def _choice(*names: str) -> Check:
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(f"one of {', '.join(names)}")
+
+    return check
+
+
+def _list_of(check_one: Check, shortest: int, longest: int) -> Check:
+    def check(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list) or not shortest <= len(value) <= longest:
+            raise ValueError(f"a list of {shortest} to {longest} values")
+        try:
+            return tuple(check_one(one) for one in value)
+        except ValueError as error:
+            raise ValueError(f"a list, each {error}") from error
+
+    return check
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= _MAX_TEXT_CHARACTERS:
+        return value
+    raise ValueError(f"a printable text of 1 to {_MAX_TEXT_CHARACTERS} characters")
+
+
+def _word(value: object) -> str:
+    if isinstance(value, str) and len(value) <= MAX_NAME_CHARACTERS and _WORD.fullmatch(value):
+        return value
+    raise ValueError(f"a name of 1 to {MAX_NAME_CHARACTERS} letters, digits and - _ .")
+
+
+def _model_name(value: object) -> str:
+    if isinstance(value, str) and is_model_name(value):
+        return value
+    advice = f', such as "{as_model_name(value)}"' if isinstance(value, str) else ""
+    raise ValueError(
+        f"a C identifier of at most {MAX_NAME_CHARACTERS} characters that C does not use itself{advice}"
+    )
+
+
+def _user_code(value: object) -> str:
+    if is_user_code(text := _text(value)):
+        return text
+    raise ValueError('"file.py:function"')
+
+
+def _data_source(value: object) -> str:
+    if is_user_code(text := _text(value)) or text.endswith(_DATA_SUFFIXES):
+        return text
+    raise ValueError('a .npz or .npy file, or "file.py:function"')
+
+
+def _model_file(value: object) -> str:
+    text = _text(value)
+    posix, windows = PurePosixPath(text), PureWindowsPath(text)
+    leaves = posix.is_absolute() or windows.anchor != "" or ".." in windows.parts
+    # Training writes this file, so a project got from elsewhere must not point it at something of the user's.
+    if leaves or posix.suffix not in _MODEL_SUFFIXES:
+        raise ValueError(f"a path inside the project's folder that ends in {', '.join(_MODEL_SUFFIXES)}")
+    return text
+
+
+def _contract(value: object) -> Contract:
+    return Contract(_choice(*(contract.value for contract in Contract))(value))
+
+
+KEYS: Mapping[str, Mapping[str, Check]] = {
+    "project": {"name": _model_name},
+    "data": {"source": _data_source},
+    "model": {
+        "file": _model_file,
+        "build": _user_code,
+        "lstm": _list_of(_whole(1, 1024), 1, 8),
+        "dense": _list_of(_whole(1, 4096), 0, 8),
+        "activation": _choice("relu", "tanh", "sigmoid", "linear"),
+        "dropout": _real(0.0, 0.9),
+        "epochs": _whole(1, 100_000),
+        "batch_size": _whole(1, 65_536),
+        "learning_rate": _real(1e-9, 10.0),
+        "seed": _whole(0, 2**32 - 1),
+    },
+    "quantize": {"calibration_samples": _whole(1, 10_000_000)},
+    "build": {
+        "targets": _list_of(_word, 1, 32),
+        "optimize": _choice("size", "balanced", "speed"),
+        "contract": _contract,
+        "compiler": _text,
+        "runner": _word,
+    },
+    "verify": {"sequences": _whole(1, 1_000_000)},
+    "flash": {"runner": _word, "address": _text},
+}
+"""Sections, their keys, and the check of each."""
+
+EXCLUDED_BY_BUILD = ("lstm", "dense", "activation", "dropout")
+"""Keys of [model] that say nothing where `build` makes the model."""

@@ -1,0 +1,155 @@
+"""The one result of a build: what report.json holds and the terminal table shows."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgelstm.report.metrics import Accuracy
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The model itself. `sha256` is that of model.tflite."""
+
+    name: str
+    sha256: str
+    parameters: int
+    macs_per_step: int
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What it was built for, with what, and where it ran."""
+
+    name: str
+    compiler: str
+    runner: str
+
+
+@dataclass(frozen=True)
+class FlashBytes:
+    """Flash of the model's own code and constants, from the ELF."""
+
+    code: int
+    tables: int
+    weights: int
+    other_constants: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.code + self.tables + self.weights + self.other_constants
+
+
+@dataclass(frozen=True)
+class RamBytes:
+    """RAM of one instance: state and buffers are the struct, the stack was painted and measured.
+
+    `stack` is 0 where it cannot be measured (on the host).
+    """
+
+    state: int
+    buffers: int
+    stack: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.state + self.buffers + self.stack
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Executed instructions, from an emulator; None where they cannot be counted (on the host).
+
+    `instructions_per_run` is a whole window: all steps and one output.
+    """
+
+    instructions_per_step: int | None
+    instructions_per_run: int | None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One comparison of the verification ladder.
+
+    Attributes:
+        against: what the simulator was compared with.
+        contract: the arithmetic contract.
+        sequences: how many input sequences.
+        values: how many outputs and states.
+        mismatches: how many differ.
+        largest: the largest difference.
+        must_match: whether a mismatch is a failure.
+        first: the first difference, in words, or "".
+    """
+
+    against: str
+    contract: str
+    sequences: int
+    values: int
+    mismatches: int
+    largest: int = 0
+    must_match: bool = True
+    first: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rung holds."""
+        return self.mismatches == 0 or not self.must_match
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything a build found out about one target. `accuracy` is None without data."""
+
+    model: ModelFacts
+    target: TargetFacts
+    flash: FlashBytes
+    ram: RamBytes
+    firmware_flash_bytes: int
+    firmware_ram_bytes: int
+    cost: Cost
+    accuracy: Accuracy | None
+    verification: tuple[Rung, ...]
+
+    def to_json(self) -> str:
+        """The text of report.json."""
+        return json.dumps(self.to_mapping(), indent=2) + "\n"
+
+    def to_mapping(self) -> Mapping[str, Any]:
+        """The same as plain values."""
+        return {
+            "model": asdict(self.model),
+            "target": asdict(self.target),
+            "memory": {
+                "flash_bytes": asdict(self.flash) | {"total": self.flash.total},
+                "ram_bytes": asdict(self.ram) | {"total": self.ram.total},
+                "firmware_bytes": {"flash": self.firmware_flash_bytes, "ram": self.firmware_ram_bytes},
+            },
+            "cost": asdict(self.cost),
+            "accuracy": None if self.accuracy is None else accuracy_mapping(self.accuracy),
+            "verification": [_rung_mapping(rung) for rung in self.verification],
+        }
+
+
+def accuracy_mapping(accuracy: Accuracy) -> Mapping[str, Any]:
+    """The accuracy as plain values, under the report's keys; infinities become None, as JSON has none."""
+    return {
+        "metric": accuracy.metric,
+        "float": accuracy.float_value,
+        "quantized": accuracy.quantized_value,
+        "agreement": accuracy.agreement,
+        "sqnr_db": accuracy.sqnr_db if math.isfinite(accuracy.sqnr_db) else None,
+        "saturated_inputs_percent": list(accuracy.saturated_inputs_percent),
+        "float_mae": accuracy.float_mae,
+        "quantized_mae": accuracy.quantized_mae,
+        "confusion": accuracy.confusion,
+        "labels": list(accuracy.labels),
+    }
+
+
+def _rung_mapping(rung: Rung) -> Mapping[str, Any]:
+    return asdict(rung) | {"passed": rung.passed}

@@ -1,0 +1,88 @@
+"""Rules that a .tflite file must keep although the runtimes load it without.
+
+LiteRT and TFLite Micro accept a wrong cell scale, a wrong intermediate or a foreign activation and compute
+something else, and an absent gate bias ends the process. So every file we write is read back and judged here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from edgelstm.errors import ModelFormatError
+from edgelstm.ir import TfliteModel, TfliteOperator
+from edgelstm.tflite.lstm_rules import lstm_problems
+from edgelstm.tflite.operator_rules import (
+    dequantize_problems,
+    fully_connected_problems,
+    logistic_problems,
+    quantize_problems,
+    relu_problems,
+    reshape_problems,
+    softmax_problems,
+    strided_slice_problems,
+    tanh_problems,
+)
+from edgelstm.tflite.reader import read_tflite
+from edgelstm.tflite.records import mentions, quoted
+
+_MAX_LISTED = 50
+
+_RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
+    {
+        "DEQUANTIZE": dequantize_problems,
+        "FULLY_CONNECTED": fully_connected_problems,
+        "LOGISTIC": logistic_problems,
+        "QUANTIZE": quantize_problems,
+        "RELU": relu_problems,
+        "RESHAPE": reshape_problems,
+        "SOFTMAX": softmax_problems,
+        "STRIDED_SLICE": strided_slice_problems,
+        "TANH": tanh_problems,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm_problems,
+    }
+)
+
+
+def check_tflite(data: bytes) -> None:
+    """Raise one ModelFormatError that lists every rule which the file `data` breaks, if it breaks any."""
+    model = read_tflite(data)
+    problems = [*_graph_problems(model)]
+    for index, operator in enumerate(model.operators):
+        rules = _RULES.get(operator.builtin, _no_rules)
+        problems += [
+            f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in rules(operator)
+        ]
+    if not problems:
+        return
+    listed = "\n".join(f"  - {problem}" for problem in problems[:_MAX_LISTED])
+    more = f"\n  ... and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
+    raise ModelFormatError(
+        f"the .tflite file breaks {len(problems)} rules:\n{listed}{more}",
+        "A runtime may load such a file and compute something else, or crash. Do not use it.",
+    )
+
+
+def _no_rules(operator: TfliteOperator) -> Iterator[str]:
+    yield "this check has no rules for the operator"
+
+
+def _graph_problems(model: TfliteModel) -> Iterator[str]:
+    """Judge what is ready when: each input a constant, a variable, a graph input or an earlier output."""
+    ready = {tensor.name for tensor in mentions(model) if tensor.data is not None or tensor.is_variable}
+    for tensor in model.inputs:
+        if tensor.name in ready:
+            yield f"graph input {quoted(tensor.name)} is a constant, a variable or listed twice"
+        ready.add(tensor.name)
+    for index, operator in enumerate(model.operators):
+        for source in operator.inputs:
+            if source is not None and source.name not in ready:
+                yield f"operator {index} reads {quoted(source.name)} before anything has written it"
+        for output in operator.outputs:
+            if output.name in ready:
+                yield f"operator {index} writes {quoted(output.name)}, which already has a value"
+            ready.add(output.name)
+    for tensor in model.outputs:
+        if tensor.name not in ready:
+            yield f"nothing writes the graph output {quoted(tensor.name)}"
+    for tensor in {tensor.name: tensor for tensor in mentions(model)}.values():
+        if tensor.is_variable and tensor.data is not None:
+            yield f"variable {quoted(tensor.name)} has constant data"

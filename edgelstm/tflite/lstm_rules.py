@@ -1,0 +1,108 @@
+"""Rules on the int8 UNIDIRECTIONAL_SEQUENCE_LSTM operator (8 bit activations and weights, 16 bit cell)."""
+
+import math
+from collections.abc import Iterator
+
+from edgelstm.ir import TfliteOperator, TfliteTensor
+from edgelstm.tflite.quantization_rules import (
+    activation_problems,
+    bias_problems,
+    same_quantization_problems,
+    weight_problems,
+)
+
+_GATES = ("input", "forget", "cell", "output")
+_KERNELS = slice(1, 5)
+_RECURRENT_KERNELS = slice(5, 9)
+_BIASES = slice(12, 16)
+_HIDDEN_STATE = 18
+_CELL_STATE = 19
+_OPTIONAL = (9, 10, 11, 16, 17, 20, 21, 22, 23)
+"""Peepholes, projection and layer normalisation."""
+
+_EFFECTIVE_HIDDEN = 4
+"""The intermediate that gives LiteRT the hidden state's quantization; TFLite Micro takes the state's own."""
+
+_CELL_EXPONENTS = range(-15, -8)
+_OPTIONS = {
+    "fused_activation_function": "TANH",
+    "proj_clip": 0.0,
+    "time_major": False,
+    "asymmetric_quantize_inputs": False,
+    "diagonal_recurrent_tensors": False,
+}
+
+
+def lstm_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Yield each rule that `operator` breaks."""
+    yield from _option_problems(operator)
+    counts = (len(operator.inputs), len(operator.outputs), len(operator.intermediates))
+    if counts != (24, 1, 5):
+        yield f"has {counts[0]} inputs, {counts[1]} outputs and {counts[2]} intermediates, not 24, 1 and 5"
+        return
+    for index in _OPTIONAL:
+        if operator.inputs[index] is not None:
+            yield f"input {index} (peephole, projection or layer normalisation) is present"
+    source, (output,) = operator.inputs[0], operator.outputs
+    if (
+        source is None
+        or len(source.shape) != 3
+        or len(output.shape) != 3
+        or source.shape[:2] != output.shape[:2]
+    ):
+        yield "input and output are not [batch, time, size] with equal batch and time"
+        return
+    yield from activation_problems("input", source)
+    yield from _weight_problems(operator, source, units=output.shape[2])
+    yield from _state_problems(operator, output)
+
+
+def _option_problems(operator: TfliteOperator) -> Iterator[str]:
+    for name, expected in _OPTIONS.items():
+        if operator.options[name] != expected:
+            yield f"option {name} is {operator.options[name]}, not {expected}"
+    cell_clip = operator.options["cell_clip"]
+    if not (math.isfinite(cell_clip) and cell_clip >= 0):
+        yield f"option cell_clip is {cell_clip}, not a number >= 0"
+
+
+def _weight_problems(operator: TfliteOperator, source: TfliteTensor, units: int) -> Iterator[str]:
+    kernels, biases = operator.inputs[_KERNELS], operator.inputs[_BIASES]
+    input_scale = source.scales[0] if source.scales else math.nan
+    for gate, kernel, recurrent, bias in zip(
+        _GATES, kernels, operator.inputs[_RECURRENT_KERNELS], biases, strict=True
+    ):
+        yield from weight_problems(f"{gate} gate kernel", kernel, (units, source.shape[2]))
+        yield from weight_problems(f"{gate} gate recurrent kernel", recurrent, (units, units))
+        scales = kernel.scales[:1] if kernel is not None else ()
+        yield from bias_problems(f"{gate} gate bias", bias, units, input_scale, scales)
+
+
+def _state_problems(operator: TfliteOperator, output: TfliteTensor) -> Iterator[str]:
+    hidden, cell = operator.inputs[_HIDDEN_STATE], operator.inputs[_CELL_STATE]
+    shape = (output.shape[0], output.shape[2])
+    yield from activation_problems("output", output)
+    for role, state in (("hidden state", hidden), ("cell state", cell)):
+        if state is None:
+            yield f"{role} is absent"
+            continue
+        if not state.is_variable:
+            yield f"{role} is not a variable"
+        if state.shape != shape:
+            yield f"{role} has the shape {state.shape}, not {shape}"
+    effective = operator.intermediates[_EFFECTIVE_HIDDEN]
+    yield from same_quantization_problems(
+        "intermediate 4 (effective hidden state)", effective, "output", output
+    )
+    if hidden is not None:
+        yield from same_quantization_problems("hidden state", hidden, "output", output)
+    if cell is not None:
+        yield from activation_problems("cell state", cell, "int16")
+        yield from _cell_scale_problems(cell)
+
+
+def _cell_scale_problems(cell: TfliteTensor) -> Iterator[str]:
+    if cell.scales not in {(2.0**exponent,) for exponent in _CELL_EXPONENTS}:
+        yield f"cell state scale is not a power of two from 2^{_CELL_EXPONENTS[0]} to 2^{_CELL_EXPONENTS[-1]}"
+    if any(cell.zero_points):
+        yield "cell state has a zero point other than 0"

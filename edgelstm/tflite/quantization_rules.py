@@ -1,0 +1,80 @@
+"""Rules on single quantized tensors, shared by the rules of all operators.
+
+Every function yields one line for each rule broken; `role` is what the operator calls the tensor.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from edgelstm.ir import TfliteTensor
+
+
+def float32_product(one: float, other: float) -> float:
+    """Multiply two scales as the runtimes do when they derive a bias scale."""
+    return float(np.float32(one) * np.float32(other))
+
+
+def activation_problems(role: str, tensor: TfliteTensor, dtype: str = "int8") -> Iterator[str]:
+    """Judge a tensor between operators: an integer type, one scale, no constant."""
+    if tensor.dtype != dtype:
+        yield f"{role} is {tensor.dtype}, not {dtype}"
+    if len(tensor.scales) != 1:
+        yield f"{role} has {len(tensor.scales)} scales, not one"
+    if tensor.data is not None:
+        yield f"{role} is a constant"
+
+
+def weight_problems(
+    role: str, tensor: TfliteTensor | None, shape: tuple[int, int], per_channel: bool = False
+) -> Iterator[str]:
+    """Judge a constant int8 matrix: symmetric, one scale (or one per row)."""
+    if tensor is None:
+        yield f"{role} is absent"
+        return
+    if tensor.dtype != "int8":
+        yield f"{role} is {tensor.dtype}, not int8"
+    if tensor.shape != shape:
+        yield f"{role} has the shape {tensor.shape}, not {shape}"
+    if len(tensor.scales) != 1 and not (per_channel and len(tensor.scales) == shape[0] and tensor.axis == 0):
+        yield f"{role} has {len(tensor.scales)} scales along axis {tensor.axis}"
+    if any(tensor.zero_points):
+        yield f"{role} has a zero point other than 0"
+    if tensor.data is None:
+        yield f"{role} is not a constant"
+    elif tensor.dtype == "int8" and bool((tensor.data == -128).any()):
+        yield f"{role} holds -128, outside the symmetric range"
+
+
+def bias_problems(
+    role: str, tensor: TfliteTensor | None, size: int, input_scale: float, weight_scales: tuple[float, ...]
+) -> Iterator[str]:
+    """Judge a constant int32 vector whose scale is the float32 product of input and weight scale."""
+    if tensor is None:
+        yield f"{role} is absent"
+        return
+    if tensor.dtype != "int32":
+        yield f"{role} is {tensor.dtype}, not int32"
+    if tensor.shape != (size,):
+        yield f"{role} has the shape {tensor.shape}, not {(size,)}"
+    if tensor.scales != tuple(float32_product(input_scale, scale) for scale in weight_scales):
+        yield f"{role} has a scale other than input scale x weight scale"
+    if any(tensor.zero_points):
+        yield f"{role} has a zero point other than 0"
+    if tensor.data is None:
+        yield f"{role} is not a constant"
+
+
+def fixed_scale_problems(role: str, tensor: TfliteTensor, scale: float, zero_point: int) -> Iterator[str]:
+    """Judge a tensor whose quantization the runtimes dictate."""
+    if tensor.scales != (scale,) or tensor.zero_points != (zero_point,):
+        yield f"{role} must have the scale {scale} and the zero point {zero_point}"
+
+
+def same_quantization_problems(
+    role: str, tensor: TfliteTensor, other_role: str, other: TfliteTensor
+) -> Iterator[str]:
+    """Judge two tensors that hold the same stored integers."""
+    mine = (tensor.dtype, tensor.scales, tensor.zero_points)
+    if mine != (other.dtype, other.scales, other.zero_points):
+        yield f"{role} differs from {other_role} in type, scale or zero point"

@@ -1,0 +1,153 @@
+"""The official interpreters, run step by step on our own .tflite with every state array exposed."""
+
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgelstm.errors import ToolFailedError, ToolMissingError
+from edgelstm.ir import IntArray, Model
+from edgelstm.numerics.contracts import Contract
+from edgelstm.tflite import check_tflite, write_tflite
+from edgelstm.tflite.export import to_tflite_model
+from edgelstm.verification.trace import Trace, TraceArray, array_names
+
+Invoke = Callable[[IntArray], list[IntArray]]
+"""Feeds one input to an interpreter and returns its outputs."""
+
+_TFLM_ARENA_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """An official interpreter.
+
+    Attributes:
+        name: package and kernels, for reports.
+        module: the Python module, to see whether it is installed.
+        contract: whose arithmetic it computes.
+        is_exact: whether all of its kernels follow the contract. tflite-runtime 2.14's Dense rounds twice where the
+            `litert` contract rounds once.
+        open: bytes of a model -> a function that runs one invocation from the state of the one before.
+    """
+
+    name: str
+    module: str
+    contract: Contract
+    is_exact: bool
+    open: Callable[[bytes], Invoke]
+
+    @property
+    def is_available(self) -> bool:
+        """Whether its package is installed."""
+        try:
+            return importlib.util.find_spec(self.module) is not None
+        except ModuleNotFoundError:
+            return False
+
+    def trace(self, model: Model, inputs: IntArray) -> Trace:
+        """Run stored inputs (sequences, time, size) one step at a time, all sequences as one batch."""
+        sequences, timesteps, _ = inputs.shape
+        records = to_tflite_model(model, batch=sequences, timesteps=1, expose_states=True)
+        invoke = self._open(write_tflite(records))
+        names = array_names(model)
+        columns: list[list[IntArray]] = [[] for _ in names]
+        for t in range(timesteps):
+            output, *states = invoke(np.ascontiguousarray(inputs[:, t : t + 1]))
+            arrays = (*states, output.reshape(sequences, -1))
+            for column, array in zip(columns, arrays, strict=True):
+                column.append(array)
+        return Trace(
+            tuple(TraceArray(name, np.stack(column, 1)) for name, column in zip(names, columns, strict=True))
+        )
+
+    def run_window(self, data: bytes, inputs: IntArray) -> IntArray:
+        """Run the shipped file itself on stored inputs (sequences, window, size), each in a fresh interpreter state.
+
+        Returns:
+            (sequences, ...) the model's outputs.
+        """
+        return np.concatenate([self._open(data)(inputs[index : index + 1])[0] for index in range(len(inputs))])
+
+    def _open(self, data: bytes) -> Invoke:
+        if not self.is_available:
+            raise ToolMissingError(f"{self.name} is not installed", 'pip install "edgelstm[verify]"')
+        check_tflite(data)
+        try:
+            return self.open(data)
+        except (RuntimeError, ValueError) as error:
+            raise ToolFailedError(f"{self.name} does not accept the model: {error}") from error
+
+
+def _litert(data: bytes) -> Invoke:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    return _lite_invoke(Interpreter, OpResolverType, data)
+
+
+def _tflite_runtime(data: bytes) -> Invoke:
+    from tflite_runtime.interpreter import Interpreter, OpResolverType
+
+    return _lite_invoke(Interpreter, OpResolverType, data)
+
+
+def _lite_invoke(interpreter_class: Any, resolver: Any, data: bytes) -> Invoke:
+    interpreter = interpreter_class(
+        model_content=data, experimental_op_resolver_type=resolver.BUILTIN_REF, num_threads=1
+    )
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]["index"]
+    results = [detail["index"] for detail in interpreter.get_output_details()]
+
+    def invoke(values: IntArray) -> list[IntArray]:
+        interpreter.set_tensor(source, values)
+        interpreter.invoke()
+        return [interpreter.get_tensor(index) for index in results]
+
+    return invoke
+
+
+def _tflm(data: bytes) -> Invoke:
+    with _quiet_logging():
+        from tflite_micro.python.tflite_micro import runtime
+
+    outputs = _output_count(data)
+    interpreter = runtime.Interpreter.from_bytes(data, arena_size=_TFLM_ARENA_BYTES)
+
+    def invoke(values: IntArray) -> list[IntArray]:
+        interpreter.set_input(values, 0)
+        interpreter.invoke()
+        return [np.array(interpreter.get_output(index)) for index in range(outputs)]
+
+    return invoke
+
+
+def _output_count(data: bytes) -> int:
+    from edgelstm.tflite import read_tflite
+
+    return len(read_tflite(data).outputs)
+
+
+@contextmanager
+def _quiet_logging() -> Iterator[None]:
+    """The wheel configures the root logger when imported; put its handlers back."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+LITERT = Oracle("LiteRT BUILTIN_REF", "ai_edge_litert.interpreter", Contract.LITERT, True, _litert)
+TFLITE_RUNTIME = Oracle(
+    "tflite-runtime BUILTIN_REF", "tflite_runtime.interpreter", Contract.LITERT, False, _tflite_runtime
+)
+TFLM = Oracle("tflite_micro", "tflite_micro.python.tflite_micro.runtime", Contract.TFLM, True, _tflm)
+
+ORACLES = (LITERT, TFLITE_RUNTIME, TFLM)
