@@ -151,6 +151,7 @@ LSTM_FAULTS = {
         ),
         "input 9 (peephole",
     ),
+    "output unquantized": (tensor("lstm/output", scales=(), zero_points=()), "output has 0 scales, not one"),
     "input int16": (tensor("input", dtype="int16"), "input is int16, not int8"),
     "input unquantized": (tensor("input", scales=(), zero_points=()), "input has 0 scales"),
     "input 2-D": (tensor("input", shape=(4, 3)), "not [batch, time, size]"),
@@ -172,6 +173,7 @@ OTHER_FAULTS = {
         tensor("dense/kernel", shape=(2, 5, 1), data=np.zeros((2, 5, 1), np.int8)),
         "not a matrix",
     ),
+    "dense input type": (tensor("last/output", dtype="int16"), "input is int16, not int8"),
     "dense axis": (
         tensor("dense/kernel", axis=1, scales=(0.5,) * 5, zero_points=(0,) * 5),
         "weights has 5 scales along axis 1",
@@ -210,6 +212,10 @@ OTHER_FAULTS = {
     "reshape input": (
         records.with_tensor(RESHAPE, "shape", data=np.array([3, 4], np.int32)),
         "the shape given is not the output's shape (4, 3)",
+    ),
+    "reshape inputs": (
+        records.with_operator(RESHAPE, 0, inputs=RESHAPE.operators[0].inputs * 2),
+        "has 4 inputs, not 1 or 2",
     ),
     "reshape option": (
         records.with_operator(RESHAPE, 0, options={"new_shape": (2, 6)}),
@@ -262,6 +268,35 @@ FAULTS = {**LSTM_FAULTS, **OTHER_FAULTS, **GRAPH_FAULTS}
 def test_planted_fault_is_named(name: str) -> None:
     model, expected = FAULTS[name]
     assert any(expected in fault for fault in faults(model)), faults(model)
+
+
+ELEMENTWISE = {
+    "DEQUANTIZE": records.with_tensor(records.elementwise("DEQUANTIZE", 0.1, 0), "y", dtype="float32"),
+    "LOGISTIC": records.elementwise("LOGISTIC", 1 / 256, -128),
+    "QUANTIZE": records.elementwise("QUANTIZE", 0.1, 0),
+    "RELU": RELU,
+    "SOFTMAX": records.with_operator(records.elementwise("SOFTMAX", 1 / 256, -128), 0, options={"beta": 1.0}),
+    "TANH": records.elementwise("TANH", 1 / 128, 0),
+}
+
+
+@pytest.mark.parametrize("builtin", ELEMENTWISE)
+def test_elementwise_operators(builtin: str) -> None:
+    model = ELEMENTWISE[builtin]
+    check_tflite(write_tflite(model))
+    constant = records.with_tensor(model, "x", data=np.zeros((1, 8), np.int8))
+    planted = {
+        "input is int16, not int8": records.with_tensor(model, "x", dtype="int16"),
+        "input has 0 scales": records.with_tensor(model, "x", scales=(), zero_points=()),
+        "input is a constant": replace(constant, inputs=()),
+        "output has the shape (8, 1), not (1, 8)": records.with_tensor(model, "y", shape=(8, 1)),
+        "has 2 inputs and 1 outputs, not 1 and 1": records.with_operator(model, 0, inputs=model.inputs * 2),
+        "has 1 inputs and 0 outputs, not 1 and 1": records.with_operator(model, 0, outputs=()),
+    }
+    if builtin != "DEQUANTIZE":
+        planted["output is int16, not int8"] = records.with_tensor(model, "y", dtype="int16")
+    for expected, faulty in planted.items():
+        assert any(expected in fault for fault in faults(faulty)), expected
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
@@ -317,9 +352,9 @@ def test_sequence_dense_with_kept_dimensions() -> None:
     assert any("overreads" in fault for fault in faults(kept))
     weights = dense.inputs[1]
     assert weights is not None
-    one_scale = {"scales": weights.scales[:1], "zero_points": (0,)}
-    bias_scale = records.bias("b", rng, source.scales[0], replace(weights, **one_scale)).scales
-    per_tensor = records.with_tensor(kept, "dense/kernel", **one_scale)
+    one_scale = replace(weights, scales=weights.scales[:1], zero_points=(0,))
+    bias_scale = records.bias("b", rng, source.scales[0], one_scale).scales
+    per_tensor = records.with_tensor(kept, "dense/kernel", scales=one_scale.scales, zero_points=(0,))
     check_tflite(
         write_tflite(records.with_tensor(per_tensor, "dense/bias", scales=bias_scale, zero_points=(0,)))
     )

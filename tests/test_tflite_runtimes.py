@@ -63,8 +63,8 @@ RUNTIMES: dict[str, Run] = {
 
 
 def real(tensor: TfliteTensor, stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    scales = np.array(tensor.scales).reshape(-1, *[1] * (stored.ndim - 1))
-    return scales * (stored.astype(np.float64) - tensor.zero_points[0])
+    scales: npt.NDArray[np.float64] = np.array(tensor.scales, np.float64)
+    return scales.reshape(-1, *[1] * (stored.ndim - 1)) * (stored.astype(np.float64) - tensor.zero_points[0])
 
 
 def float_model(model: TfliteModel, stored: Int8Array) -> tuple[npt.NDArray[np.float64], ...]:

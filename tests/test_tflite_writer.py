@@ -14,6 +14,9 @@ from edgelstm.ir import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 
 
+Tensors = tuple[TfliteTensor | None, ...]
+
+
 def assert_same_tensor(one: TfliteTensor | None, other: TfliteTensor | None) -> None:
     if one is None or other is None:
         assert one is other
@@ -29,7 +32,7 @@ def assert_same_tensor(one: TfliteTensor | None, other: TfliteTensor | None) -> 
 
 def assert_same_model(one: TfliteModel, other: TfliteModel) -> None:
     assert (one.description, one.metadata) == (other.description, other.metadata)
-    groups = [(one.inputs, other.inputs), (one.outputs, other.outputs)]
+    groups: list[tuple[Tensors, Tensors]] = [(one.inputs, other.inputs), (one.outputs, other.outputs)]
     for mine, theirs in zip(one.operators, other.operators, strict=True):
         assert (mine.builtin, mine.version, mine.options) == (theirs.builtin, theirs.version, theirs.options)
         groups += [
@@ -102,6 +105,12 @@ def test_equal_constants_share_a_buffer() -> None:
     assert_same_model(read_tflite(write_tflite(shared)), shared)
 
 
+def test_unused_graph_inputs_are_kept() -> None:
+    unused = records.activation("unused", (1, 1), 0.5, 0)
+    model = replace(MODELS["relu"], inputs=(unused, *MODELS["relu"].inputs))
+    assert_same_model(read_tflite(write_tflite(model)), model)
+
+
 def test_constants_are_read_only() -> None:
     kernel = records.tensor_named(read_tflite(write_tflite(records.lstm_model())), "lstm/kernel_i").data
     assert kernel is not None
@@ -171,14 +180,15 @@ SCALES = st.floats(2**-100, 2**100, width=32)
 def tensors(draw: st.DrawFn, name: str) -> TfliteTensor:
     shape = tuple(draw(st.lists(st.integers(1, 4), max_size=4)))
     dtype = draw(st.sampled_from(DTYPES))
-    quantization: dict[str, tuple[float, ...]] = {}
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
     if dtype.startswith("int"):
         count = draw(st.sampled_from([0, 1, shape[0]] if shape else [0, 1]))
-        quantization["scales"] = tuple(draw(st.lists(SCALES, min_size=count, max_size=count)))
-        quantization["zero_points"] = (draw(st.integers(-128, 127)),) * count
+        scales = tuple(draw(st.lists(SCALES, min_size=count, max_size=count)))
+        zero_points = (draw(st.integers(-128, 127)),) * count
     values = np.random.default_rng(draw(st.integers(0, 9))).integers(0, 2, shape)
     data = np.asarray(values).astype(dtype) if draw(st.booleans()) else None
-    return TfliteTensor(name, shape, dtype, **quantization, data=data, is_variable=draw(st.booleans()))
+    return TfliteTensor(name, shape, dtype, scales, zero_points, data=data, is_variable=draw(st.booleans()))
 
 
 @settings(max_examples=60, deadline=None)

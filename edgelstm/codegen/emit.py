@@ -10,7 +10,7 @@ import numpy as np
 from edgelstm import __version__
 from edgelstm.codegen.names import c_identifier
 from edgelstm.codegen.packing import LAYOUTS, Layout, pack, padded
-from edgelstm.codegen.plan import Plan, PlannedOp
+from edgelstm.codegen.plan import Plan, PlannedOp, make_plan
 from edgelstm.errors import ProjectError
 from edgelstm.ir import AnyArray, Constant, IntArray, Model, Op
 from edgelstm.numerics import activations
@@ -32,6 +32,7 @@ class Declaration:
 
     name: str
     values: AnyArray
+    role: str
     declaration: str
 
 
@@ -59,8 +60,19 @@ class Options:
     sha256: str
 
 
-def emit(model: Model, plan: Plan, options: Options) -> Mapping[str, str]:
-    """Render the model's C files: <model>.h, <model>.c and the library headers they include.
+@dataclass(frozen=True)
+class Generated:
+    """C files by name, and the memory role of each constant array by symbol."""
+
+    files: Mapping[str, str]
+    roles: Mapping[str, str]
+
+
+APP_FILES = ("main.c", "replay.c", "replay.h")
+
+
+def emit(model: Model, options: Options) -> Generated:
+    """Render the model's C files, <model>.h, <model>.c and the library headers they include, and the firmware's.
 
     Every symbol starts with the model's name; identical arguments give identical text.
     """
@@ -70,12 +82,13 @@ def emit(model: Model, plan: Plan, options: Options) -> Mapping[str, str]:
             f"optimize is one of {', '.join(OPTIMIZE)}; isa one of {', '.join(LAYOUTS)}",
         )
     environment = _environment()
+    plan = make_plan(model)
     name = c_identifier(model.name)
     items = {
         item.identifier: _item(environment, model, name, item, LAYOUTS[options.isa])
         for item in (*plan.loop, *plan.line)
     }
-    libraries = _libraries(model)
+    tables = _tables(model.contract, options.optimize)
     context = {
         "model": name,
         "macro": name.upper(),
@@ -93,26 +106,20 @@ def emit(model: Model, plan: Plan, options: Options) -> Mapping[str, str]:
         "loop_items": [items[item.identifier] for item in plan.loop],
         "line_items": [items[item.identifier] for item in plan.line],
         "uses_self": bool(plan.state or plan.arena_bytes),
-        "libraries": libraries,
-        "costs": _costs(model, plan, options),
+        "libraries": _libraries(model),
+        "costs": _costs(model, plan, list(items.values()), tables),
         "selftest": _selftest(model, name, options.sha256),
     }
-    return {
+    files = {
         f"{name}.h": environment.get_template("model.h.j2").render(context),
         f"{name}.c": environment.get_template("model.c.j2").render(context),
         "edgelstm_isa.h": (templates_dir() / "c" / "isa" / f"{options.isa}.h").read_text(),
-        **{f"edgelstm_{library}.h": _library(environment, library, model, options) for library in libraries},
+        **{f"edgelstm_{library}.h": _library(environment, library, model, tables) for library in _libraries(model)},
+        **{file: environment.get_template(f"app/{file}.j2").render(context) for file in APP_FILES},
     }
-
-
-def emit_app(model: Model, plan: Plan, template: str) -> str:
-    """Render a file of the firmware around the model, `templates/c/app/<template>.j2`."""
-    name = c_identifier(model.name)
-    return (
-        _environment()
-        .get_template(f"app/{template}.j2")
-        .render(model=name, macro=name.upper(), plan=plan, input=model.input, output=model.output)
-    )
+    declared = [constant for item in items.values() for constant in item.constants]
+    roles = {constant.name: constant.role for constant in (*declared, *tables.values())}
+    return Generated(files, roles)
 
 
 def _environment() -> jinja2.Environment:
@@ -181,7 +188,7 @@ def _declare(symbol: str, constant: Constant, layout: Layout) -> Declaration:
     comment = constant.comment
     if constant.is_matrix:
         comment += f", in the {layout.name} layout: per 4 columns, 4 bytes of each of 4 rows"
-    return Declaration(name, values, _array(name, values, comment, aligned))
+    return Declaration(name, values, constant.role, _array(name, values, comment, aligned))
 
 
 def _array(name: str, values: AnyArray, comment: str = "", attributes: str = "") -> str:
@@ -211,24 +218,30 @@ def _libraries(model: Model) -> list[str]:
     return ["fixedpoint", *sorted({library for op in model.ops for library in op.library})]
 
 
-def _library(environment: jinja2.Environment, library: str, model: Model, options: Options) -> str:
+def _library(
+    environment: jinja2.Environment, library: str, model: Model, tables: Mapping[str, Declaration]
+) -> str:
     if library != "activations":
         return (templates_dir() / "c" / "lib" / f"{library}.h").read_text()
-    if model.contract is Contract.TFLM:
-        table: object = _named("el_sigmoid_table", activations.tflm_table())
-    elif options.optimize == "size":
-        table = None
-    else:
-        exponential = activations.exponential_table()
-        table = {
-            "pieces": _named("el_exponential_pieces", exponential.pieces),
-            "residuals": _named("el_exponential_residuals", exponential.residuals),
-        }
-    return environment.get_template(f"lib/activations_{model.contract.value}.h.j2").render(table=table)
+    template = environment.get_template(f"lib/activations_{model.contract.value}.h.j2")
+    return template.render(tables=tables)
 
 
-def _named(name: str, values: AnyArray) -> Declaration:
-    return Declaration(name, values, _array(name, values))
+def _tables(contract: Contract, optimize: str) -> Mapping[str, Declaration]:
+    """The tables of the activations."""
+    if contract is Contract.TFLM:
+        return {"sigmoid": _table("el_sigmoid_table", activations.tflm_table())}
+    if optimize == "size":
+        return {}
+    exponential = activations.exponential_table()
+    return {
+        "pieces": _table("el_exponential_pieces", exponential.pieces),
+        "residuals": _table("el_exponential_residuals", exponential.residuals),
+    }
+
+
+def _table(name: str, values: AnyArray) -> Declaration:
+    return Declaration(name, values, "tables", _array(name, values))
 
 
 def _generation(model: Model, options: Options) -> str:
@@ -237,20 +250,13 @@ def _generation(model: Model, options: Options) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
-def _costs(model: Model, plan: Plan, options: Options) -> list[str]:
+def _costs(model: Model, plan: Plan, items: list[_Item], tables: Mapping[str, Declaration]) -> list[str]:
     sizes = {"weights": 0, "tables": 0}
-    for op in model.ops:
-        for constant in op.constants(model.contract):
-            values = pack(constant.values, LAYOUTS[options.isa]) if constant.is_matrix else constant.values
-            sizes[constant.role] = sizes.get(constant.role, 0) + values.nbytes
-    if any("activations" in op.library for op in model.ops):
-        if model.contract is Contract.TFLM:
-            sizes["tables"] += activations.tflm_table().nbytes
-        elif options.optimize != "size":
-            table = activations.exponential_table()
-            sizes["tables"] += table.pieces.nbytes + table.residuals.nbytes
-    loop_macs = sum(item.op.macs for item in plan.loop)
-    line_macs = sum(item.op.macs for item in plan.line)
+    declared = [constant for item in items for constant in item.constants]
+    if "activations" in _libraries(model):
+        declared += tables.values()
+    for constant in declared:
+        sizes[constant.role] += constant.values.nbytes
     rows = [
         ("flash, weights", sizes["weights"], "bytes"),
         ("flash, tables", sizes["tables"], "bytes"),

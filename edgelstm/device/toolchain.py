@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,8 @@ def compile_firmware(
     build = _Build(target, compiler, output_dir, timeout_s)
     port = sorted((targets_dir() / "arch" / target.arch).glob("*.c"))
     includes = [*include_dirs, templates_dir() / "c" / "app"]
-    common = _compile_flags(target, compiler, optimize, includes, _embedded_folders([*port, *sources], includes))
+    common = _compile_flags(target, compiler, optimize, includes)
+    common += _prefix_maps([output_dir, *(path.parent for path in [*port, *sources]), *includes])
     strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
     objects, said = [], ""
     for index, source in enumerate([*port, *(source.resolve() for source in sources)]):
@@ -160,7 +161,7 @@ class _Build:
 
 
 def _compile_flags(
-    target: Target, compiler: Compiler, optimize: str, include_dirs: Sequence[Path], embedded: Sequence[Path]
+    target: Target, compiler: Compiler, optimize: str, include_dirs: Sequence[Path]
 ) -> list[str]:
     freestanding = () if target.arch == "host" else _FREESTANDING_FLAGS
     return [
@@ -171,7 +172,6 @@ def _compile_flags(
         *(("-gno-record-gcc-switches",) if compiler.family == "gcc" else ()),
         *freestanding,
         *_sanitizer_flags(compiler),
-        *(f"-ffile-prefix-map={folder}=." for folder in embedded),
         *(f"-I{folder.resolve()}" for folder in include_dirs),
     ]
 
@@ -180,11 +180,9 @@ def _sanitizer_flags(compiler: Compiler) -> tuple[str, ...]:
     return SANITIZER_FLAGS[compiler.sanitizers].get(compiler.family, ())
 
 
-def _embedded_folders(sources: Sequence[Path], include_dirs: Sequence[Path]) -> Iterator[Path]:
-    """The folders whose paths the debug information would carry. A folder comes before what lies in it: the compilers
-    take the last that matches."""
-    folders = {source.resolve().parent for source in sources} | {folder.resolve() for folder in include_dirs}
-    yield from sorted(folders)
+def _prefix_maps(folders: Sequence[Path]) -> list[str]:
+    """Options that keep the names of folders out of the debug information, so that it is the same on every computer."""
+    return [f"-ffile-prefix-map={folder}=." for folder in sorted({folder.resolve() for folder in folders})]
 
 
 def _link_for_chip(build: _Build, objects: Sequence[str], name: str, said: str) -> Firmware:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
-from edgelstm.frontends.keras_archive import read_archive
+from edgelstm.frontends.keras_archive import KerasArchive, read_archive
 from edgelstm.frontends.keras_chain import Chain, label, read_chain
 from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_weights import read_weights
@@ -71,16 +71,20 @@ def read_keras(path: Path) -> KerasSource:
     Raises:
         ModelFormatError: it is no such file, or is damaged.
     """
-    archive = read_archive(path)
+    return describe(read_archive(path))
+
+
+def describe(archive: KerasArchive) -> KerasSource:
+    """Describe an opened file; raises ModelFormatError."""
     chain = read_chain(archive.model)
-    stored = read_weights(archive, [layer.place for layer in chain.layers])
+    stored = [read_weights(archive.hdf5, archive.layout, layer.place) for layer in chain.layers]
     layers = tuple(
         SourceLayer(layer.class_name, layer.name, layer.config, weights.arrays, archive.keras_major)
         for layer, weights in zip(chain.layers, stored, strict=True)
     )
     if not any(layer.weights for layer in layers) and any("units" in layer.config for layer in layers):
         raise ModelFormatError(
-            f"{path.name} holds no weights",
+            f'the file of the model "{chain.name}" holds no weights',
             "build or train the model before saving it, and save the whole model",
         )
     problems = [*archive.problems, *chain.problems]
@@ -155,8 +159,10 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         known = registry.KERAS_LAYERS.get(layer.class_name)
         problems = known.keras_problems(layer, current) if known else [_why_unknown(layer.class_name)]
         yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
-        is_unknown = bool(problems) or known is None or (is_guess and not layer.weights)
-        current = None if is_unknown else known.from_keras(layer, current)[-1].output
+        if known is None or problems or (is_guess and not layer.weights):
+            current = None
+        else:
+            current = known.from_keras(layer, current)[-1].output
 
 
 def _guessed_input(layer: SourceLayer) -> Tensor:

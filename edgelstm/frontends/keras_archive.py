@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgelstm.errors import ModelFormatError
-from edgelstm.frontends.keras_hdf5 import HDF5_MAGIC, first_line, open_hdf5
+from edgelstm.frontends.hdf5 import HDF5_MAGIC, Hdf5Content, printable, read_hdf5
 
 LARGEST_FILE_BYTES = 512 << 20
 LARGEST_JSON_BYTES = 8 << 20
@@ -61,14 +61,14 @@ class KerasArchive:
         model: the serialized model, {"class_name": ..., "config": ...}, plain JSON values of bounded depth.
         keras_major: 2 for Keras 2 and tf_keras, 3 for Keras 3.
         layout: where the weights of a layer are to be found in `hdf5`.
-        hdf5: the bytes of an HDF5 file.
+        hdf5: the HDF5 data.
         problems: why the file is refused although it is sound, one line each.
     """
 
     model: Mapping[str, Any]
     keras_major: int
     layout: Layout
-    hdf5: bytes
+    hdf5: Hdf5Content
     problems: tuple[str, ...] = ()
 
 
@@ -99,7 +99,7 @@ def _read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ModelFormatError(f"cannot read {path}: {first_line(error)}", "check the path") from error
+        raise ModelFormatError(f"cannot read {path}: {printable(str(error))}", "check the path") from error
     if len(data) > LARGEST_FILE_BYTES:
         raise ModelFormatError(
             f"{path.name} is larger than {LARGEST_FILE_BYTES >> 20} MiB",
@@ -139,14 +139,15 @@ def _read_zip(data: bytes, name: str) -> KerasArchive:
             weights = _member(archive, _WEIGHTS, LARGEST_FILE_BYTES)
     except _ZIP_DAMAGE as error:
         raise ModelFormatError(
-            f"{name} is not a sound zip file: {first_line(error)}", _HOW_TO_SAVE
+            f"{name} is not a sound zip file: {printable(str(error))}", _HOW_TO_SAVE
         ) from error
+    hdf5 = read_hdf5(weights, f"{name}/{_WEIGHTS}")
     version = _object(parse_json(metadata, f"{name}/{_METADATA}"), f"{name}/{_METADATA}").get("keras_version")
     return KerasArchive(
         model=_object(parse_json(config, f"{name}/{_CONFIG}"), f"{name}/{_CONFIG}"),
         keras_major=_major(version, name),
         layout=Layout.KERAS,
-        hdf5=weights,
+        hdf5=hdf5,
         problems=tuple(
             f"the archive holds {member.filename!r}, which could run code; it is never loaded"
             for member in members
@@ -178,19 +179,18 @@ def _member(archive: zipfile.ZipFile, name: str, largest_bytes: int) -> bytes:
 
 
 def _read_h5(data: bytes, name: str) -> KerasArchive:
-    with open_hdf5(data, name) as file:
-        config = file.text(file.root, "model_config", LARGEST_JSON_BYTES)
-        version = file.text(file.root, "keras_version", 64)
+    hdf5 = read_hdf5(data, name)
+    config = hdf5.text("", "model_config")
     if config is None:
         raise ModelFormatError(
             f"{name}: expected a whole model, found HDF5 without the attribute model_config (only weights?)",
             'save the whole model with model.save("model.keras"), not with save_weights',
         )
     return KerasArchive(
-        model=_object(parse_json(config.encode("utf-8", "replace"), name), name),
-        keras_major=_major(version, name),
+        model=_object(parse_json(config.encode("utf-8", "replace"), f"{name}@model_config"), name),
+        keras_major=_major(hdf5.text("", "keras_version"), name),
         layout=Layout.LEGACY,
-        hdf5=data,
+        hdf5=hdf5,
     )
 
 
@@ -206,10 +206,12 @@ def _major(version: Any, name: str) -> int:
 
 def parse_json(data: bytes, name: str) -> Any:
     """Parse JSON of at most DEEPEST_JSON levels and 64-bit integers, or raise ModelFormatError."""
+    if len(data) > LARGEST_JSON_BYTES:
+        raise ModelFormatError(f"{name} is longer than {LARGEST_JSON_BYTES >> 20} MiB", _HOW_TO_SAVE)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ModelFormatError(f"{name} is not sound JSON: {first_line(error)}", _HOW_TO_SAVE) from error
+        raise ModelFormatError(f"{name} is not sound JSON: {printable(str(error))}", _HOW_TO_SAVE) from error
     pending = [(value, 1)]
     while pending:
         item, depth = pending.pop()

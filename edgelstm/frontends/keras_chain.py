@@ -237,7 +237,7 @@ def _precision_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(policy, Mapping):
         inner = read.mapping(policy.get("config"), "the config of a dtype policy")
         policy = inner.get("name") or inner.get("mode") or read.class_name(policy)
-    if policy is not None and policy not in _FLOATS:
+    if policy is not None and not (isinstance(policy, str) and policy in _FLOATS):
         name = ascii(policy)[:60]
         yield f"has the dtype policy {name}; give the float32 model, quantizing is done here"
 

@@ -1,25 +1,24 @@
 """Finding a layer's weights in the two ways Keras arranges them in HDF5."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edgelstm.errors import ModelFormatError
-from edgelstm.frontends.keras_archive import KerasArchive, Layout
+from edgelstm.frontends.hdf5 import Hdf5Content, StoredArray
+from edgelstm.frontends.keras_archive import Layout
 from edgelstm.frontends.keras_chain import Place
 from edgelstm.frontends.keras_config import SAVE_AGAIN
-from edgelstm.frontends.keras_hdf5 import Hdf5File, open_hdf5
-from edgelstm.ir import AnyArray, FloatArray
+from edgelstm.ir import FloatArray
 
-MOST_WEIGHTS = 64
-"""Weight arrays of one layer."""
 _PARTS = ("vars", "cell/vars", "forward_layer/cell/vars", "backward_layer/cell/vars")
 """Groups below a layer's that hold its variables "0", "1", ...; recurrent layers keep theirs in a cell."""
 
+_MISSING = StoredArray(np.empty(0, np.float32), "is missing in the file")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class StoredWeights:
     """A layer's weights in stored order, and what is wrong with them, one line each."""
 
@@ -27,73 +26,47 @@ class StoredWeights:
     problems: tuple[str, ...]
 
 
-def read_weights(archive: KerasArchive, places: Sequence[Place]) -> list[StoredWeights]:
-    """Read the weights at each place; none where the file has none there.
+def read_weights(hdf5: Hdf5Content, layout: Layout, place: Place) -> StoredWeights:
+    """The weights of the layer at a place; none where the file has none there.
 
     Raises:
-        ModelFormatError: the HDF5 data is damaged, hostile, or does not belong to the config.
+        ModelFormatError: the file keeps weights in a way we do not know, or those of another layer there.
     """
-    find = _find_in_archive if archive.layout is Layout.KERAS else _find_in_legacy
-    with open_hdf5(archive.hdf5, "the weights' data") as file:
-        if (
-            archive.layout is Layout.KERAS
-            and file.node(file.root, "_layer_checkpoint_dependencies") is not None
-        ):
-            raise ModelFormatError(
-                "the file has the early .keras format of TensorFlow 2.12 and 2.13, which is not supported",
-                'load it in that TensorFlow and save it as model.save("model.h5")',
-            )
-        return [_checked([file.array(node) for node in find(file, place)]) for place in places]
-
-
-def _find_in_archive(file: Hdf5File, place: Place) -> list[Any]:
-    own_variables = _group(file, place.group, "vars")
-    if own_variables is not None:
-        owner = file.text(own_variables, "name", 4096)
-        if owner is not None and owner != place.name:
-            raise ModelFormatError(
-                f"the weights at {place.group} belong to {owner!r}, not to {place.name!r}", SAVE_AGAIN
-            )
-    base = f"{place.group}/{place.wrapped}" if place.wrapped else place.group
-    groups = [_group(file, base, part) for part in _PARTS]
-    return [file.node(group, str(index)) for group in groups for index in range(_count(group))]
-
-
-def _group(file: Hdf5File, base: str, part: str) -> Any:
-    """tf_keras on Windows writes everything before "/vars" as one group with backslashes in its name."""
-    *owner, variables = (*base.split("/"), *part.split("/"))
-    group = file.node(file.root, "/".join((*owner, variables)))
-    return group if group is not None else file.node(file.root, "\\".join(owner) + "/" + variables)
-
-
-def _count(group: Any) -> int:
-    count = 0 if group is None else len(group)
-    if count > MOST_WEIGHTS:
-        raise ModelFormatError(f"a layer has {count} weight arrays", SAVE_AGAIN)
-    return count
-
-
-def _find_in_legacy(file: Hdf5File, place: Place) -> list[Any]:
-    group = file.node(file.root, f"model_weights/{place.outermost}")
-    if group is None:
-        return []
-    names = file.texts(group, "weight_names")
-    if place.name != place.outermost:
-        names = tuple(name for name in names if f"/{place.name}/" in f"/{name}")
-    if len(names) > MOST_WEIGHTS:
-        raise ModelFormatError(f'layer "{place.name}" has {len(names)} weight arrays', SAVE_AGAIN)
-    return [file.node(group, name) for name in names]
-
-
-def _checked(arrays: Sequence[AnyArray]) -> StoredWeights:
-    floats: list[FloatArray] = []
+    find = _find_in_archive if layout is Layout.KERAS else _find_in_legacy
+    arrays: list[FloatArray] = []
     problems: list[str] = []
-    for index, array in enumerate(arrays):
+    for index, stored in enumerate(find(hdf5, place)):
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.ascontiguousarray(array, dtype=np.float32)
-        floats.append(values)
-        if array.dtype.kind != "f":
-            problems.append(f"weight array {index} is stored as {array.dtype}, not as float")
+            values = np.ascontiguousarray(stored.values, dtype=np.float32)
+        arrays.append(values)
+        if stored.problem:
+            problems.append(f"weight array {index} {stored.problem}")
+        elif stored.values.dtype.kind != "f":
+            problems.append(f"weight array {index} is stored as {stored.values.dtype}, not as float")
         elif not np.isfinite(values).all():
             problems.append(f"weight array {index} holds NaN or infinity; the training diverged")
-    return StoredWeights(tuple(floats), tuple(problems))
+    return StoredWeights(tuple(arrays), tuple(problems))
+
+
+def _find_in_archive(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
+    owner = hdf5.text(f"{place.group}/vars", "name")
+    if owner is not None and owner != place.name:
+        raise ModelFormatError(
+            f"the weights at {place.group} belong to {owner[:60]!a}, not to {place.name!a}", SAVE_AGAIN
+        )
+    base = f"{place.group}/{place.wrapped}" if place.wrapped else place.group
+    for part in _PARTS:
+        group, _, variables = f"{base}/{part}".rpartition("/")
+        # tf_keras on Windows writes the group's path as one name with backslashes.
+        for path in (f"{group}/{variables}", group.replace("/", "\\") + f"/{variables}"):
+            index = 0
+            while (stored := hdf5.arrays.get(f"{path}/{index}")) is not None:
+                yield stored
+                index += 1
+
+
+def _find_in_legacy(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
+    group = f"model_weights/{place.outermost}"
+    for name in hdf5.text_list(group, "weight_names"):
+        if place.name == place.outermost or f"/{place.name}/" in f"/{name}":
+            yield hdf5.arrays.get(f"{group}/{name}", _MISSING)

@@ -143,6 +143,7 @@ def accuracy_mapping(accuracy: Accuracy) -> Mapping[str, Any]:
         "quantized": accuracy.quantized_value,
         "agreement": accuracy.agreement,
         "sqnr_db": accuracy.sqnr_db if math.isfinite(accuracy.sqnr_db) else None,
+        "outputs": accuracy.outputs,
         "saturated_inputs_percent": list(accuracy.saturated_inputs_percent),
         "float_mae": accuracy.float_mae,
         "quantized_mae": accuracy.quantized_mae,
@@ -153,3 +154,40 @@ def accuracy_mapping(accuracy: Accuracy) -> Mapping[str, Any]:
 
 def _rung_mapping(rung: Rung) -> Mapping[str, Any]:
     return asdict(rung) | {"passed": rung.passed}
+
+
+def accuracy_from_mapping(values: Mapping[str, Any]) -> Accuracy:
+    """The inverse of `accuracy_mapping`."""
+    confusion = values["confusion"]
+    return Accuracy(
+        metric=values["metric"],
+        float_value=values["float"],
+        quantized_value=values["quantized"],
+        agreement=values["agreement"],
+        sqnr_db=math.inf if values["sqnr_db"] is None else values["sqnr_db"],
+        outputs=values["outputs"],
+        saturated_inputs_percent=tuple(values["saturated_inputs_percent"]),
+        confusion=None if confusion is None else tuple(tuple(row) for row in confusion),
+        labels=tuple(values["labels"]),
+        float_mae=values["float_mae"],
+        quantized_mae=values["quantized_mae"],
+    )
+
+
+def result_from_mapping(values: Mapping[str, Any]) -> Result:
+    """The inverse of `Result.to_mapping`, for a report.json that we wrote."""
+    memory, accuracy = values["memory"], values["accuracy"]
+    flash = {key: value for key, value in memory["flash_bytes"].items() if key != "total"}
+    ram = {key: value for key, value in memory["ram_bytes"].items() if key != "total"}
+    rungs = [{key: value for key, value in rung.items() if key != "passed"} for rung in values["verification"]]
+    return Result(
+        model=ModelFacts(**values["model"]),
+        target=TargetFacts(**values["target"]),
+        flash=FlashBytes(**flash),
+        ram=RamBytes(**ram),
+        firmware_flash_bytes=memory["firmware_bytes"]["flash"],
+        firmware_ram_bytes=memory["firmware_bytes"]["ram"],
+        cost=Cost(**values["cost"]),
+        accuracy=None if accuracy is None else accuracy_from_mapping(accuracy),
+        verification=tuple(Rung(**rung) for rung in rungs),
+    )

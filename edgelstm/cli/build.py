@@ -1,0 +1,107 @@
+"""quantize, generate, build, verify: from a model to verified firmware."""
+
+from pathlib import Path
+
+import click
+
+from edgelstm import pipeline
+from edgelstm.cli.console import Terminal, output_options
+from edgelstm.cli.request import model_options, request_for, target_options
+from edgelstm.codegen.names import c_identifier
+from edgelstm.errors import ProjectError
+from edgelstm.output import OutputFolder, content_hash, write_atomically
+from edgelstm.pipeline.firmware import generate as generate_c
+from edgelstm.pipeline.quantized import is_tflite, quantize_file
+from edgelstm.pipeline.request import read_data
+from edgelstm.pipeline.trained import ensure_trained
+from edgelstm.report.result import accuracy_mapping
+from edgelstm.report.table import print_accuracy, print_results
+
+
+@click.command(short_help="Keras model + data -> int8 model.tflite")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [model.tflite].")
+@model_options
+@output_options
+def quantize(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
+    """Choose scales on calibration data, round the weights, write a .tflite and say what that costs.
+
+    MODEL is a .keras or .h5 file; in a project it is the project's.
+    """
+    request = request_for(model, None, options)
+    data = read_data(request.data, request.base)
+    path = ensure_trained(request, data, terminal)
+    if is_tflite(path):
+        raise ProjectError(f"{path} is quantized already", "give the Keras model")
+    quantized = quantize_file(path, request, data, terminal)
+    target = output or Path("model.tflite")
+    if target.suffix != ".tflite" or target.is_dir():
+        raise ProjectError(f"cannot write {target}", "name a file that ends in .tflite")
+    write_atomically(target, quantized.tflite)
+    accuracy = quantized.accuracy
+    assert accuracy is not None
+    terminal.note(f"wrote {target}, {len(quantized.tflite)} bytes")
+    values = {"tflite": str(target), "sha256": quantized.sha256, "accuracy": accuracy_mapping(accuracy)}
+    terminal.result(values, lambda console: print_accuracy(accuracy, console))
+
+
+@click.command(short_help="model -> readable C")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
+@target_options(several=False)
+@model_options
+@output_options
+def generate(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
+    """Write the C of a model: .tflite, or .keras/.h5 with --data to quantize it first."""
+    from edgelstm.device.targets import load_target
+
+    request = request_for(model, output or Path("out"), options)
+    target = load_target(request.targets[0])
+    folder = OutputFolder(request.output)
+    data = read_data(request.data, request.base)
+    quantized = quantize_file(ensure_trained(request, data, terminal), request, data, terminal)
+    files = generate_c(quantized, target.isa, request.optimize).files
+    folder.install("c", content_hash(*files, *files.values()), files, editable=frozenset({"main.c"}))
+    name = c_identifier(quantized.model.name)
+    terminal.note(f"wrote {len(files)} files to {request.output}; start with {name}.h")
+    terminal.result({"output": str(request.output), "files": sorted(files)}, lambda console: None)
+
+
+@click.command(short_help="model -> verified firmware (all of the above)")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
+@target_options(several=True)
+@model_options
+@output_options
+def build(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
+    """Do whatever is missing or out of date: train, quantize, export, generate, compile, verify.
+
+    MODEL is a .keras, .h5 or .tflite file; in a folder with an edgelstm.toml it is the project's.
+    """
+    request = request_for(model, output, options)
+    results = pipeline.build(request, terminal)
+    terminal.note(f"wrote {request.output}")
+    values = [result.to_mapping() for result in results]
+    terminal.result(values[0] if len(values) == 1 else values, lambda console: print_results(results, console))
+
+
+@click.command(short_help="prove the C equal to the official interpreter")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@target_options(several=True)
+@model_options
+@output_options
+def verify(model: Path | None, terminal: Terminal, **options: object) -> None:
+    """Compare simulator, official interpreters, C on this computer and firmware on the target's emulator.
+
+    Every output and every state of every step must be equal; exit code 2 and the first difference if not. Nothing is
+    written.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
+        request = request_for(model, Path(work) / "out", options)
+        results = pipeline.build(request, terminal)
+    values = [
+        {"target": result.target.name, "verification": result.to_mapping()["verification"]} for result in results
+    ]
+    terminal.result(values, lambda console: print_results(results, console))

@@ -1,0 +1,150 @@
+"""run, inspect: look at what a model is and does."""
+
+import io
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from edgelstm.cli.console import Terminal, output_options
+from edgelstm.cli.request import model_options, request_for
+from edgelstm.errors import DataError, ProjectError
+from edgelstm.frontends.keras import load_keras
+from edgelstm.frontends.tflite import load_tflite
+from edgelstm.ir import FloatModel, Model
+from edgelstm.numerics.contracts import Contract
+from edgelstm.output import write_atomically
+from edgelstm.pipeline.quantized import is_tflite, quantize_file
+from edgelstm.pipeline.request import read_data
+from edgelstm.pipeline.trained import ensure_trained
+from edgelstm.simulate import dequantize_array, quantize_array, simulate
+
+SHOWN = 10
+
+
+@click.command(short_help="run a model on data, in integers")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs to this .npy file.")
+@model_options
+@output_options
+def run(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
+    """Run the integer simulator on the test sequences: what the firmware will answer.
+
+    The outputs are real numbers, of shape (N, C), or (N, T, C) for a model that answers every step.
+    """
+    request = request_for(model, None, options)
+    data = read_data(request.data, request.base)
+    if data.dataset is None:
+        raise DataError("there is nothing to run on", "give --data data.npz with an array x")
+    if output is not None and output.suffix != ".npy":
+        raise ProjectError(f"cannot write {output}", "name a file that ends in .npy")
+    quantized = quantize_file(ensure_trained(request, data, terminal), request, data, terminal).model
+    stored = quantize_array(data.dataset.test.x, quantized.input.quantization)
+    outputs = dequantize_array(simulate(quantized, stored), quantized.output.quantization)
+    if output is not None:
+        buffer = io.BytesIO()
+        np.save(buffer, outputs.astype(np.float32))
+        write_atomically(output, buffer.getvalue())
+        terminal.note(f"wrote {output}, shape {outputs.shape}")
+    labels = data.dataset.labels
+    values = {"shape": list(outputs.shape), "outputs": outputs.tolist(), "labels": list(labels)}
+    terminal.result(values, lambda console: _print_outputs(outputs, labels, console))
+
+
+def _print_outputs(outputs: np.ndarray, labels: tuple[str, ...], console: Console) -> None:
+    for index, values in enumerate(outputs[:SHOWN]):
+        last = values if values.ndim == 1 else values[-1]
+        text = " ".join(f"{value:.4f}" for value in last[:16])
+        name = f"  {labels[int(last.argmax())]}" if len(labels) == len(last) else ""
+        console.print(f"sequence {index}: {text}{name}")
+    if len(outputs) > SHOWN:
+        console.print(f"... {len(outputs) - SHOWN} more; -o outputs.npy writes them all")
+
+
+@click.command(short_help="layers, shapes, scales and sizes of a model")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@output_options
+def inspect(model: Path | None, terminal: Terminal) -> None:
+    """Show what a .keras, .h5 or .tflite file holds, without running anything in it."""
+    path = request_for(model, None, {}).model
+    if not path.is_file():
+        raise ProjectError(f"there is no model file {path}", "give a .keras, .h5 or .tflite file")
+    if is_tflite(path):
+        quantized = load_tflite(path, Contract.LITERT)
+        terminal.result(_quantized_mapping(quantized), lambda console: _print_quantized(quantized, console))
+    else:
+        trained = load_keras(path)
+        terminal.result(_float_mapping(trained), lambda console: _print_float(trained, console))
+
+
+def _float_mapping(model: FloatModel) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "timesteps": model.timesteps,
+        "input_size": model.input.size,
+        "parameters": model.parameters,
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": type(layer).__name__.removesuffix("Layer"),
+                "output_size": layer.output.size,
+                "yields_sequence": layer.output.is_sequence,
+                "parameters": layer.parameters,
+            }
+            for layer in model.layers
+        ],
+    }
+
+
+def _print_float(model: FloatModel, console: Console) -> None:
+    steps = model.timesteps or "any number of"
+    console.print(f"{model.name}: {steps} steps of {model.input.size} values, {model.parameters} parameters, float")
+    table = Table("layer", "kind", "output", "parameters", box=None, pad_edge=False)
+    for layer in model.layers:
+        shape = f"{layer.output.size} a step" if layer.output.is_sequence else str(layer.output.size)
+        table.add_row(layer.name, type(layer).__name__.removesuffix("Layer"), shape, str(layer.parameters))
+    console.print(table)
+
+
+def _quantized_mapping(model: Model) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "timesteps": model.timesteps,
+        "input_size": model.input.size,
+        "input_scale": model.input.quantization.scale,
+        "input_zero_point": model.input.quantization.zero_point,
+        "parameters": model.parameters,
+        "macs_per_step": model.macs_per_step,
+        "operations": [
+            {
+                "name": op.name,
+                "kind": op.kind,
+                "output_size": op.output.size,
+                "yields_sequence": op.output.is_sequence,
+                "scale": op.output.quantization.scale,
+                "zero_point": op.output.quantization.zero_point,
+                "macs": op.macs,
+                "state": {array.name: array.size for array in op.state},
+            }
+            for op in model.ops
+        ],
+    }
+
+
+def _print_quantized(model: Model, console: Console) -> None:
+    source = model.input.quantization
+    console.print(
+        f"{model.name}: {model.timesteps} steps of {model.input.size} values "
+        f"(scale {source.scale:.6g}, zero point {source.zero_point}), {model.parameters} parameters, int8"
+    )
+    table = Table("operation", "kind", "output", "scale", "zero point", "MACs", "state", box=None, pad_edge=False)
+    for op in model.ops:
+        shape = f"{op.output.size} a step" if op.output.is_sequence else str(op.output.size)
+        state = ", ".join(f"{array.name} {array.dtype}[{array.size}]" for array in op.state)
+        quantization = op.output.quantization
+        table.add_row(
+            op.name, op.kind, shape, f"{quantization.scale:.6g}", str(quantization.zero_point), str(op.macs), state
+        )
+    console.print(table)

@@ -1,0 +1,108 @@
+"""Options that several commands share, and how they and edgelstm.toml become a BuildRequest."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgelstm.codegen.emit import OPTIMIZE
+from edgelstm.errors import ProjectError
+from edgelstm.numerics.contracts import Contract
+from edgelstm.pipeline.request import BuildRequest
+from edgelstm.project import PROJECT_FILE, load_project
+from edgelstm.project.name import as_model_name, is_model_name
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that decide what the integers are."""
+    options = (
+        click.option("--data", help="data.npz, data.npy or data.py:function; see the README for the arrays."),
+        click.option("--name", help="The C name of the model [the file's]."),
+        click.option("--timesteps", type=click.IntRange(1, 1 << 20), help="The window of run() [the data's]."),
+        click.option(
+            "--contract",
+            type=click.Choice([contract.value for contract in Contract]),
+            help="Whose roundings to follow [litert].",
+        ),
+        click.option("--calibration-samples", type=click.IntRange(1), help="How many sequences to calibrate on [all]."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def target_options(*, several: bool) -> Decorator:
+    """Options that decide what the C is written, compiled and run for."""
+    names = "A target of `edgelstm targets`; several separated by commas." if several else "A target of `edgelstm targets`."
+    options = [
+        click.option("-t", "--target", help=f"{names} [cortex-m4]"),
+        click.option("--optimize", type=click.Choice(OPTIMIZE), help="What activations may cost in tables [balanced]."),
+    ]
+    if several:
+        options += [
+            click.option("--compiler", help="gcc, clang, zig, or a path [the first found]."),
+            click.option("--runner", help="qemu, unicorn or host [the first found]."),
+            click.option("--sequences", type=click.IntRange(1, 1_000_000), help="Test sequences to verify on [16]."),
+        ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def request_for(model: Path | None, output: Path | None, options: Mapping[str, Any]) -> BuildRequest:
+    """Combine options with the project in the current folder, if no model was named."""
+    request = _outside_project(model) if model is not None else _from_project()
+    if options.get("target"):
+        request = replace(request, targets=tuple(dict.fromkeys(options["target"].split(","))))
+    if options.get("data"):
+        request = replace(request, data=options["data"], base=Path())
+    if options.get("contract"):
+        request = replace(request, contract=Contract(options["contract"]))
+    if options.get("name"):
+        _check_name(options["name"])
+    direct = ("name", "timesteps", "calibration_samples", "optimize", "compiler", "runner", "sequences")
+    given = {key: options[key] for key in direct if options.get(key) is not None}
+    request = replace(request, **given)
+    return request if output is None else replace(request, output=output)
+
+
+def _check_name(name: str) -> None:
+    if not is_model_name(name):
+        raise ProjectError(f"--name {name!a:.60} cannot name a model", f"use a C identifier: {as_model_name(name)}")
+
+
+def _outside_project(model: Path) -> BuildRequest:
+    return BuildRequest(model=model, output=Path("out"))
+
+
+def _from_project() -> BuildRequest:
+    folder = Path()
+    if not (folder / PROJECT_FILE).is_file():
+        raise ProjectError(
+            f"name a model file, or go to a folder with an {PROJECT_FILE}",
+            "edgelstm build model.keras --data data.npz, or `edgelstm new` for a project",
+        )
+    project = load_project(folder)
+    return BuildRequest(
+        model=project.model_path,
+        output=folder / "out",
+        targets=project.build.targets,
+        data=project.data.source,
+        base=project.folder,
+        name=project.name,
+        contract=project.build.contract,
+        optimize=project.build.optimize,
+        compiler=project.build.compiler,
+        runner=project.build.runner,
+        sequences=project.verify.sequences,
+        calibration_samples=project.quantize.calibration_samples,
+        project=project,
+    )

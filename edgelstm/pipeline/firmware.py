@@ -1,0 +1,107 @@
+"""From a quantized model to C sources and a program."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgelstm.codegen.emit import Generated, Options, emit
+from edgelstm.device.compilers import Compiler
+from edgelstm.device.targets import Target
+from edgelstm.device.toolchain import Firmware, compile_firmware
+from edgelstm.output import OutputFolder, content_hash
+from edgelstm.pipeline.quantized import Quantized
+from edgelstm.report.progress import Progress
+from edgelstm.resources import targets_dir, templates_dir
+
+SOURCE_STAGE = "source"
+FIRMWARE_STAGE = "firmware"
+NAME = "firmware"
+EDITABLE = frozenset({"src/main.c"})
+"""The firmware's main is the user's starting point: what they change is kept and compiled."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled firmware in its place."""
+
+    path: Path
+    compiler: str
+    sha256: str
+
+
+def generate(quantized: Quantized, isa: str, optimize: str) -> Generated:
+    """Write the model's C and the firmware around it."""
+    return emit(quantized.model, Options(isa, optimize, quantized.sha256))
+
+
+def install_sources(generated: Generated, folder: OutputFolder, progress: Progress) -> None:
+    """Put the C files into the folder's `src`."""
+    files = {f"src/{name}": text for name, text in generated.files.items()}
+    key = content_hash(*files, *files.values())
+    if folder.is_current(SOURCE_STAGE, key, EDITABLE):
+        progress.note("reused src: the generated C is unchanged")
+        return
+    for name in folder.install(SOURCE_STAGE, key, files, editable=EDITABLE):
+        progress.note(f"kept {name}, which you have changed")
+    progress.note(f"generated {len(files)} C files")
+
+
+def ensure_firmware(
+    folder: OutputFolder, target: Target, compiler: Compiler, optimize: str, progress: Progress
+) -> Program:
+    """Compile what lies in the folder's `src`, or take back the program that came of the same things."""
+    sources = sorted((folder.path / "src").iterdir())
+    key = content_hash(
+        compiler.label,
+        optimize,
+        repr(target),
+        *(path.name.encode() + b"\0" + path.read_bytes() for path in (*sources, *_support(target))),
+    )
+    suffixes = ("",) if target.arch == "host" else (".elf", ".bin", ".hex", ".map")
+    if folder.is_current(FIRMWARE_STAGE, key):
+        progress.note(f"reused {NAME}{suffixes[0]}: sources and compiler are unchanged")
+    else:
+        folder.forget(FIRMWARE_STAGE)
+        with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
+            compile_sources(folder.path / "src", target, compiler, optimize, Path(work), progress)
+            files = {f"{NAME}{suffix}": (Path(work) / f"{NAME}{suffix}").read_bytes() for suffix in suffixes}
+        folder.install(FIRMWARE_STAGE, key, files, executable=frozenset({NAME}))
+        progress.note(f"compiled {NAME}{suffixes[0]} with {compiler.label}")
+    record = folder.record(FIRMWARE_STAGE)
+    program = f"{NAME}{suffixes[0]}"
+    return Program(folder.path / program, compiler.label, record.files[program] if record else "")
+
+
+def compile_host_twin(
+    quantized: Quantized, target: Target, compiler: Compiler, optimize: str, work: Path, progress: Progress
+) -> Firmware:
+    """Compile the same model for this computer, with sanitizers, in a folder of its own."""
+    write_sources(generate(quantized, target.isa, optimize).files, work / "src")
+    return compile_sources(work / "src", target, compiler, optimize, work, progress)
+
+
+def compile_sources(
+    source_dir: Path, target: Target, compiler: Compiler, optimize: str, work: Path, progress: Progress
+) -> Firmware:
+    """Compile all C files of a folder; compiler warnings are errors in what we generate."""
+    sources = sorted(source_dir.glob("*.c"))
+    firmware = compile_firmware(target, compiler, sources, [source_dir], work, NAME, optimize=optimize)
+    if firmware.warnings:
+        progress.warn(f"{compiler.label} warns:\n{firmware.warnings.strip()}")
+    return firmware
+
+
+def write_sources(files: Mapping[str, str], folder: Path) -> None:
+    """Write C files into a folder of our own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def _support(target: Target) -> list[Path]:
+    return [
+        path
+        for path in (*(targets_dir() / "arch" / target.arch).iterdir(), templates_dir() / "c" / "app" / "port.h")
+        if path.is_file()
+    ]

@@ -1,0 +1,64 @@
+"""What a build is asked to do, and the inputs it reads."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgelstm.data import Dataset, load_dataset
+from edgelstm.numerics.contracts import Contract
+from edgelstm.output import content_hash
+from edgelstm.project import Project
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """Everything that decides a build.
+
+    Attributes:
+        model: .keras, .h5 or .tflite; in a project it may not exist yet.
+        output: the folder to write; with several targets, one folder for each below it.
+        data: as `load_dataset` takes it, relative to `base`; None to verify with stress inputs alone.
+        base: the folder that `data` starts from.
+        name: the model's C name; None takes the file's.
+        timesteps: the window of `run`; None takes the model's or the data's.
+        project: where to train the model if it is missing or out of date; None outside a project.
+    """
+
+    model: Path
+    output: Path
+    targets: tuple[str, ...] = ("cortex-m4",)
+    data: str | None = None
+    base: Path = field(default_factory=Path)
+    name: str | None = None
+    timesteps: int | None = None
+    contract: Contract = Contract.LITERT
+    optimize: str = "balanced"
+    compiler: str | None = None
+    runner: str | None = None
+    sequences: int = 16
+    calibration_samples: int | None = None
+    project: Project | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set with the hash of its contents; neither, where there is none."""
+
+    dataset: Dataset | None
+    sha256: str
+
+
+def read_data(spec: str | None, base: Path) -> Data:
+    """Load the data and hash every array."""
+    if spec is None:
+        return Data(None, content_hash())
+    dataset = load_dataset(spec, base=base)
+    arrays = (
+        dataset.x, dataset.y, dataset.x_calib, dataset.x_test, dataset.y_test,
+        dataset.lengths, dataset.lengths_calib, dataset.lengths_test,
+    )  # fmt: skip
+    parts = [
+        part
+        for array in arrays
+        for part in ((b"",) if array is None else (f"{array.dtype}{array.shape}", array.tobytes()))
+    ]
+    return Data(dataset, content_hash(*parts, *dataset.labels))

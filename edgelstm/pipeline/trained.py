@@ -1,0 +1,93 @@
+"""The trained model of a project: used as it is, or trained where it is missing or out of date."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgelstm import __version__
+from edgelstm.errors import ModelError
+from edgelstm.output import content_hash, write_atomically
+from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.project import Project
+from edgelstm.report.progress import Progress
+
+if TYPE_CHECKING:
+    from edgelstm.training.train import TrainedModel
+
+RECORD = ".edgelstm-training.json"
+"""Beside edgelstm.toml: from what the model file was trained, so that a change is noticed."""
+
+
+def ensure_trained(request: BuildRequest, data: Data, progress: Progress) -> Path:
+    """Return the model file, training it first where needed.
+
+    A model that edgelstm did not train is never replaced.
+    """
+    project = request.project
+    if project is None or project.model.file.endswith(".tflite"):
+        return _existing(request.model)
+    if not request.model.exists():
+        progress.note(f"{request.model.name} is missing: training it")
+        train_model(project, data, progress)
+    elif not _is_ours(project, request.model):
+        progress.detail(f"using {request.model.name} as it is: edgelstm did not train it")
+    elif _recorded(project).get("key") != training_key(project, data):
+        progress.note("settings or data have changed since the last training: training again")
+        train_model(project, data, progress)
+    else:
+        progress.note(f"reused {request.model.name}: settings and data are unchanged")
+    return request.model
+
+
+def train_model(project: Project, data: Data, progress: Progress) -> "TrainedModel":
+    """Train and record from what."""
+    from edgelstm.training import train
+
+    if data.dataset is None:
+        raise ModelError(
+            f"there is no {project.model_path} and no data to train it on", 'set source in [data] of edgelstm.toml'
+        )
+    trained = train(
+        project,
+        data.dataset,
+        on_epoch=lambda epoch, epochs, figures: progress.advance("training", epoch, epochs),
+    )
+    for warning in trained.warnings:
+        progress.warn(warning)
+    record = {"key": training_key(project, data), "sha256": _file_hash(trained.path)}
+    write_atomically(project.folder / RECORD, json.dumps(record) + "\n")
+    value = "" if trained.float_value is None else f", {trained.metric} {trained.float_value:.4f}"
+    progress.note(f"trained {trained.path.name} in {trained.seconds:.1f} s{value}")
+    return trained
+
+
+def training_key(project: Project, data: Data) -> str:
+    """Hash of everything that decides what training yields."""
+    source = b""
+    if project.model.build is not None:
+        path = project.folder / project.model.build.rsplit(":", 1)[0]
+        source = path.read_bytes() if path.is_file() else b""
+    return content_hash(__version__, repr(project.model), source, data.sha256)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ModelError(f"there is no model file {path}", "give a .keras, .h5 or .tflite file")
+    return path
+
+
+def _recorded(project: Project) -> dict[str, str]:
+    try:
+        record = json.loads((project.folder / RECORD).read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_ours(project: Project, path: Path) -> bool:
+    return _recorded(project).get("sha256") == _file_hash(path)
+
+
+def _file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

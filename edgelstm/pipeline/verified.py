@@ -1,0 +1,117 @@
+"""Verification of a program and the result of a build."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgelstm import __version__
+from edgelstm.codegen.emit import Generated
+from edgelstm.codegen.names import c_identifier
+from edgelstm.codegen.plan import make_plan
+from edgelstm.device.compilers import find_compiler
+from edgelstm.device.elf import memory_use, read_elf
+from edgelstm.device.runners import Runner, choose_runner
+from edgelstm.device.targets import Target, load_target
+from edgelstm.output import OutputFolder, content_hash
+from edgelstm.pipeline.firmware import Program, compile_host_twin
+from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.report.progress import Progress
+from edgelstm.report.result import (
+    FlashBytes,
+    ModelFacts,
+    RamBytes,
+    Result,
+    Rung,
+    TargetFacts,
+    result_from_mapping,
+)
+from edgelstm.verification.ladder import (
+    Expectation,
+    expectation,
+    oracle_rungs,
+    require_match,
+    run_program,
+)
+from edgelstm.verification.oracles import ORACLES
+
+STAGE = "report"
+REPORT = "report.json"
+TIMEOUT_S = 120.0
+
+
+def common_rungs(quantized: Quantized, request: BuildRequest, data: Data, progress: Progress) -> tuple[Expectation, tuple[Rung, ...]]:
+    """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
+    expected = expectation(quantized.model, data.dataset, request.sequences)
+    rungs, missing = oracle_rungs(expected, quantized.tflite, lambda name: progress.detail(f"running {name}"))
+    for name in missing:
+        progress.warn(f'{name} is not installed, so nothing official was compared: pip install "edgelstm[verify]"')
+    host = load_target("host")
+    compiler = find_compiler(host)
+    with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
+        firmware = compile_host_twin(quantized, host, compiler, request.optimize, Path(work), progress)
+        checked = f" with {' and '.join(firmware.sanitizers)} sanitizers" if firmware.sanitizers else ""
+        label = f"C on this computer, {compiler.label}{checked}"
+        run = run_program(
+            label, expected, firmware.elf, choose_runner(host), TIMEOUT_S, lambda name: progress.detail(f"running {name}")
+        )
+    return expected, (*rungs, run.rung)
+
+
+def verification_key(program: Program, quantized: Quantized, request: BuildRequest, data: Data, runner: Runner) -> str:
+    """Hash of everything that a verification depends on."""
+    oracles = [oracle.name for oracle in ORACLES if oracle.is_available]
+    return content_hash(
+        __version__, program.sha256, quantized.sha256, data.sha256, runner.name, str(request.sequences),
+        request.contract.value, request.optimize, *oracles,
+    )  # fmt: skip
+
+
+def reuse_result(folder: OutputFolder, key: str) -> Result | None:
+    """The result of an earlier verification of the same things."""
+    if not folder.is_current(STAGE, key):
+        return None
+    return result_from_mapping(json.loads((folder.path / REPORT).read_text()))
+
+
+def verify_program(
+    quantized: Quantized,
+    generated: Generated,
+    target: Target,
+    program: Program,
+    runner: Runner,
+    common: tuple[Expectation, tuple[Rung, ...]],
+    progress: Progress,
+) -> Result:
+    """Run the program, compare it, and gather the result. Raises MismatchError if any rung failed."""
+    expected, rungs = common
+    label = f"{program.path.name} for {target.name}, {runner.name}"
+    run = run_program(label, expected, program.path, runner, TIMEOUT_S, lambda name: progress.detail(f"running {name}"))
+    rungs = (*rungs, run.rung)
+    require_match(rungs)
+    model, plan = quantized.model, make_plan(quantized.model)
+    use = None if target.arch == "host" else memory_use(read_elf(program.path), target)
+    return Result(
+        model=ModelFacts(
+            c_identifier(model.name), quantized.sha256, model.parameters, model.macs_per_step
+        ),
+        target=TargetFacts(target.name, program.compiler, runner.name),
+        flash=flash_bytes(program.path, c_identifier(model.name), generated.roles),
+        ram=RamBytes(plan.state_bytes, plan.arena_bytes, run.stack_bytes),
+        firmware_flash_bytes=use.flash_bytes if use else 0,
+        firmware_ram_bytes=use.ram_bytes if use else 0,
+        cost=run.cost,
+        accuracy=quantized.accuracy,
+        verification=rungs,
+    )
+
+
+def flash_bytes(program: Path, model: str, roles: Mapping[str, str]) -> FlashBytes:
+    """Sum the sizes of the model's own symbols by role."""
+    sizes = {"code": 0, "tables": 0, "weights": 0, "other_constants": 0}
+    for symbol in read_elf(program).symbols:
+        if symbol.name.startswith((f"{model}_", "el_")):
+            role = "code" if symbol.kind == "code" else roles.get(symbol.name, "other_constants")
+            sizes[role] += symbol.size
+    return FlashBytes(**sizes)

@@ -1,0 +1,192 @@
+"""Climb the ladder: simulator = official interpreter = C on this computer = program on the target's emulator."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from edgelstm.data import Dataset
+from edgelstm.device.runners import Runner
+from edgelstm.errors import MismatchError, ToolFailedError
+from edgelstm.ir import AnyArray, IntArray, Model
+from edgelstm.report.result import Cost, Rung
+from edgelstm.simulate import quantize_array, simulate
+from edgelstm.verification.oracles import ORACLES, Oracle
+from edgelstm.verification.replay import ReplayCosts, read_results, write_vectors
+from edgelstm.verification.trace import Comparison, Trace, compare, simulator_trace
+
+STRESS_SEQUENCES = 4
+MOST_STEPS = 8192
+WINDOWS = 4
+
+OnProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """Inputs and what the simulator makes of them."""
+
+    model: Model
+    inputs: IntArray
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """A program's rung, and what it cost."""
+
+    rung: Rung
+    stack_bytes: int
+    cost: Cost
+
+
+def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expectation:
+    """Choose verification inputs and simulate them.
+
+    They are test sequences as far as there are any, and stress sequences: noise over the whole range of int8, and
+    extremes only, which saturate gates and cells.
+    """
+    steps = model.timesteps
+    room = max(1, MOST_STEPS // steps - STRESS_SEQUENCES)
+    rng = np.random.default_rng(0)
+    shape = (STRESS_SEQUENCES, steps, model.input.size)
+    stress = rng.integers(-128, 128, shape).astype(np.int8)
+    stress[::2] = np.where(stress[::2] < 0, -128, 127)
+    inputs = stress
+    if dataset is not None:
+        real = dataset.test.x[: min(sequences, room), :steps]
+        inputs = np.concatenate([quantize_array(real, model.input.quantization), stress])
+    return Expectation(model, inputs, simulator_trace(model, inputs))
+
+
+def oracle_rungs(expected: Expectation, tflite: bytes, on_progress: OnProgress) -> tuple[list[Rung], list[str]]:
+    """Compare with every official interpreter of the contract that is installed.
+
+    Returns:
+        the rungs, and the names of exact oracles that are missing.
+    """
+    rungs: list[Rung] = []
+    missing: list[str] = []
+    for oracle in ORACLES:
+        if oracle.contract is not expected.model.contract:
+            continue
+        if not oracle.is_available:
+            missing += [oracle.name] if oracle.is_exact else []
+            continue
+        on_progress(oracle.name)
+        trace = oracle.trace(expected.model, expected.inputs)
+        rungs += _oracle_rungs(oracle, expected, trace)
+        if oracle.is_exact:
+            rungs.append(_window_rung(oracle, expected, tflite))
+    return rungs, missing
+
+
+def _oracle_rungs(oracle: Oracle, expected: Expectation, trace: Trace) -> list[Rung]:
+    if oracle.is_exact:
+        return [_rung(oracle.name, expected, compare(expected.trace, trace))]
+    exact = _exact_states(expected.model)
+    states = [compare(_only(expected.trace, exact), _only(trace, exact))] if exact else []
+    rest = frozenset(array.name for array in trace.arrays) - exact
+    others = compare(_only(expected.trace, rest), _only(trace, rest))
+    return [
+        *(_rung(f"{oracle.name}, LSTM states", expected, comparison) for comparison in states),
+        _rung(f"{oracle.name}, after Dense", expected, others, must_match=False),
+    ]
+
+
+def _exact_states(model: Model) -> frozenset[str]:
+    """State arrays that no inexact kernel has touched: those of the ops before the first that is not recurrent."""
+    names: set[str] = set()
+    for op in model.ops:
+        if not op.state:
+            break
+        names |= {f"{op.name}.{array.name}" for array in op.state}
+    return frozenset(names)
+
+
+def _only(trace: Trace, names: frozenset[str]) -> Trace:
+    return Trace(tuple(array for array in trace.arrays if array.name in names))
+
+
+def _window_rung(oracle: Oracle, expected: Expectation, tflite: bytes) -> Rung:
+    """The shipped file as it is, a whole window in one invocation."""
+    inputs = expected.inputs[-WINDOWS:]
+    outputs = oracle.run_window(tflite, inputs)
+    wanted = simulate(expected.model, inputs)
+    distance = np.abs(wanted.astype(np.int64) - outputs.reshape(wanted.shape).astype(np.int64))
+    mismatches = int(np.count_nonzero(distance))
+    first = ""
+    if mismatches:
+        where: AnyArray = np.argwhere(distance)[0]
+        first = f"output{[int(index) for index in where]}"
+    return Rung(
+        f"{oracle.name}, model.tflite as shipped",
+        expected.model.contract.value,
+        len(inputs),
+        int(distance.size),
+        mismatches,
+        int(distance.max(initial=0)),
+        first=first,
+    )
+
+
+def run_program(
+    name: str, expected: Expectation, program: Path, runner: Runner, timeout_s: float, on_progress: OnProgress
+) -> ProgramRun:
+    """Replay the inputs on a program built from the generated C and compare every state and output."""
+    on_progress(name)
+    sequences, timesteps, _ = expected.inputs.shape
+    with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
+        arguments = write_vectors(Path(folder), expected.inputs)
+        run = runner.run(program, list(arguments), cwd=Path(folder), timeout_s=timeout_s)
+        if run.exit_code != 0:
+            raise _program_failed(name, run.exit_code, run.output)
+        trace, costs = read_results(Path(folder), expected.model, sequences, timesteps)
+    rung = _rung(name, expected, compare(expected.trace, trace))
+    return ProgramRun(rung, costs.stack_bytes, _cost(costs, run.instructions_per_tick, expected.model.timesteps))
+
+
+def _program_failed(name: str, exit_code: int, output: str) -> Exception:
+    text = output.strip()[-2000:]
+    if "selftest failed" in output:
+        return MismatchError(
+            f"{name}: the program's self-test failed: its known answers differ from the simulator's",
+            "the compiler or its options break the arithmetic; try another with --compiler",
+        )
+    return ToolFailedError(f"{name}: the program ended with exit code {exit_code}\n{text}")
+
+
+def _cost(costs: ReplayCosts, instructions_per_tick: Fraction | None, timesteps: int) -> Cost:
+    if instructions_per_tick is None or costs.steps == 0:
+        return Cost(None, None)
+    step = costs.step_ticks * instructions_per_tick / costs.steps
+    output = costs.output_ticks * instructions_per_tick / costs.steps
+    return Cost(round(step), round(step * timesteps + output))
+
+
+def _rung(name: str, expected: Expectation, comparison: Comparison, *, must_match: bool = True) -> Rung:
+    return Rung(
+        name,
+        expected.model.contract.value,
+        len(expected.inputs),
+        comparison.values,
+        comparison.mismatches,
+        comparison.largest,
+        must_match,
+        str(comparison.first) if comparison.first else "",
+    )
+
+
+def require_match(rungs: tuple[Rung, ...]) -> None:
+    """Raise MismatchError naming the first difference of every rung that failed."""
+    failed = [rung for rung in rungs if not rung.passed]
+    if failed:
+        listed = "\n".join(
+            f"  - {rung.against}: {rung.mismatches} of {rung.values} values differ; first: {rung.first}" for rung in failed
+        )
+        raise MismatchError(
+            f"verification failed:\n{listed}", "please report this with the model: every value must be equal"
+        )

@@ -1,0 +1,69 @@
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edgelstm.device.compilers import find_compiler
+from edgelstm.device.targets import load_target
+from edgelstm.device.toolchain import Firmware, compile_firmware
+
+SOURCES = Path(__file__).parent / "sources"
+Build = Callable[..., Firmware]
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str], None]:
+    """Skip where a program or a Python package is missing; in CI, where everything must be there, fail."""
+
+    def require(name: str) -> None:
+        if shutil.which(name) or importlib.util.find_spec(name):
+            return
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is not installed, and CI must have it")
+        pytest.skip(f"{name} is not installed")
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def build(require_tool: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Build `sources/<name>.c` for a target with a compiler, once for the whole session."""
+    built: dict[tuple[str, str, str], Firmware] = {}
+
+    def compile_once(name: str, target_name: str, choice: str) -> Firmware:
+        key = (name, target_name, choice)
+        if key not in built:
+            program = {"zig": "ziglang", "gcc": "arm-none-eabi-gcc" if target_name != "host" else "gcc"}
+            require_tool(program.get(choice, choice))
+            target = load_target(target_name)
+            built[key] = compile_firmware(
+                target,
+                find_compiler(target, choice),
+                [SOURCES / f"{name}.c"],
+                [],
+                tmp_path_factory.mktemp(f"{name}-{target_name}-{choice}"),
+                name,
+                warnings_are_errors=True,
+            )
+        return built[key]
+
+    return compile_once
+
+
+@pytest.fixture
+def no_process_left() -> Iterator[Callable[[str], bool]]:
+    """Whether no process has `text` on its command line."""
+
+    def is_gone(text: str) -> bool:
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if text.encode() in entry.read_bytes():
+                    return False
+            except OSError:
+                continue
+        return True
+
+    yield is_gone
