@@ -1,4 +1,4 @@
-"""Where the top-level `templates/` and `targets/` folders are: beside the package in a checkout, inside it in a wheel."""
+"""Where `templates/` and `targets/` are: beside the package in a checkout, inside it in a wheel."""
 
 from pathlib import Path
 

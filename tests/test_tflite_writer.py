@@ -13,7 +13,6 @@ from edgelstm.errors import ModelFormatError
 from edgelstm.ir import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 
-
 Tensors = tuple[TfliteTensor | None, ...]
 
 

@@ -18,6 +18,9 @@ _FILES = frozenset(
     "stdio stdlib string tgmath time wchar wctype fault measure port replay runtime startup".split()
 )
 
+# <model>_<name> is part of the generated C beside the layers.
+_API = frozenset("reset step output run selftest selftest_input hash t h".split())
+
 
 def c_identifier(text: str, fallback: str = "model") -> str:
     """Turn text into a lower-case C identifier of at most LONGEST characters.
@@ -31,12 +34,18 @@ def c_identifier(text: str, fallback: str = "model") -> str:
     return name
 
 
-def unique_identifiers(texts: Iterable[str]) -> tuple[str, ...]:
-    """One identifier for each text, all different."""
+def unique_identifiers(texts: Iterable[str], endings: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """One identifier for each layer name, all different from each other and from the functions of the C API.
+
+    A name that ends like a symbol derived from a layer (`endings`, "kernel") gets "_layer" behind it, so that the
+    layers "lstm" and "lstm_kernel" do not meet.
+    """
     taken: list[str] = []
     for text in texts:
-        base = name = c_identifier(text, "layer")
-        number = 2
+        base = c_identifier(text, "layer")
+        if base in _API or base.endswith(tuple(f"_{ending}" for ending in endings)):
+            base = f"{base}_layer"
+        name, number = base, 2
         while name in taken:
             name = f"{base}_{number}"
             number += 1

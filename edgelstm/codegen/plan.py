@@ -79,7 +79,10 @@ def make_plan(model: Model) -> Plan:
     if problems:
         raise UnsupportedModelError(problems)
     computing = [op for op in model.ops if not op.is_alias]
-    identifiers = dict(zip(map(id, computing), unique_identifiers(op.name for op in computing), strict=True))
+    endings = {array.name for op in computing for array in op.state} | {"scale"}
+    endings |= {constant.name for op in computing for constant in op.constants(model.contract)}
+    names = unique_identifiers((op.name for op in computing), frozenset(endings))
+    identifiers = dict(zip(map(id, computing), names, strict=True))
     places, arena_bytes = _places(model, identifiers)
     planned = [
         PlannedOp(op, identifiers[id(op)], places[op.input.name], places[op.output.name]) for op in computing

@@ -148,7 +148,7 @@ def _as_numbers(name: str, given: object) -> AnyArray:
     target = np.int64 if is_whole and not name.startswith("x") else np.float32
     # Numbers too large for float32 become inf, which the check against the model reports with its place.
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.ascontiguousarray(values, dtype=target)
+        return np.asarray(values, dtype=target, order="C")
 
 
 def _as_labels(given: object) -> tuple[str, ...]:

@@ -65,8 +65,8 @@ def find_compiler(target: Target, choice: str | None = None) -> Compiler:
 
     Args:
         target: what to compile for.
-        choice: "gcc", "clang", "zig", or the path of a compiler. A path is run: never take it from a file that came
-            with a model.
+        choice: "gcc", "clang", "zig", or the path of a compiler. A path is run: never take it from a file
+            that came with a model.
 
     Raises:
         ToolMissingError: there is none; the hint says what to install.
@@ -127,11 +127,11 @@ def _identify(command: tuple[str, ...]) -> Compiler:
     if command[-1] == "cc" and len(command) > 1:
         return Compiler("zig", "zig", _output((*command[:-1], "version")), command)
     text = _output((*command, "--version"))
-    if "clang" in text.lower():
-        family, match = "clang", re.search(r"clang version (\S+)", text)
-        return Compiler(name, family, match.group(1) if match else "unknown", command)
-    if "Free Software Foundation" in text:
-        return Compiler(name, "gcc", _output((*command, "-dumpfullversion")), command)
+    if match := re.search(r"clang version (\S+)", text):
+        return Compiler(name, "clang", match.group(1), command)
+    version = _output((*command, "-dumpfullversion")) if "Free Software Foundation" in text else ""
+    if re.fullmatch(r"\d+(\.\d+)+", version):
+        return Compiler(name, "gcc", version, command)
     raise ToolError(f"{command[0]} is neither gcc nor clang nor zig", "choose another compiler")
 
 
@@ -145,7 +145,7 @@ def _output(command: tuple[str, ...]) -> str:
 
 
 def _working_sanitizers(compiler: Compiler) -> tuple[str, ...]:
-    """The best sanitizers with which a program links and runs here: their libraries are often not installed."""
+    """The best sanitizers with which a program links and runs here; often their libraries are missing."""
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "probe.c"), Path(folder, "probe")
         source.write_text("int main(void) { return 0; }\n")

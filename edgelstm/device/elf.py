@@ -1,4 +1,4 @@
-"""What an ELF file holds: sections, load segments and symbols. Nothing in a damaged file can do more than be refused."""
+"""What an ELF file holds: sections, load segments and symbols. Damaged and hostile files are refused."""
 
 import io
 import struct
@@ -25,7 +25,10 @@ _SYMBOL_FORMATS = {32: struct.Struct("<IIIBBH"), 64: struct.Struct("<IBBHQQ")}
 
 @dataclass(frozen=True)
 class Section:
-    """A section that occupies memory. `kind` is "code", "constant", "data" or "zero" (takes no room in the file)."""
+    """A section that occupies memory.
+
+    `kind` is "code", "constant", "data" or "zero", which takes no room in the file.
+    """
 
     name: str
     address: int
@@ -35,7 +38,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of memory to be filled: `data` is stored at `load_address`, and the program finds it at `address`.
+    """A part of memory: `data` is stored at `load_address`, and the program finds it at `address`.
 
     `size` exceeds the length of `data` where the rest is zeroed or merely reserved by the program itself.
     """
@@ -48,7 +51,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A function or an object; `kind` is that of its section, and an Arm function's address is without the T bit."""
+    """A function or an object; `kind` is that of its section. An Arm function's address has no T bit."""
 
     name: str
     address: int
@@ -58,8 +61,12 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Elf:
-    """An ELF file's contents, each list sorted by address (segments by load address)."""
+    """An ELF file's contents, each list sorted by address (segments by load address).
 
+    `machine` is the ELF specification's name of the processor, "EM_ARM".
+    """
+
+    machine: str
     entry: int
     sections: tuple[Section, ...]
     segments: tuple[Segment, ...]
@@ -94,6 +101,7 @@ def read_elf(path: Path) -> Elf:
             raise ValueError("big-endian")
         headers = _section_headers(file)
         return Elf(
+            machine=str(file["e_machine"]),
             entry=int(file["e_entry"]),
             sections=tuple(sorted(_sections(file, headers, content), key=lambda section: section.address)),
             segments=tuple(sorted(_segments(file, content), key=lambda segment: segment.load_address)),
@@ -106,7 +114,7 @@ def read_elf(path: Path) -> Elf:
 
 
 def memory_use(elf: Elf, target: Target) -> MemoryUse:
-    """Flash and RAM that a firmware takes of a microcontroller; raises TargetError for a target without both."""
+    """Flash and RAM that a firmware takes; raises TargetError for a target that is no microcontroller."""
     flash, ram = target.region("flash"), target.region("ram")
     return MemoryUse(
         flash_bytes=sum(len(segment.data) for segment in elf.segments if flash.holds(segment.load_address)),

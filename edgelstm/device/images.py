@@ -1,6 +1,7 @@
 """Firmware images that programmers and boot loaders take: raw binary and Intel HEX."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from edgelstm.device.elf import Segment
 from edgelstm.errors import ToolError
@@ -12,7 +13,7 @@ _DATA, _END, _UPPER_ADDRESS, _ENTRY = 0x00, 0x01, 0x04, 0x05
 
 
 def to_binary(segments: Sequence[Segment]) -> bytes:
-    """The memory from the lowest to the highest stored byte; gaps are filled as erased flash reads, with 0xFF.
+    """The memory from the lowest to the highest stored byte; gaps read 0xFF, like erased flash.
 
     Raises:
         ToolError: there is nothing to store, segments overlap, or they lie more than 64 MiB apart.
@@ -26,7 +27,7 @@ def to_binary(segments: Sequence[Segment]) -> bytes:
 
 
 def to_intel_hex(segments: Sequence[Segment], entry: int) -> str:
-    """Intel HEX records of 16 bytes with 32-bit addresses ("Hexadecimal Object File Format", rev. A, Intel 1988).
+    """Intel HEX with 32-bit addresses ("Hexadecimal Object File Format Specification", rev. A, Intel 1988).
 
     Raises:
         ToolError: as `to_binary`.
@@ -48,7 +49,7 @@ def _stored(segments: Sequence[Segment]) -> list[Segment]:
     stored = sorted((segment for segment in segments if segment.data), key=lambda s: s.load_address)
     if not stored:
         raise ToolError("the firmware holds nothing to store", "its linker script is wrong")
-    if any(a.load_address + len(a.data) > b.load_address for a, b in zip(stored, stored[1:], strict=False)):
+    if any(a.load_address + len(a.data) > b.load_address for a, b in pairwise(stored)):
         raise ToolError("parts of the firmware overlap", "its linker script is wrong")
     end = stored[-1].load_address + len(stored[-1].data)
     if end - stored[0].load_address > _IMAGE_LIMIT_BYTES or end > 1 << 32:

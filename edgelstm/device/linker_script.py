@@ -13,7 +13,6 @@ def render_linker_script(target: Target) -> str:
         undefined=jinja2.StrictUndefined,
         line_statement_prefix="%%",
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (a linker script is not HTML)
     )
     return environment.from_string(template).render(
         target=target.name, memory=target.memory, stack_bytes=target.stack_bytes

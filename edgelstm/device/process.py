@@ -26,8 +26,8 @@ class Completed:
     Attributes:
         argv: the command.
         exit_code: what it returned; -N if signal N ended it.
-        output: standard output and standard error in the order of writing. Control characters other than tab and
-            newline are replaced, because the text ends up on a terminal.
+        output: standard output and standard error in the order of writing. Control characters other than tab
+            and newline are replaced, because the text ends up on a terminal.
         seconds: wall-clock time.
     """
 
@@ -44,6 +44,7 @@ def run(
     cwd: Path | None = None,
     input_bytes: bytes = b"",
     environment: Mapping[str, str] | None = None,
+    stdout_file: Path | None = None,
     output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
 ) -> Completed:
     """Run a program in a process group of its own and wait for it.
@@ -56,6 +57,7 @@ def run(
         cwd: the folder to run in.
         input_bytes: standard input.
         environment: variables to set in addition to ours.
+        stdout_file: receives standard output, which then is not part of `output`.
         output_limit_bytes: beyond it the middle of the output is left out.
 
     Raises:
@@ -63,12 +65,14 @@ def run(
         ToolTimeoutError: it ran longer than `timeout_s`. The message ends with its last output.
     """
     started = time.monotonic()
-    with tempfile.TemporaryFile() as stdin:
+    with tempfile.TemporaryFile() as stdin, contextlib.ExitStack() as stack:
         stdin.write(input_bytes)
         stdin.seek(0)
-        process = _start(argv, cwd, environment, stdin)
-        assert process.stdout is not None
-        capture = _Capture(process.stdout, output_limit_bytes)
+        stdout = None if stdout_file is None else stack.enter_context(stdout_file.open("wb"))
+        process = _start(argv, cwd, environment, stdin, stdout)
+        pipe = process.stdout or process.stderr
+        assert pipe is not None
+        capture = _Capture(pipe, output_limit_bytes)
         try:
             ended = _wait(process, started + timeout_s)
         finally:
@@ -89,7 +93,11 @@ def tail(output: str, lines: int = 40) -> str:
 
 
 def _start(
-    argv: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None, stdin: IO[bytes]
+    argv: Sequence[str],
+    cwd: Path | None,
+    environment: Mapping[str, str] | None,
+    stdin: IO[bytes],
+    stdout: IO[bytes] | None,
 ) -> subprocess.Popen[bytes]:
     if cwd is not None and not cwd.is_dir():
         raise ToolError(f"{argv[0]} cannot run in {cwd}", "that folder does not exist")
@@ -99,8 +107,8 @@ def _start(
             cwd=cwd,
             env={**os.environ, **(environment or {})},
             stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
             start_new_session=True,
         )
     except OSError as error:

@@ -3,8 +3,9 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,9 @@ def read_target(path: Path) -> Target:
     problems = reader.all_problems() or _contradictions(target)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise TargetError(f"target file {path.name} is wrong:\n{listed}", "compare it with targets/cortex-m4.toml")
+        raise TargetError(
+            f"target file {path.name} is wrong:\n{listed}", "compare it with targets/cortex-m4.toml"
+        )
     return target
 
 
@@ -159,7 +162,9 @@ class _Reader:
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._take(key, None)
-        if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
+        if not isinstance(value, list) or not all(
+            isinstance(item, str) and item.isprintable() for item in value
+        ):
             self._wrong(key, "a list of text")
             return ()
         return tuple(value)
@@ -180,8 +185,8 @@ class _Reader:
             return ()
         return tuple(self._child(item, f"{self._path}{key}[{index}].") for index, item in enumerate(value))
 
-    def keys(self) -> tuple[str, ...]:
-        return tuple(self._rest)
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._rest))
 
     def all_problems(self) -> list[str]:
         unknown = [f"{self._path}{key}: unknown key" for key in self._rest]
@@ -211,7 +216,7 @@ def _target(name: str, reader: _Reader) -> Target:
         description=reader.text("description"),
         arch=reader.text("arch", pattern=_WORD),
         isa=reader.text("isa", pattern=_WORD),
-        compiler_flags={} if flags is None else {family: flags.texts(family) for family in flags.keys()},
+        compiler_flags={} if flags is None else {family: flags.texts(family) for family in flags},
         runners=reader.texts("runners"),
         memory=tuple(_region(table) for table in reader.tables("memory")),
         stack_bytes=reader.integer("stack_bytes", 256, 1 << 24, default=0),
@@ -267,7 +272,7 @@ def _memory_problems(target: Target) -> list[str]:
     ordered = sorted(target.memory, key=lambda region: region.origin)
     problems += [
         f"memory: {one.name} and {other.name} overlap"
-        for one, other in zip(ordered, ordered[1:], strict=False)
+        for one, other in pairwise(ordered)
         if one.end > other.origin
     ]
     if needed and not 256 <= target.stack_bytes <= target.region("ram").size_bytes:

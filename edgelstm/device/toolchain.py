@@ -1,6 +1,5 @@
-"""Sources -> firmware: compile, link, and write the images beside each other. The same sources give the same bytes."""
+"""Sources -> firmware: compile, link and write the images. The same sources give the same bytes."""
 
-import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ _FREESTANDING_FLAGS = (
     "-fdata-sections",
     "-fno-asynchronous-unwind-tables",
     "-fno-unwind-tables",
+    "-fomit-frame-pointer",
 )
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _OVERFLOW = re.compile(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes")
@@ -66,7 +66,7 @@ def compile_firmware(
 ) -> Firmware:
     """Build `name`.elf, .bin, .hex and .map (for the host: an executable called `name`) in `output_dir`.
 
-    The target's own sources (start-up, port, runtime) are added; the application defines `app_main` of port.h.
+    The target's own sources (start-up, port, runtime) are added; the application defines `app_main`.
 
     Args:
         target: what to build for.
@@ -91,7 +91,9 @@ def compile_firmware(
     try:
         (output_dir / "obj").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
+        raise OutputError(
+            f"{output_dir} cannot be made: {error.strerror}", "choose another folder"
+        ) from error
     build = _Build(target, compiler, output_dir, timeout_s)
     port = sorted((targets_dir() / "arch" / target.arch).glob("*.c"))
     includes = [*include_dirs, templates_dir() / "c" / "app"]
@@ -118,14 +120,15 @@ class _Build:
     output_dir: Path
     timeout_s: float
 
-    def call(self, options: Sequence[str]) -> str:
-        """Run the compiler; its output."""
+    def call(self, options: Sequence[str], stdout_file: Path | None = None) -> str:
+        """Run the compiler; what it said."""
         argv = [*self.compiler.argv, *options]
         completed = run(
             argv,
             timeout_s=self.timeout_s,
             cwd=self.output_dir,
             environment={"LC_ALL": "C", **cache_environment(self.output_dir)},
+            stdout_file=stdout_file,
         )
         if completed.exit_code != 0:
             self._explain_overflow(completed.output)
@@ -136,12 +139,15 @@ class _Build:
             )
         return completed.output
 
-    def link(self, objects: Sequence[str], name: str, options: Sequence[str]) -> str:
-        """Link to `name`, which is replaced only if all went well; the linker's output."""
+    def link(
+        self, objects: Sequence[str], name: str, options: Sequence[str], stdout_file: Path | None = None
+    ) -> str:
+        """Link to `name`, which is replaced only if all went well; what the linker said."""
         unfinished = f"obj/{name}.linked"
         flags = self.target.compiler_flags[self.compiler.family]
-        said = self.call([*flags, *_sanitizer_flags(self.compiler), *objects, *options, "-o", unfinished])
-        os.replace(self.output_dir / unfinished, self.output_dir / name)
+        options = [*flags, *_sanitizer_flags(self.compiler), *objects, *options, "-o", unfinished]
+        said = self.call(options, stdout_file)
+        (self.output_dir / unfinished).replace(self.output_dir / name)
         return said
 
     def write(self, name: str, content: bytes) -> Path:
@@ -181,25 +187,26 @@ def _sanitizer_flags(compiler: Compiler) -> tuple[str, ...]:
 
 
 def _prefix_maps(folders: Sequence[Path]) -> list[str]:
-    """Options that keep the names of folders out of the debug information, so that it is the same on every computer."""
+    """Options that keep folders out of the debug information, so that it is the same on every computer."""
     return [f"-ffile-prefix-map={folder}=." for folder in sorted({folder.resolve() for folder in folders})]
 
 
 def _link_for_chip(build: _Build, objects: Sequence[str], name: str, said: str) -> Firmware:
     build.write("link.ld", render_linker_script(build.target).encode())
     common = ["-nostdlib", "-T", "link.ld", "-Wl,--gc-sections", "-Wl,-e,reset_handler"]
-    # zig has no -Map; gcc's own arithmetic (64-bit division and the like) is in libgcc.
-    is_zig = build.compiler.family == "zig"
-    own = ["-Wl,--print-map"] if is_zig else [f"-Wl,-Map=obj/{name}.map", "-lgcc"]
-    output = build.link(objects, f"{name}.elf", [*common, *own])
-    account = output.encode() if is_zig else (build.output_dir / "obj" / f"{name}.map").read_bytes()
+    map_file = build.output_dir / "obj" / f"{name}.map"
+    if build.compiler.family == "zig":  # has no -Map
+        said += build.link(objects, f"{name}.elf", [*common, "-Wl,--print-map"], stdout_file=map_file)
+    else:
+        # gcc's 64-bit arithmetic is in libgcc
+        said += build.link(objects, f"{name}.elf", [*common, f"-Wl,-Map=obj/{name}.map", "-lgcc"])
     elf = read_elf(build.output_dir / f"{name}.elf")
     return Firmware(
         elf=build.output_dir / f"{name}.elf",
         bin=build.write(f"{name}.bin", to_binary(elf.segments)),
         hex=build.write(f"{name}.hex", to_intel_hex(elf.segments, elf.entry).encode()),
-        map=build.write(f"{name}.map", account),
+        map=map_file.replace(build.output_dir / f"{name}.map"),
         compiler=build.compiler,
         sanitizers=build.compiler.sanitizers,
-        warnings=said if is_zig else said + output,
+        warnings=said,
     )

@@ -17,7 +17,7 @@ from edgelstm.errors import ModelFormatError, ToolTimeoutError
 from edgelstm.ir import AnyArray
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 30.0
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 """Each thread of numpy's linear algebra reserves memory, which the reader's limit would count."""
@@ -38,7 +38,8 @@ class Hdf5Content:
     """What of an HDF5 file we use.
 
     Attributes:
-        texts: path of a group ("" for the root) -> attribute -> a text, a list of texts, or None if it is neither.
+        texts: path of a group ("" for the root) -> attribute -> a text, a list of texts, or None for
+            an attribute that is neither.
         arrays: path of a dataset -> its numbers.
     """
 

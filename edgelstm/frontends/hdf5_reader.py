@@ -1,8 +1,8 @@
 """A process of its own: HDF5 bytes on standard input; the texts and arrays in them into a file.
 
-On some damaged files the HDF5 library loops forever or crashes; here that costs a process with nothing to lose.
-`hdf5.read_hdf5` starts it. Only what Keras itself writes is read: hard links, plain arrays of numbers stored in one
-piece, strings. Every size is compared with the file's length before memory is taken for it.
+On some damaged files the HDF5 library loops forever or crashes; here that costs a process with nothing to
+lose. `hdf5.read_hdf5` starts it. Only what Keras itself writes is read: hard links, plain arrays of numbers
+stored in one piece, strings. Every size is compared with the file's length before memory is taken for it.
 """
 
 import json
@@ -32,8 +32,8 @@ def describe(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     """Read an HDF5 file.
 
     Returns:
-        A JSON-able description and the arrays' bytes. `texts` has the text attributes of each path, `arrays` a
-        path, dtype, shape and problem; an array with a problem has no bytes.
+        A JSON-able description and the arrays' bytes. `texts` has the text attributes of each path, `arrays`
+        the path, dtype, shape and problem of each array; one with a problem has no bytes.
 
     Raises:
         Exception: whatever h5py raises on a damaged file; ValueError for what is refused.
@@ -61,7 +61,7 @@ def describe(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def _walk(root: h5py.Group) -> Iterator[tuple[str, Any]]:
-    """All nodes with their paths, without those of training. Hard links may form cycles, hence the counting."""
+    """All nodes with their paths, except those of training. Hard links may form cycles: they are counted."""
     pending = [("", root, 0)]
     count = 0
     while pending:
@@ -133,7 +133,7 @@ def main() -> None:
     contents: list[bytes] = []
     try:
         description, contents = describe(data)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         description = {"error": str(error) or type(error).__name__}
     header = json.dumps(description).encode()
     with Path(sys.argv[1]).open("wb") as answer:

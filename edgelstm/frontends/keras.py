@@ -116,8 +116,9 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     layers: list[Layer] = []
     for layer in source.layers:
         if layer.class_name not in registry.VANISHING:
-            layers += registry.KERAS_LAYERS[layer.class_name].from_keras(layer, current)
-            current = layers[-1].output
+            built = registry.KERAS_LAYERS[layer.class_name].from_keras(layer, current)
+            current = _output(built, current)
+            layers += built
     return FloatModel(source.name, model_input, tuple(layers), source.timesteps)
 
 
@@ -162,7 +163,12 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         if known is None or problems or (is_guess and not layer.weights):
             current = None
         else:
-            current = known.from_keras(layer, current)[-1].output
+            current = _output(known.from_keras(layer, current), current)
+
+
+def _output(built: tuple[Layer, ...], current: Tensor) -> Tensor:
+    """What `built` yields from `current`; a linear activation is built as no layer at all."""
+    return built[-1].output if built else current
 
 
 def _guessed_input(layer: SourceLayer) -> Tensor:

@@ -1,6 +1,6 @@
 """Finding a layer's weights in the two ways Keras arranges them in HDF5."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np

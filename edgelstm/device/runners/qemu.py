@@ -12,12 +12,12 @@ from edgelstm.errors import ToolError, ToolMissingError
 
 _PROGRAM = "qemu-system-arm"
 _CLOCK_SHIFT = 6
-"""One instruction takes 2^6 ns of emulated time: a SysTick of 25 MHz then resolves single instructions, and its 24
-bits last for 10 million of them."""
+"""One instruction takes 2^6 ns of emulated time: a SysTick of 25 MHz then resolves single instructions, and
+its 24 bits last for 10 million of them."""
 
 
 class QemuRunner(Runner):
-    """Runs `qemu-system-arm`. Two runs of the same firmware on the same files give the same output and counts."""
+    """Runs `qemu-system-arm`. The same firmware on the same files gives the same output and counts."""
 
     name: ClassVar[str] = "qemu"
 
@@ -33,15 +33,13 @@ class QemuRunner(Runner):
             raise ToolError(f"QEMU has no machine for {self.target.name}", "choose another runner")
         if program is None:
             raise ToolMissingError(f"{_PROGRAM} was not found", str(self.missing()))
-        # A comma separates QEMU's options; two stand for one. With no arg at all QEMU would hand out the ELF's path.
+        # A comma separates QEMU's options; two stand for one. With no arg QEMU would hand out the ELF's path.
         words = [argument.replace(",", ",,") for argument in checked_arguments(arguments)] or [""]
+        semihosting = ",".join(["enable=on,target=native", *(f"arg={word}" for word in words)])
         completed = run(
             [
-                *(program, "-M", machine.machine, "-nodefaults", "-display", "none", "-serial", "null"),
-                # A network that leads nowhere: the board has a controller, and QEMU complains about an unplugged one.
-                *("-nic", "user,restrict=on", "-monitor", "none", "-no-reboot"),
-                *("-icount", f"shift={_CLOCK_SHIFT}"),
-                *("-semihosting-config", ",".join(["enable=on,target=native", *(f"arg={word}" for word in words)])),
+                *(program, "-M", machine.machine, "-display", "none", "-serial", "null", "-monitor", "none"),
+                *("-no-reboot", "-icount", f"shift={_CLOCK_SHIFT}", "-semihosting-config", semihosting),
                 *("-kernel", str(elf.resolve())),
             ],
             timeout_s=timeout_s,

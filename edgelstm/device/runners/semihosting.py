@@ -1,7 +1,7 @@
 """The host's side of Arm semihosting, for emulators that have none of their own.
 
-Serves the requests of `targets/arch/cortex-m/port.c` ("Semihosting for AArch32 and AArch64", Arm). The firmware is not
-trusted: it reaches regular files below one folder, and bounded amounts of everything.
+Serves the requests of `targets/arch/cortex-m/port.c` ("Semihosting for AArch32 and AArch64", Arm). The
+firmware is not trusted: it reaches regular files below one folder, and bounded amounts of everything.
 """
 
 import struct
@@ -93,7 +93,7 @@ class Semihosting:
         return number
 
     def _path(self, name: bytes) -> Path | None:
-        """The regular file below the folder that `name` means, whether it exists or not; None for all else."""
+        """The regular file below the folder that `name` means, existing or not; None for all else."""
         try:
             path = (self._folder / name.decode("ascii")).resolve()
             is_usable = path.is_relative_to(self._folder) and (path.is_file() or not path.exists())

@@ -1,13 +1,14 @@
 """Run a firmware in Unicorn, QEMU's processor core as a Python package: needs pip alone.
 
-Unicorn is a core without a machine. Semihosting is served by `semihosting.py`; of the peripherals there is SysTick,
-which here counts instructions. Faults are not delivered to the firmware, they end the run.
+Unicorn is a core without a machine. Semihosting is served by `semihosting.py`; of the peripherals there is
+SysTick, which here counts instructions. Faults are not delivered to the firmware, they end the run.
 """
 
 import importlib.util
 import struct
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ _WIDE_PREFIX = 0b11101
 
 
 class UnicornRunner(Runner):
-    """Emulates the core in this process. `port_ticks` counts instructions, block by block (see `_Machine`)."""
+    """Emulates the core in this process. `port_ticks` counts instructions (see `_Machine`)."""
 
     name: ClassVar[str] = "unicorn"
 
@@ -59,9 +60,9 @@ class UnicornRunner(Runner):
 class _Machine:
     """A Cortex-M core, its memories and SysTick.
 
-    Unicorn tells when a block of instructions begins, not when one instruction ends. A read of SysTick therefore
-    sees the count at the end of the block that reads it. The error is a constant of the reading code, and vanishes
-    when the ticks of an empty interval are subtracted.
+    Unicorn tells when a block of instructions begins, not when one instruction ends. A read of SysTick
+    therefore sees the count at the end of the block that reads it. The error is a constant of the reading
+    code, and vanishes when the ticks of an empty interval are subtracted.
     """
 
     def __init__(self, target: Target, elf: Elf) -> None:
@@ -70,8 +71,8 @@ class _Machine:
             from unicorn import arm_const  # noqa: PLC0415
         except ImportError as error:
             raise ToolMissingError(f"unicorn cannot be used: {error}", _INSTALL) from error
-        self._api = unicorn
-        self._arm = arm_const
+        self._api: Any = unicorn
+        self._arm: Any = arm_const
         self._uc = self._core(target)
         self._instructions = 0
         self._block_lengths: dict[tuple[int, int], int] = {}
@@ -88,10 +89,16 @@ class _Machine:
         uc.hook_add(api.UC_HOOK_INTR, self._exception, semihosting)
         uc.hook_add(api.UC_HOOK_MEM_INVALID, self._note_bad_access)
         deadline = time.monotonic() + timeout_s
-        try:
-            uc.emu_start(reset | 1, _NO_ADDRESS, timeout=int(timeout_s * 1e6) + 1)
-        except api.UcError as error:
-            self._stop(self._bad_access or str(error))
+        # In a thread of its own, because Python delivers Ctrl-C on entry to a hook, where it would be lost.
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            emulation = executor.submit(uc.emu_start, reset | 1, _NO_ADDRESS, int(timeout_s * 1e6) + 1)
+            try:
+                emulation.result()
+            except api.UcError as error:
+                self._stop(self._bad_access or str(error))
+            except BaseException:
+                uc.emu_stop()
+                raise
         if semihosting.exit_code is None and time.monotonic() < deadline:
             self._stop("the core went to sleep")
 
@@ -118,6 +125,8 @@ class _Machine:
         return uc
 
     def _load(self, target: Target, elf: Elf) -> None:
+        if elf.machine != "EM_ARM":
+            raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
         flash, ram = target.region("flash"), target.region("ram")
         self._ram, self._vectors = ram, flash.origin
         access = {flash: self._api.UC_PROT_READ | self._api.UC_PROT_EXEC, ram: self._api.UC_PROT_ALL}
@@ -128,7 +137,10 @@ class _Machine:
         self._uc.mmio_map(_SYSTEM_CONTROL, _PAGE_BYTES, self._read_control, None, self._write_control, None)
         for segment in elf.segments:
             if segment.data:
-                if not flash.holds(segment.load_address) or segment.load_address + len(segment.data) > flash.end:
+                if (
+                    not flash.holds(segment.load_address)
+                    or segment.load_address + len(segment.data) > flash.end
+                ):
                     raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
                 self._uc.mem_write(segment.load_address, segment.data)
 

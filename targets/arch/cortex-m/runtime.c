@@ -1,5 +1,6 @@
 /*
- * The four functions that compilers call behind the programmer's back, so that firmware links with no C library.
+ * The functions that compilers call behind the programmer's back, so that firmware links with no C library: gcc the
+ * four of the C standard, clang also their counterparts of the "Run-time ABI for the Arm Architecture", section 4.3.4.
  * Weak: a firmware that brings its own C library gets that library's.
  */
 #include <stddef.h>
@@ -84,3 +85,30 @@ WEAK int memcmp(const void *left, const void *right, size_t size)
     }
     return 0;
 }
+
+/* The suffix tells how the caller has aligned its pointers. */
+#define AEABI_MEMORY_FUNCTIONS(suffix)                                                              \
+    WEAK void __aeabi_memcpy##suffix(void *restrict to, const void *restrict from, size_t size);    \
+    WEAK void __aeabi_memcpy##suffix(void *restrict to, const void *restrict from, size_t size)     \
+    {                                                                                               \
+        (void)memcpy(to, from, size);                                                               \
+    }                                                                                               \
+    WEAK void __aeabi_memmove##suffix(void *to, const void *from, size_t size);                     \
+    WEAK void __aeabi_memmove##suffix(void *to, const void *from, size_t size)                      \
+    {                                                                                               \
+        (void)memmove(to, from, size);                                                              \
+    }                                                                                               \
+    WEAK void __aeabi_memset##suffix(void *to, size_t size, int value);                             \
+    WEAK void __aeabi_memset##suffix(void *to, size_t size, int value)                              \
+    {                                                                                               \
+        (void)memset(to, value, size);                                                              \
+    }                                                                                               \
+    WEAK void __aeabi_memclr##suffix(void *to, size_t size);                                        \
+    WEAK void __aeabi_memclr##suffix(void *to, size_t size)                                         \
+    {                                                                                               \
+        (void)memset(to, 0, size);                                                                  \
+    }
+
+AEABI_MEMORY_FUNCTIONS()
+AEABI_MEMORY_FUNCTIONS(4)
+AEABI_MEMORY_FUNCTIONS(8)

@@ -65,19 +65,18 @@ static inline int32_t el_smlad(uint32_t a, uint32_t b, int32_t sum)
 static inline void el_widen(int16_t *wide, const int8_t *narrow, unsigned columns)
 {
     el_word *pairs = (el_word *)(void *)wide;
-    unsigned column = 0;
-    for (; column + 4u <= columns; column += 4u) {
+    const unsigned whole = columns & ~3u;
+    for (unsigned column = 0; column < whole; column += 4u) {
         const uint32_t bytes = ((const el_unaligned_word *)(const void *)&narrow[column])->word;
         const uint32_t even = el_sxtb16(bytes);
         const uint32_t odd = el_sxtb16_ror8(bytes);
         *pairs++ = (even & 0xFFFFu) | (odd << 16);
         *pairs++ = (even >> 16) | (odd & 0xFFFF0000u);
     }
-    for (; column < columns; column++) {
-        wide[column] = narrow[column];
-    }
-    for (; column % 4u != 0u; column++) {
-        wide[column] = 0;
+    if (whole != columns) {
+        for (unsigned k = 0; k < 4u; k++) {
+            wide[whole + k] = whole + k < columns ? narrow[whole + k] : 0;
+        }
     }
 }
 

@@ -1,0 +1,95 @@
+"""The whole ladder for one random model, and totals over many: python tests/firmware/random_ladder.py FIRST LAST."""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from random_models import random_inputs, random_model
+
+from edgelstm.codegen.emit import Options, emit
+from edgelstm.device.compilers import Compiler, find_compiler
+from edgelstm.device.runners import choose_runner
+from edgelstm.device.targets import Target, load_target
+from edgelstm.device.toolchain import compile_firmware
+from edgelstm.ir import Model
+from edgelstm.numerics.contracts import Contract
+from edgelstm.report.result import Rung
+from edgelstm.verification.ladder import Expectation, run_program
+from edgelstm.verification.oracles import LITERT, TFLM
+from edgelstm.verification.trace import compare, simulator_trace
+
+SEQUENCES = 3
+
+
+def climb(seed: int) -> list[Rung]:
+    """Compare the simulator with LiteRT, TFLM, host C and the Cortex-M4 ELF on the model of this seed.
+
+    Every fifth seed's C follows the `tflm` contract, the others' `litert`; optimize alternates.
+    """
+    model = random_model(seed, Contract.LITERT)
+    rungs = []
+    for oracle in (LITERT, TFLM):
+        expected = _expected(replace(model, contract=oracle.contract), seed)
+        comparison = compare(expected.trace, oracle.trace(expected.model, expected.inputs))
+        first = str(comparison.first or "")
+        rungs.append(
+            Rung(oracle.name, oracle.contract.value, SEQUENCES, comparison.values, comparison.mismatches, first=first)
+        )
+    contract = Contract.TFLM if seed % 5 == 0 else Contract.LITERT
+    expected = _expected(replace(model, contract=contract), seed)
+    optimize = ("size", "balanced")[seed % 2]
+    for target in ("host", "cortex-m4"):
+        with _program(expected.model, target, optimize) as program:
+            runner = choose_runner(load_target(target))
+            rungs.append(run_program(f"C, {target}", expected, program, runner, 60, lambda name: None).rung)
+    return rungs
+
+
+def _expected(model: Model, seed: int) -> Expectation:
+    inputs = random_inputs(model, seed, SEQUENCES)
+    return Expectation(model, inputs, simulator_trace(model, inputs))
+
+
+@lru_cache
+def _tools(target_name: str) -> tuple[Target, Compiler]:
+    """Finding a compiler tries its sanitizers out, which takes as long as compiling a model."""
+    target = load_target(target_name)
+    return target, find_compiler(target)
+
+
+@contextmanager
+def _program(model: Model, target_name: str, optimize: str) -> Iterator[Path]:
+    target, compiler = _tools(target_name)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for name, text in emit(model, Options(target.isa, optimize, "0" * 64)).files.items():
+            (work / name).write_text(text)
+        sources = sorted(work.glob("*.c"))
+        yield compile_firmware(
+            target, compiler, sources, [work], work / "build", "it", optimize=optimize, warnings_are_errors=True
+        ).elf
+
+
+def main() -> None:
+    """Print values and mismatches by rung."""
+    values: Counter[str] = Counter()
+    mismatches: Counter[str] = Counter()
+    for seed in range(int(sys.argv[1]), int(sys.argv[2])):
+        for rung in climb(seed):
+            values[rung.against] += rung.values
+            mismatches[rung.against] += rung.mismatches
+            if rung.mismatches:
+                print(f"seed {seed}: {rung}")
+    for name in values:
+        print(f"{name}: {mismatches[name]} mismatches in {values[name]} values")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+#!/bin/sh
+# The tests' compilers and emulators: installed by apt where that is possible, else named.
+set -eu
+
+programs="arm-none-eabi-gcc qemu-system-arm gcc g++ clang clang-format"
+packages="gcc-arm-none-eabi qemu-system-arm gcc g++ clang clang-format"
+
+missing=""
+for program in $programs; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    apt-get update -qq
+    # shellcheck disable=SC2086  # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+    exit 0
+fi
+echo "missing:$missing" >&2
+echo "install them for the whole test suite (apt-get install $packages)" >&2
+[ -z "${CI:-}" ] || exit 1

@@ -1,0 +1,172 @@
+"""A verifier is believed only because planted faults make it fail, and name the place."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_models import random_model
+
+from edgelstm.codegen.emit import Options, emit
+from edgelstm.device.compilers import find_compiler
+from edgelstm.device.runners import choose_runner
+from edgelstm.device.targets import load_target
+from edgelstm.device.toolchain import compile_firmware
+from edgelstm.errors import MismatchError
+from edgelstm.ir import Model
+from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.lstm import Lstm
+from edgelstm.report.result import Rung
+from edgelstm.tflite import write_tflite
+from edgelstm.tflite.export import to_tflite_model
+from edgelstm.verification.ladder import Expectation, expectation, oracle_rungs, require_match, run_program
+from edgelstm.verification.oracles import LITERT, TFLM, Oracle
+from edgelstm.verification.trace import compare, simulator_trace
+
+SEED = 8
+
+Files = dict[str, str]
+
+
+def _run(model: Model, expected: Expectation, files: Files, work: Path) -> Rung:
+    target = load_target("host")
+    for name, text in files.items():
+        (work / name).write_text(text)
+    firmware = compile_firmware(target, find_compiler(target), sorted(work.glob("*.c")), [work], work / "build", "host")
+    return run_program("host C", expected, firmware.elf, choose_runner(target), 60, lambda name: None).rung
+
+
+def _skip_selftest(files: Files) -> Files:
+    """The self-test would notice first; here the comparison itself is on trial."""
+    pattern = r"if \(!\w+_selftest\(&network\)\)"
+    assert re.search(pattern, files["main.c"])
+    return files | {"main.c": re.sub(pattern, "if (0)", files["main.c"])}
+
+
+def _replace_once(files: Files, name: str, old: str, new: str) -> Files:
+    assert old in files[name], f"{old!r} is not in {name}: the planted fault has lost its place"
+    return files | {name: files[name].replace(old, new, 1)}
+
+
+def _rounding_constant(files: Files, model: str) -> Files:
+    return _replace_once(files, "edgelstm_isa.h", "INT64_C(1) << 30", "INT64_C(1) << 29")
+
+
+def _newton_constant(files: Files, model: str) -> Files:
+    return _replace_once(files, "edgelstm_activations.h", "23130 << 15", "23131 << 15")
+
+
+def _weight_bit(files: Files, model: str) -> Files:
+    head, name, tail = files[f"{model}.c"].partition("_recurrent_kernel[")
+    start = tail.index("{") + 1
+    number = re.search(r"-?\d+", tail[start:])
+    assert number is not None
+    flipped = int(number[0]) ^ 1
+    tail = tail[:start] + tail[start:].replace(number[0], str(flipped), 1)
+    return files | {f"{model}.c": head + name + tail}
+
+
+def _missing_reset(files: Files, model: str) -> Files:
+    return _replace_once(files, "replay.c", f"{model}_reset(network);", "if (sequence == 0) { " + f"{model}_reset(network); " + "}")
+
+
+def _stale_hidden_state(files: Files, model: str) -> Files:
+    """Update h while other units still need the old one."""
+    source = files[f"{model}.c"]
+    pattern = r"el_widen\(h, self->(\w+)_hidden, (\d+)u\);"
+    assert re.search(pattern, source)
+    moved = re.sub(pattern, "", source, count=1)
+    call = re.search(pattern, source)
+    assert call is not None
+    moved = moved.replace("int32_t from_input[4];", f"int32_t from_input[4];\n        {call[0]}", 1)
+    return files | {f"{model}.c": moved}
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return random_model(SEED, Contract.LITERT)
+
+
+@pytest.fixture(scope="module")
+def expected(model: Model) -> Expectation:
+    return expectation(model, None, 4)
+
+
+@pytest.fixture(scope="module")
+def files(model: Model) -> Files:
+    return _skip_selftest(dict(emit(model, Options("ref", "balanced", "0" * 64)).files))
+
+
+def test_the_unchanged_program_passes(
+    model: Model, expected: Expectation, files: Files, tmp_path: Path
+) -> None:
+    assert _run(model, expected, files, tmp_path).mismatches == 0
+
+
+@pytest.mark.parametrize(
+    "plant", [_rounding_constant, _newton_constant, _weight_bit, _missing_reset, _stale_hidden_state]
+)
+def test_a_planted_fault_in_the_c_is_caught_and_named(
+    plant: Callable[[Files, str], Files], model: Model, expected: Expectation, files: Files, tmp_path: Path
+) -> None:
+    rung = _run(model, expected, plant(files, f"random_{SEED}"), tmp_path)
+    assert rung.mismatches > 0
+    with pytest.raises(MismatchError, match=r"host C: \d+ of \d+ values differ; first: lstm\d\.\w+\[\d+\] at step \d+"):
+        require_match((rung,))
+
+
+def test_the_self_test_catches_a_planted_fault(model: Model, expected: Expectation, tmp_path: Path) -> None:
+    sound = dict(emit(model, Options("ref", "balanced", "0" * 64)).files)
+    with pytest.raises(MismatchError, match="self-test failed"):
+        _run(model, expected, _weight_bit(sound, f"random_{SEED}"), tmp_path)
+
+
+@pytest.mark.parametrize("oracle", [LITERT, TFLM], ids=lambda oracle: oracle.contract.value)
+def test_a_flipped_weight_bit_in_the_tflite_is_caught(oracle: Oracle, model: Model) -> None:
+    model = replace(model, contract=oracle.contract)
+    expected = expectation(model, None, 4)
+    lstm = model.ops[0]
+    assert isinstance(lstm, Lstm)
+    kernel = lstm.gates[1].kernel.copy()
+    kernel[0, 0] ^= 1
+    gates = list(lstm.gates)
+    gates[1] = replace(gates[1], kernel=kernel)
+    changed = replace(model, ops=(replace(lstm, gates=tuple(gates)), *model.ops[1:]))
+    comparison = compare(expected.trace, oracle.trace(changed, expected.inputs))
+    assert comparison.mismatches > 0
+    assert comparison.first is not None
+    assert comparison.first.array.startswith("lstm0.")
+
+
+def test_the_whole_window_of_another_file_is_caught(model: Model) -> None:
+    other = random_model(SEED, Contract.LITERT)
+    lstm = other.ops[0]
+    assert isinstance(lstm, Lstm)
+    other = replace(other, ops=(replace(lstm, cell_clip=0.01), *other.ops[1:]))
+    rungs, _ = oracle_rungs(
+        expectation(model, None, 4), write_tflite(to_tflite_model(other)), lambda name: None
+    )
+    shipped = next(rung for rung in rungs if "as shipped" in rung.against)
+    assert shipped.mismatches > 0
+
+
+def test_contracts_differ_and_each_oracle_knows_its_own(model: Model) -> None:
+    inputs = expectation(model, None, 4).inputs
+    as_tflm = replace(model, contract=Contract.TFLM)
+    assert compare(simulator_trace(as_tflm, inputs), TFLM.trace(as_tflm, inputs)).mismatches == 0
+    assert compare(simulator_trace(model, inputs), TFLM.trace(as_tflm, inputs)).mismatches > 0
+
+
+def test_the_first_difference_is_the_earliest_step(model: Model) -> None:
+    trace = simulator_trace(model, expectation(model, None, 4).inputs)
+    arrays = list(trace.arrays)
+    values = arrays[0].values.copy()
+    values[1, -1, 0] += 1
+    values[0, 0, -1] ^= 1
+    arrays[0] = replace(arrays[0], values=values)
+    first = compare(trace, replace(trace, arrays=tuple(arrays))).first
+    assert first is not None
+    assert (first.sequence, first.step, first.element) == (0, 0, values.shape[2] - 1)
+    assert np.count_nonzero(values != trace.arrays[0].values) == 2
