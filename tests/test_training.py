@@ -69,7 +69,7 @@ def test_targets_that_no_head_fits(y):
 
 def test_same_seed_same_weights(tmp_path):
     dataset = Dataset(x=X, y=CLASS_IDS)
-    project = project_in(tmp_path, lstm=(3, 4), dense=(5,), dropout=0.5, seed=11)
+    project = project_in(tmp_path, dense=(5,), dropout=0.5, seed=11)
     epochs = []
     trained = train(project, dataset, on_epoch=lambda *progress: epochs.append(progress))
     first = saved_weights(project)
@@ -86,7 +86,7 @@ def test_same_seed_same_weights(tmp_path):
     again = saved_weights(project)
     assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
 
-    other = project_in(tmp_path, lstm=(3, 4), dense=(5,), dropout=0.5, seed=12)
+    other = project_in(tmp_path, dense=(5,), dropout=0.5, seed=12)
     train(other, dataset)
     assert not np.array_equal(saved_weights(other)[0], first[0])
 
@@ -96,7 +96,6 @@ def test_same_seed_same_weights(tmp_path):
     [
         (np.linspace(-1, 1, 40, dtype=np.float32), (None, 1), "rmse"),
         (np.arange(40) % 2, (None, 1), "accuracy"),
-        (np.arange(240).reshape(40, 6) % 3, (None, 6, 3), "accuracy"),
         (np.eye(3, dtype=np.float32)[np.arange(240).reshape(40, 6) % 3], (None, 6, 3), "accuracy"),
     ],
 )
@@ -110,12 +109,6 @@ def test_other_tasks(tmp_path, y, output_shape, metric):
     assert trained.metric == metric
     assert "val_loss" in figures[0]
     assert keras.saving.load_model(trained.path).output_shape == output_shape
-
-
-def test_training_learns(tmp_path):
-    y = (X[:, -1, 0] > 0).astype(int)
-    project = project_in(tmp_path, lstm=(8,), epochs=40, learning_rate=0.05)
-    assert train(project, Dataset(x=X, y=y)).float_value > 0.95
 
 
 def test_the_starter_project_learns_in_seconds(tmp_path):
@@ -145,7 +138,7 @@ def test_own_compiled_network_keeps_its_loss(tmp_path):
     trained = train(project_in(tmp_path, build="model.py:build"), Dataset(x=X, y=X[:, 0, 0]))
     import keras
 
-    assert keras.saving.load_model(trained.path).optimizer.name == "SGD"
+    assert type(keras.saving.load_model(trained.path).optimizer).__name__ == "SGD"
     assert trained.metric == "rmse"
 
 
@@ -221,7 +214,8 @@ from edgelstm.project import ModelSection, Project
 from edgelstm.training import train
 x = np.zeros((8, 2, 1), np.float32)
 try:
-    train(Project(Path(sys.argv[1]), "t", model=ModelSection(lstm=(1,), epochs=1)), Dataset(x=x, y=np.arange(8) % 3))
+    project = Project(Path(sys.argv[1]), "tiny", model=ModelSection(lstm=(1, 1), epochs=1))
+    train(project, Dataset(x=x, y=np.arange(8) % 3))
 except ToolMissingError as error:
     sys.exit(error.hint)
 """

@@ -45,6 +45,7 @@ class Compiler:
         family: whose options it takes: "gcc", "clang" or "zig".
         version: "12.2.1".
         argv: the command to which options are appended.
+        headers_dir: where its own headers lie; differs from computer to computer.
         sanitizers: what it can check at run time on this computer; empty for a microcontroller.
     """
 
@@ -52,6 +53,7 @@ class Compiler:
     family: str
     version: str
     argv: tuple[str, ...]
+    headers_dir: str
     sanitizers: tuple[str, ...] = ()
 
     @property
@@ -125,18 +127,28 @@ def _zig() -> tuple[str, ...] | None:
 def _identify(command: tuple[str, ...]) -> Compiler:
     name = Path(command[0]).name
     if command[-1] == "cc" and len(command) > 1:
-        return Compiler("zig", "zig", _output((*command[:-1], "version")), command)
+        return _zig_compiler(command)
     text = _output((*command, "--version"))
     if match := re.search(r"clang version (\S+)", text):
-        return Compiler(name, "clang", match.group(1), command)
-    version = _output((*command, "-dumpfullversion")) if "Free Software Foundation" in text else ""
-    if re.fullmatch(r"\d+(\.\d+)+", version):
-        return Compiler(name, "gcc", version, command)
-    raise ToolError(f"{command[0]} is neither gcc nor clang nor zig", "choose another compiler")
+        family, version = "clang", match.group(1)
+    else:
+        family = "gcc"
+        version = _output((*command, "-dumpfullversion")) if "Free Software Foundation" in text else ""
+    if re.fullmatch(r"\d[\w.+~-]*", version) is None:
+        raise ToolError(f"{command[0]} is neither gcc nor clang nor zig", "choose another compiler")
+    return Compiler(name, family, version, command, _output((*command, "-print-file-name=include")))
 
 
-def _output(command: tuple[str, ...]) -> str:
-    completed = run(command, timeout_s=_VERSION_TIMEOUT_S, environment={"LC_ALL": "C"})
+def _zig_compiler(command: tuple[str, ...]) -> Compiler:
+    with tempfile.TemporaryDirectory() as folder:
+        text = _output((*command[:-1], "env"), cache_environment(Path(folder)))
+    found = [re.search(rf'\.{key} = "([^"]+)"', text) for key in ("version", "lib_dir")]
+    version, library = (match.group(1) if match else "unknown" for match in found)
+    return Compiler("zig", "zig", version, command, f"{library}/include")
+
+
+def _output(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> str:
+    completed = run(command, timeout_s=_VERSION_TIMEOUT_S, environment={"LC_ALL": "C", **(environment or {})})
     if completed.exit_code != 0:
         raise ToolFailedError(
             f"`{' '.join(command)}` failed: {completed.output.strip()[-500:]}", "is it a compiler?"

@@ -98,7 +98,8 @@ def compile_firmware(
     port = sorted((targets_dir() / "arch" / target.arch).glob("*.c"))
     includes = [*include_dirs, templates_dir() / "c" / "app"]
     common = _compile_flags(target, compiler, optimize, includes)
-    common += _prefix_maps([output_dir, *(path.parent for path in [*port, *sources]), *includes])
+    headers = Path(compiler.headers_dir)
+    common += _prefix_maps([output_dir, *(path.parent for path in [*port, *sources]), *includes, headers])
     strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
     objects, said = [], ""
     for index, source in enumerate([*port, *(source.resolve() for source in sources)]):

@@ -18,6 +18,7 @@ import h5py
 
 MOST_NODES = 20_000
 DEEPEST_GROUP = 40
+MOST_CHARACTERS = 64 << 20
 MOST_TEXTS = 4096
 LARGEST_TEXTS_BYTES = 1 << 30
 """Bound of (texts in a list) * (file length): all of them may be one text as long as the file."""
@@ -41,7 +42,7 @@ def describe(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     texts: dict[str, Any] = {}
     arrays: list[dict[str, Any]] = []
     contents: list[bytes] = []
-    unread_bytes = len(data)
+    unread_bytes, unread_characters = len(data), MOST_CHARACTERS
     with h5py.File(BytesIO(data), "r") as root:
         for path, node in _walk(root):
             if isinstance(node, h5py.Dataset):
@@ -56,6 +57,9 @@ def describe(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
                 found = {
                     name: _texts(node, name, len(data)) for name in _TEXT_ATTRIBUTES if name in node.attrs
                 }
+                unread_characters -= len(str(found))
+                if unread_characters < 0:
+                    raise ValueError(f"texts of more than {MOST_CHARACTERS} characters")
                 texts.update({path: found} if found else {})
     return {"texts": texts, "arrays": arrays}, contents
 

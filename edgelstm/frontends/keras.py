@@ -87,6 +87,9 @@ def describe(archive: KerasArchive) -> KerasSource:
             f'the file of the model "{chain.name}" holds no weights',
             "build or train the model before saving it, and save the whole model",
         )
+    input_name = chain.input_name or (f"{layers[0].name}_input" if layers else "input")
+    if input_name in [layer.name for layer in layers]:
+        raise ModelFormatError(f'the input and a layer have the name "{input_name}"', "rename the layer")
     problems = [*archive.problems, *chain.problems]
     for layer, weights in zip(layers, stored, strict=True):
         problems += [f"{label(layer.name, layer.class_name)}: {problem}" for problem in weights.problems]
@@ -94,7 +97,7 @@ def describe(archive: KerasArchive) -> KerasSource:
     shape = chain.input_shape
     return KerasSource(
         name=chain.name,
-        input_name=chain.input_name or (f"{layers[0].name}_input" if layers else "input"),
+        input_name=input_name,
         input_size=0 if input_problems else _features(shape, layers),
         timesteps=None if input_problems or shape is None else shape[1],
         layers=layers,

@@ -181,6 +181,15 @@ def mae(truth: Array, output: Array) -> float:
     return float(np.mean(np.abs(truth - output), dtype=np.float64))
 
 
+def check_class_ids(class_ids: Array, classes: int) -> None:
+    """Raise DataError unless all class ids lie in 0..classes-1."""
+    if class_ids.min() < 0 or class_ids.max() >= classes:
+        raise DataError(
+            f"class ids from {class_ids.min()} to {class_ids.max()}, but the model has {classes} outputs",
+            f"class ids count from 0 to {classes - 1}",
+        )
+
+
 def confusion_matrix(truth: Array, decided: Array, classes: int) -> npt.NDArray[np.int64]:
     """Count (classes, classes) pairs of class ids: row = true class, column = decided class."""
     pairs = truth.astype(np.int64) * classes + decided.astype(np.int64)
@@ -268,11 +277,7 @@ def _score(task: Task, compared: Accuracy, truth: Array, reference: Array, quant
 def _score_classes(compared: Accuracy, truth: Array, reference: Array, quantized: Array) -> Accuracy:
     classes = reference.shape[1]
     true_ids = truth if truth.ndim == 1 else truth.argmax(axis=1)
-    if true_ids.min() < 0 or true_ids.max() >= classes:
-        raise DataError(
-            f"class ids from {true_ids.min()} to {true_ids.max()}, but the model has {classes} outputs",
-            f"class ids count from 0 to {classes - 1}",
-        )
+    check_class_ids(true_ids, classes)
     decided = quantized.argmax(axis=1)
     confusion = None
     if classes <= MAX_CONFUSION_CLASSES:

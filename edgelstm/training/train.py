@@ -11,8 +11,9 @@ from typing import Any
 
 from edgelstm.data import Dataset, check_dataset
 from edgelstm.errors import DataError, EdgelstmError, ModelError, OutputError, ProjectError
+from edgelstm.ir import AnyArray
 from edgelstm.project import Project
-from edgelstm.report.metrics import evaluate, fit_targets
+from edgelstm.report.metrics import check_class_ids, evaluate, fit_targets
 from edgelstm.training.backend import load_keras
 from edgelstm.training.network import build_network, output_shape
 
@@ -103,17 +104,24 @@ def _fit(keras: ModuleType, network: Any, project: Project, dataset: Dataset, on
     validation = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test_shape = (len(dataset.x_test), *shape[1:])
-        validation = (dataset.x_test, fit_targets(test_shape, dataset.y_test))
+        validation = (dataset.x_test, _targets(test_shape, dataset.y_test))
     assert dataset.y is not None
     network.fit(
         dataset.x,
-        fit_targets(shape, dataset.y),
+        _targets(shape, dataset.y),
         epochs=section.epochs,
         batch_size=section.batch_size,
         validation_data=validation,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=epoch_ended)],
         verbose=0,
     )
+
+
+def _targets(shape: tuple[int, ...], y: AnyArray) -> AnyArray:
+    targets = fit_targets(shape, y)
+    if targets.ndim < len(shape):
+        check_class_ids(targets, shape[-1])
+    return targets
 
 
 def _measure(network: Any, dataset: Dataset) -> tuple[str, float | None]:

@@ -14,6 +14,7 @@ from edgelstm.errors import MismatchError, ToolFailedError
 from edgelstm.ir import AnyArray, IntArray, Model
 from edgelstm.report.result import Cost, Rung
 from edgelstm.simulate import quantize_array, simulate
+from edgelstm.verification.isolation import run_isolated
 from edgelstm.verification.oracles import ORACLES, Oracle
 from edgelstm.verification.replay import ReplayCosts, read_results, write_vectors
 from edgelstm.verification.trace import Comparison, Trace, compare, simulator_trace
@@ -77,10 +78,11 @@ def oracle_rungs(expected: Expectation, tflite: bytes, on_progress: OnProgress) 
             missing += [oracle.name] if oracle.is_exact else []
             continue
         on_progress(oracle.name)
-        trace = oracle.trace(expected.model, expected.inputs)
+        windows = expected.inputs[-WINDOWS:]
+        trace, outputs = run_isolated(oracle, expected.model, expected.inputs, tflite, windows)
         rungs += _oracle_rungs(oracle, expected, trace)
         if oracle.is_exact:
-            rungs.append(_window_rung(oracle, expected, tflite))
+            rungs.append(_window_rung(oracle, expected, windows, outputs))
     return rungs, missing
 
 
@@ -111,10 +113,8 @@ def _only(trace: Trace, names: frozenset[str]) -> Trace:
     return Trace(tuple(array for array in trace.arrays if array.name in names))
 
 
-def _window_rung(oracle: Oracle, expected: Expectation, tflite: bytes) -> Rung:
+def _window_rung(oracle: Oracle, expected: Expectation, inputs: IntArray, outputs: IntArray) -> Rung:
     """The shipped file as it is, a whole window in one invocation."""
-    inputs = expected.inputs[-WINDOWS:]
-    outputs = oracle.run_window(tflite, inputs)
     wanted = simulate(expected.model, inputs)
     distance = np.abs(wanted.astype(np.int64) - outputs.reshape(wanted.shape).astype(np.int64))
     mismatches = int(np.count_nonzero(distance))

@@ -40,10 +40,13 @@ class Oracle:
     contract: Contract
     is_exact: bool
     open: Callable[[bytes], Invoke]
+    supports_numpy_2: bool = True
 
     @property
     def is_available(self) -> bool:
-        """Whether its package is installed."""
+        """Whether its package is installed, and works with the numpy that is."""
+        if not self.supports_numpy_2 and int(np.__version__.split(".")[0]) >= 2:
+            return False
         try:
             return importlib.util.find_spec(self.module) is not None
         except ModuleNotFoundError:
@@ -51,22 +54,20 @@ class Oracle:
 
     def trace(self, model: Model, inputs: IntArray) -> Trace:
         """Run stored inputs (sequences, time, size) one step at a time, all sequences as one batch."""
-        sequences, timesteps, _ = inputs.shape
-        records = to_tflite_model(model, batch=sequences, timesteps=1, expose_states=True)
-        invoke = self._open(write_tflite(records))
-        names = array_names(model)
-        columns: list[list[IntArray]] = [[] for _ in names]
-        for t in range(timesteps):
-            output, *states = invoke(np.ascontiguousarray(inputs[:, t : t + 1]))
-            arrays = (*states, output.reshape(sequences, -1))
-            for column, array in zip(columns, arrays, strict=True):
-                column.append(array)
-        return Trace(
-            tuple(TraceArray(name, np.stack(column, 1)) for name, column in zip(names, columns, strict=True))
-        )
+        return name_arrays(model, self.run_steps(step_model(model, len(inputs)), inputs))
+
+    def run_steps(self, data: bytes, inputs: IntArray) -> list[IntArray]:
+        """Run a `step_model` on stored inputs (sequences, time, size).
+
+        Returns:
+            for each output of the file, (sequences, time, ...).
+        """
+        invoke = self._open(data)
+        steps = [invoke(np.ascontiguousarray(inputs[:, t : t + 1])) for t in range(inputs.shape[1])]
+        return [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
 
     def run_window(self, data: bytes, inputs: IntArray) -> IntArray:
-        """Run the shipped file itself on stored inputs (sequences, window, size), each in a fresh interpreter state.
+        """Run the shipped file itself on stored inputs (sequences, window, size), each in a fresh interpreter.
 
         Returns:
             (sequences, ...) the model's outputs.
@@ -81,6 +82,20 @@ class Oracle:
             return self.open(data)
         except (RuntimeError, ValueError) as error:
             raise ToolFailedError(f"{self.name} does not accept the model: {error}") from error
+
+
+def step_model(model: Model, sequences: int) -> bytes:
+    """A .tflite that takes one time step of a batch of sequences and shows every state array beside the output."""
+    return write_tflite(to_tflite_model(model, batch=sequences, timesteps=1, expose_states=True))
+
+
+def name_arrays(model: Model, outputs: list[IntArray]) -> Trace:
+    """Turn the outputs of a `step_model`, each (sequences, time, ...), into a trace."""
+    output, *states = outputs
+    arrays = (*states, output.reshape(*output.shape[:2], -1))
+    return Trace(
+        tuple(TraceArray(name, values) for name, values in zip(array_names(model), arrays, strict=True))
+    )
 
 
 def _litert(data: bytes) -> Invoke:
@@ -146,7 +161,7 @@ def _quiet_logging() -> Iterator[None]:
 
 LITERT = Oracle("LiteRT BUILTIN_REF", "ai_edge_litert.interpreter", Contract.LITERT, True, _litert)
 TFLITE_RUNTIME = Oracle(
-    "tflite-runtime BUILTIN_REF", "tflite_runtime.interpreter", Contract.LITERT, False, _tflite_runtime
+    "tflite-runtime BUILTIN_REF", "tflite_runtime.interpreter", Contract.LITERT, False, _tflite_runtime, supports_numpy_2=False
 )
 TFLM = Oracle("tflite_micro", "tflite_micro.python.tflite_micro.runtime", Contract.TFLM, True, _tflm)
 

@@ -1,0 +1,56 @@
+"""Official interpreters in a process of their own.
+
+They are native code that ends the process on what they do not like, and they do not live beside TensorFlow, which the
+same command may have used for training a moment ago.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import edgelstm
+from edgelstm.device.process import run
+from edgelstm.errors import ToolFailedError
+from edgelstm.ir import IntArray, Model
+from edgelstm.verification.oracles import Oracle, name_arrays, step_model
+from edgelstm.verification.trace import Trace
+
+TIMEOUT_S = 300.0
+
+STEP_FILE, SHIPPED_FILE = "step.tflite", "shipped.tflite"
+INPUTS_FILE, WINDOWS_FILE, RESULTS_FILE = "inputs.npy", "windows.npy", "results.npz"
+
+
+def run_isolated(
+    oracle: Oracle, model: Model, inputs: IntArray, tflite: bytes, windows: IntArray
+) -> tuple[Trace, IntArray]:
+    """Run an oracle step by step on `inputs`, and the shipped file on `windows`.
+
+    Returns:
+        the trace, and the outputs of the shipped file.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgelstm-") as name:
+        folder = Path(name)
+        (folder / STEP_FILE).write_bytes(step_model(model, len(inputs)))
+        (folder / SHIPPED_FILE).write_bytes(tflite)
+        np.save(folder / INPUTS_FILE, inputs)
+        np.save(folder / WINDOWS_FILE, windows)
+        package_parent = str(Path(edgelstm.__file__).resolve().parent.parent)
+        path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
+        completed = run(
+            [sys.executable, "-P", "-m", "edgelstm.verification.oracle_process", oracle.name],
+            timeout_s=TIMEOUT_S,
+            cwd=folder,
+            environment={"PYTHONPATH": path},
+        )
+        if completed.exit_code != 0:
+            raise ToolFailedError(
+                f"{oracle.name} ended with exit code {completed.exit_code}:\n{completed.output.strip()[-2000:]}",
+                "check the package's installation with `edgelstm doctor`",
+            )
+        with np.load(folder / RESULTS_FILE, allow_pickle=False) as results:
+            steps = [results[f"step{index}"] for index in range(len(results.files) - 1)]
+            return name_arrays(model, steps), results["window"]

@@ -1,0 +1,23 @@
+"""`python -m edgelstm.verification.oracle_process NAME`: the other side of `isolation.py`, on files of its folder."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edgelstm.verification import isolation
+from edgelstm.verification.oracles import ORACLES
+
+
+def main(name: str) -> None:
+    """Run the oracle called `name` and save what it yields."""
+    oracle = next(oracle for oracle in ORACLES if oracle.name == name)
+    inputs = np.load(isolation.INPUTS_FILE, allow_pickle=False)
+    windows = np.load(isolation.WINDOWS_FILE, allow_pickle=False)
+    steps = oracle.run_steps(Path(isolation.STEP_FILE).read_bytes(), inputs)
+    window = oracle.run_window(Path(isolation.SHIPPED_FILE).read_bytes(), windows)
+    arrays = {f"step{index}": values for index, values in enumerate(steps)}
+    np.savez(isolation.RESULTS_FILE, window=window, **arrays)
+
+
+main(sys.argv[1])
