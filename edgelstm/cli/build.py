@@ -18,7 +18,7 @@ from edgelstm.report.result import accuracy_mapping
 from edgelstm.report.table import print_accuracy, print_results
 
 
-@click.command(short_help="Keras model + data -> int8 model.tflite")
+@click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [model.tflite].")
 @model_options
@@ -45,7 +45,7 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     terminal.result(values, lambda console: print_accuracy(accuracy, console))
 
 
-@click.command(short_help="model -> readable C")
+@click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
 @target_options(several=False)
@@ -67,7 +67,7 @@ def generate(model: Path | None, output: Path | None, terminal: Terminal, **opti
     terminal.result({"output": str(request.output), "files": sorted(files)}, lambda console: None)
 
 
-@click.command(short_help="model -> verified firmware (all of the above)")
+@click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
 @target_options(several=True)
@@ -85,7 +85,7 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
     terminal.result(values[0] if len(values) == 1 else values, lambda console: print_results(results, console))
 
 
-@click.command(short_help="prove the C equal to the official interpreter")
+@click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @target_options(several=True)
 @model_options

@@ -19,7 +19,7 @@ DEFAULT_ADDRESS = "localhost:3333"
 FLASH_RUNNERS = ("gdb",)
 
 
-@click.command(short_help="what firmware can be built for")
+@click.command
 @output_options
 def targets(terminal: Terminal) -> None:
     """List the targets: one TOML file each, in the folder targets/."""
@@ -38,7 +38,7 @@ def _print_targets(found: Sequence[Target], console: Console) -> None:
     console.print(table)
 
 
-@click.command(short_help="write firmware to a chip and see its self-test pass")
+@click.command
 @click.argument("elf", required=False, type=click.Path(path_type=Path))
 @click.option("--runner", type=click.Choice(FLASH_RUNNERS), help="How to reach the chip [gdb].")
 @click.option("--address", help=f"host:port of a running gdb server [{DEFAULT_ADDRESS}].")
@@ -101,7 +101,7 @@ def _print_flash(result: FlashResult, *, started: bool, console: Console) -> Non
         console.print("the program runs; it did not report a self-test to the server")
 
 
-@click.command(short_help="what is installed, and what is missing")
+@click.command
 @output_options
 def doctor(terminal: Terminal) -> None:
     """Show which targets can be built and run here, which interpreters verify, and how to get the rest."""

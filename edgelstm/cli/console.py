@@ -31,14 +31,16 @@ class Terminal:
         """Start the bars, if there is a terminal to draw them on."""
         if self.verbosity >= 0 and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
+            # Redirected, standard output would come out with the bars, and not in the file that it was sent to.
+            self._bars = Progress(
+                *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self._bars.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Remove the bars."""
-        if self._bars is not None:
-            self._bars.stop()
+        self._remove_bars()
 
     def note(self, text: str) -> None:
         """Show a line unless quiet."""
@@ -70,16 +72,22 @@ class Terminal:
 
     def _line(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             click.echo(text, err=True)
 
     def result(self, values: Mapping[str, Any] | list[Any], show: Callable[[Console], None]) -> None:
         """Print a result: as JSON, or for people by `show`."""
+        self._remove_bars()
         if self.as_json:
             click.echo(json.dumps(values, indent=2))
         else:
-            show(Console(highlight=False, markup=False, soft_wrap=True))
+            show(Console(highlight=False, markup=False, emoji=False, soft_wrap=True))
+
+    def _remove_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -24,7 +24,7 @@ from edgelstm.simulate import dequantize_array, quantize_array, simulate
 SHOWN = 10
 
 
-@click.command(short_help="run a model on data, in integers")
+@click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the outputs to this .npy file.")
 @model_options
@@ -63,7 +63,7 @@ def _print_outputs(outputs: np.ndarray, labels: tuple[str, ...], console: Consol
         console.print(f"... {len(outputs) - SHOWN} more; -o outputs.npy writes them all")
 
 
-@click.command(short_help="layers, shapes, scales and sizes of a model")
+@click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @output_options
 def inspect(model: Path | None, terminal: Terminal) -> None:

@@ -12,7 +12,7 @@ from edgelstm.pipeline.trained import train_model
 from edgelstm.project import find_project, load_project, new_project
 
 
-@click.command(short_help="a project that works from the first minute")
+@click.command
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--name", help="The C name of the model [the folder's].")
 @output_options
@@ -25,7 +25,7 @@ def new(folder: Path, name: str | None, terminal: Terminal) -> None:
     terminal.result({"folder": str(folder), "files": sorted(files)}, lambda console: None)
 
 
-@click.command(short_help="train the project's model")
+@click.command
 @output_options
 def train(terminal: Terminal) -> None:
     """Train the model that edgelstm.toml describes, or that its model.py builds, and save it as .keras.

@@ -171,7 +171,10 @@ def _working_sanitizers(compiler: Compiler) -> tuple[str, ...]:
 
 def _succeeds(command: tuple[str, ...], folder: Path) -> bool:
     environment = {**cache_environment(folder), "ASAN_OPTIONS": "detect_leaks=0"}
-    return run(command, timeout_s=_PROBE_TIMEOUT_S, cwd=folder, environment=environment).exit_code == 0
+    try:
+        return run(command, timeout_s=_PROBE_TIMEOUT_S, cwd=folder, environment=environment).exit_code == 0
+    except ToolError:
+        return False
 
 
 def cache_environment(folder: Path) -> dict[str, str]:

@@ -92,29 +92,40 @@ def requantize_once(accumulator: Int64Array, multiplier: Multiplier) -> Int64Arr
 
 
 @lru_cache(maxsize=4096)
-def exact_multiplier(real: float, reach: int) -> Multiplier | None:
+def exact_multiplier(real: float, low: int, high: int) -> Multiplier | None:
     """The multiplier with which `requantize_once` equals a float64 product rounded half away from zero.
 
     Both are monotone, so they agree everywhere if they agree around each of the accumulators where an int8 result
     steps. The nearest mantissa nearly always does; its neighbours serve where a step falls on a tie.
 
     Args:
-        real: the factor.
-        reach: the largest accumulator magnitude that occurs.
+        real: the factor, positive.
+        low: the smallest accumulator that occurs.
+        high: the largest.
 
     Returns:
-        None if no mantissa near `real` agrees for all accumulators within +-reach.
+        None if no mantissa near `real` agrees for all accumulators from low to high.
     """
     nearest = quantize_multiplier(real)
+    if nearest.shift > 30:
+        return None
     steps = np.arange(-257, 257, dtype=np.float64) + 0.5
     around = np.rint(steps / real)[:, None] + np.arange(-2.0, 3.0)
-    accumulators = around[np.abs(around) <= reach].astype(np.int64)
-    product = accumulators.astype(np.float64) * real
-    wanted = np.trunc(product + np.copysign(0.5, product)).astype(np.int64)
+    accumulators = around[(around >= low) & (around <= high)].astype(np.int64)
+    wanted = _round_half_away(accumulators.astype(np.float64) * real)
     for offset in (0, 1, -1, 2, -2):
-        mantissa = nearest.mantissa + offset
-        if 2**30 <= mantissa < 2**31:
-            candidate = Multiplier(mantissa, nearest.shift)
-            if np.array_equal(requantize_once(accumulators, candidate), wanted):
-                return candidate
+        candidate = Multiplier(nearest.mantissa + offset, nearest.shift)
+        is_normal = 2**30 <= candidate.mantissa < 2**31
+        if (is_normal or candidate == nearest) and np.array_equal(
+            requantize_once(accumulators, candidate), wanted
+        ):
+            return candidate
     return None
+
+
+def _round_half_away(values: npt.NDArray[np.float64]) -> Int64Array:
+    """As C's round(): adding 0.5 first would itself round, at the number just below 0.5 for one."""
+    magnitude = np.abs(values)
+    whole = np.floor(magnitude)
+    rounded: Int64Array = np.copysign(whole + (magnitude - whole >= 0.5), values).astype(np.int64)
+    return rounded

@@ -175,26 +175,27 @@ class Dense(Op):
             return (quantize_multiplier(product / self.output.quantization.scale),) * len(self.bias)
         if contract is Contract.TFLM:
             return tuple(quantize_multiplier(factor) for factor in self.factors())
-        return tuple(
-            exact_multiplier(factor, reach) or quantize_multiplier(factor)
-            for factor, reach in zip(self.factors(), self._reach(), strict=True)
-        )
+        exact = zip(self._exact_multipliers(), self.factors(), strict=True)
+        return tuple(multiplier or quantize_multiplier(factor) for multiplier, factor in exact)
 
-    def _reach(self) -> list[int]:
-        """The largest accumulator magnitude of each output."""
-        return [int(reach) for reach in scales.accumulator_reach(self.kernel, self.folded_bias())]
+    def _exact_multipliers(self) -> list[Multiplier | None]:
+        low, high = scales.accumulator_range(self.kernel, self.folded_bias())
+        return [
+            exact_multiplier(factor, int(lowest), int(highest))
+            for factor, lowest, highest in zip(self.factors(), low, high, strict=True)
+        ]
 
     def inexact_outputs(self, contract: Contract) -> list[int]:
         """Outputs whose rounding no integer multiplier reproduces for every sum."""
         if contract is Contract.TFLM:
             return []
-        pairs = zip(self.factors(), self._reach(), strict=True)
-        return [row for row, (factor, reach) in enumerate(pairs) if exact_multiplier(factor, reach) is None]
+        return [row for row, multiplier in enumerate(self._exact_multipliers()) if multiplier is None]
 
     def problems(self, contract: Contract) -> list[str]:
         """Sums and their requantized values must fit 32 bits, and integers must reproduce LiteRT's rounding."""
-        reach, largest = max(self._reach()), max(self.factors())
-        if reach >= 2**31 or reach * largest >= 2**30:
+        reach = int(scales.accumulator_reach(self.kernel, self.folded_bias()).max())
+        largest = max(self.factors())
+        if reach >= 2**31 or reach * largest >= 2**30 or largest >= 2**30:
             return [f"layer {self.name!r}: sums up to {reach} times {largest:g} do not fit 32 bits"]
         inexact = self.inexact_outputs(contract)
         if not inexact:

@@ -80,3 +80,11 @@ def accumulator_reach(weights: AnyArray, bias: AnyArray) -> npt.NDArray[np.int64
     """
     reach: npt.NDArray[np.int64] = np.abs(bias.astype(np.int64)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
     return reach
+
+
+def accumulator_range(weights: AnyArray, bias: AnyArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The smallest and largest value, for each row, of bias + weights @ x for int8 x."""
+    wide = weights.astype(np.int64)
+    low = bias + np.where(wide > 0, -128 * wide, 127 * wide).sum(axis=1)
+    high = bias + np.where(wide > 0, 127 * wide, -128 * wide).sum(axis=1)
+    return low, high

@@ -9,15 +9,9 @@ from edgelstm.output import OutputFolder
 from edgelstm.pipeline.firmware import ensure_firmware, generate, install_sources
 from edgelstm.pipeline.quantized import ensure_quantized
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
+from edgelstm.pipeline.stages import EDITABLE, REPORT
 from edgelstm.pipeline.trained import ensure_trained
-from edgelstm.pipeline.verified import (
-    REPORT,
-    STAGE,
-    common_rungs,
-    reuse_result,
-    verification_key,
-    verify_program,
-)
+from edgelstm.pipeline.verified import Ladder, install_result, reuse_result, verification_key, verify_program
 from edgelstm.report.progress import Progress, Silent
 from edgelstm.report.result import Result
 
@@ -38,27 +32,24 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
     targets = [load_target(name) for name in request.targets]
     compilers = [find_compiler(target, request.compiler) for target in targets]
     runners = [choose_runner(target, request.runner) for target in targets]
-    folders = [OutputFolder(_folder(request, target.name)) for target in targets]
-
+    folders = [OutputFolder(_folder(request, target.name), EDITABLE) for target in targets]
     data = read_data(request.data, request.base)
+    ladder = Ladder(request, data, news)
+    if not all(folder.record(REPORT) for folder in folders):
+        ladder.find_host_compiler()
+
     model_path = ensure_trained(request, data, news)
-    common = None
+    quantized = ensure_quantized(model_path, request, data, folders, news)
     results = []
     for target, compiler, runner, folder in zip(targets, compilers, runners, folders, strict=True):
-        quantized = ensure_quantized(model_path, request, data, folder, news)
         generated = generate(quantized, target.isa, request.optimize)
         install_sources(generated, folder, news)
         program = ensure_firmware(folder, target, compiler, request.optimize, news)
         key = verification_key(program, quantized, request, data, runner)
-        result = reuse_result(folder, key)
+        result = reuse_result(folder, key, news)
         if result is None:
-            folder.forget(STAGE)
-            common = common or common_rungs(quantized, request, data, news)
-            result = verify_program(quantized, generated, target, program, runner, common, news)
-            folder.install(STAGE, key, {REPORT: result.to_json()})
-            news.note("verified: every output and state is equal")
-        else:
-            news.note("reused report.json: the verified firmware is unchanged")
+            result = verify_program(quantized, generated, target, program, runner, ladder)
+            install_result(folder, key, result, news)
         results.append(result)
     return tuple(results)
 

@@ -32,8 +32,8 @@ def custom_activation(values):
 
 
 class Subclassed(keras.Model):
-    def __init__(self, **options):
-        super().__init__(**options)
+    def __init__(self):
+        super().__init__()
         self.inner = layers.LSTM(2)
 
     def call(self, inputs):
@@ -126,6 +126,12 @@ def shared() -> Any:
     return functional(lambda inputs: layer(layer(inputs)))
 
 
+def subclassed() -> Any:
+    model = Subclassed()
+    model(np.zeros((1, *SEQUENCE), np.float32))
+    return model
+
+
 def many_problems() -> Any:
     return sequential(
         layers.LSTM(4, return_sequences=True, activation="relu", name="first"),
@@ -158,7 +164,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "half_precision": lambda: sequential(layers.LSTM(2, dtype="mixed_float16", name="half")),
     "unbuilt": lambda: keras.Sequential([layers.LSTM(2)]),
-    "subclassed": lambda: Subclassed(),
+    "subclassed": subclassed,
 }
 
 
@@ -168,23 +174,27 @@ def flat(model: Any, prefix: str = "") -> dict[str, list[Any]]:
         if isinstance(layer, keras.Model):
             found |= flat(layer, f"{prefix}{layer.name}/")
         else:
-            found[prefix + layer.name] = [np.asarray(value) for value in layer.get_weights()]
+            found[prefix + layer.name] = layer.get_weights()
     return found
+
+
+def randomize(model: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(size=value.shape).astype(value.dtype) for value in model.get_weights()])
 
 
 def save(name: str, folder: Path) -> None:
     keras.backend.clear_session()
-    rng = np.random.default_rng(len(name))
     model = MODELS[name]()
-    if name == "subclassed":
-        model(np.zeros((1, *SEQUENCE), np.float32))
-    model.set_weights([rng.normal(size=value.shape).astype(value.dtype) for value in model.get_weights()])
+    if model.built:
+        randomize(model, len(name))
+        weights = flat(model)
+        named = {f"{layer}#{n}": value for layer, arrays in weights.items() for n, value in enumerate(arrays)}
+        np.savez(folder / f"{name}.npz", **named)
     model.save(folder / f"{name}.keras")
-    # tf_keras has no .h5 for unbuilt and subclassed models.
+    # tf_keras writes no .h5 of an unbuilt or subclassed model.
     with contextlib.suppress(ValueError, NotImplementedError):
         model.save(folder / f"{name}.h5")
-    arrays = {f"{layer}#{n}": value for layer, weights in flat(model).items() for n, value in enumerate(weights)}
-    np.savez(folder / f"{name}.npz", **arrays)
 
 
 if __name__ == "__main__":

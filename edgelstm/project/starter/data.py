@@ -11,8 +11,8 @@ STEPS = 50
 def load() -> dict[str, object]:
     """Return training and test sequences (N, T, D), a class id for each, and the names of the classes."""
     rng = np.random.default_rng(seed=0)
-    x, y = noisy_sines(rng, samples=1200)
-    x_test, y_test = noisy_sines(rng, samples=300)
+    x, y = noisy_sines(rng, samples=1000)
+    x_test, y_test = noisy_sines(rng, samples=250)
     labels = [f"{frequency} Hz" for frequency in FREQUENCIES_HZ]
     return {"x": x, "y": y, "x_test": x_test, "y_test": y_test, "labels": labels}
 

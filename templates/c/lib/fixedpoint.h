@@ -12,7 +12,7 @@ static inline int32_t el_clamp(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* value / 2^shift to nearest, ties away from zero; value > INT32_MIN, shift 0..31. */
+/* value / 2^shift to nearest, ties away from zero; |value| < INT32_MAX, shift 0..31. */
 static inline int32_t el_rounding_shift(int32_t value, unsigned shift)
 {
     if (shift == 0u) {

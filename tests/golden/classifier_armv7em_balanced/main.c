@@ -1,0 +1,43 @@
+/* The firmware around classifier_3_5_4: a self-test, then one result for each sample of your sensor. Yours to change. */
+#include "classifier_3_5_4.h"
+#include "port.h"
+#include "replay.h"
+
+static classifier_3_5_4_t network;
+
+/* Put the next sample into `input` and return true; return false while there is none.
+ * A real value becomes an input by real / CLASSIFIER_3_5_4_INPUT_SCALE + CLASSIFIER_3_5_4_INPUT_ZERO_POINT, rounded and clamped to int8. */
+static bool read_sensor(int8_t input[CLASSIFIER_3_5_4_INPUT_SIZE])
+{
+    (void)input;
+    return false;
+}
+
+/* Act on a result: real = CLASSIFIER_3_5_4_OUTPUT_SCALE * (output - CLASSIFIER_3_5_4_OUTPUT_ZERO_POINT). */
+static void use_result(const int8_t output[CLASSIFIER_3_5_4_OUTPUT_SIZE])
+{
+    (void)output;
+}
+
+int app_main(void)
+{
+    if (!classifier_3_5_4_selftest(&network)) {
+        port_print("selftest failed\n");
+        return 1;
+    }
+    port_print("selftest passed\n");
+    if (port_has_host() != 0) {
+        return replay(&network); /* under a debugger or emulator: run the vectors it names, if any, and end */
+    }
+
+    classifier_3_5_4_reset(&network);
+    for (;;) {
+        int8_t input[CLASSIFIER_3_5_4_INPUT_SIZE];
+        int8_t output[CLASSIFIER_3_5_4_OUTPUT_SIZE];
+        if (read_sensor(input)) {
+            classifier_3_5_4_step(&network, input);
+            classifier_3_5_4_output(&network, output);
+            use_result(output);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/* The firmware around tagger_2_3: a self-test, then one result for each sample of your sensor. Yours to change. */
+#include "tagger_2_3.h"
+#include "port.h"
+#include "replay.h"
+
+static tagger_2_3_t network;
+
+/* Put the next sample into `input` and return true; return false while there is none.
+ * A real value becomes an input by real / TAGGER_2_3_INPUT_SCALE + TAGGER_2_3_INPUT_ZERO_POINT, rounded and clamped to int8. */
+static bool read_sensor(int8_t input[TAGGER_2_3_INPUT_SIZE])
+{
+    (void)input;
+    return false;
+}
+
+/* Act on a result: real = TAGGER_2_3_OUTPUT_SCALE * (output - TAGGER_2_3_OUTPUT_ZERO_POINT). */
+static void use_result(const int8_t output[TAGGER_2_3_OUTPUT_SIZE])
+{
+    (void)output;
+}
+
+int app_main(void)
+{
+    if (!tagger_2_3_selftest(&network)) {
+        port_print("selftest failed\n");
+        return 1;
+    }
+    port_print("selftest passed\n");
+    if (port_has_host() != 0) {
+        return replay(&network); /* under a debugger or emulator: run the vectors it names, if any, and end */
+    }
+
+    tagger_2_3_reset(&network);
+    for (;;) {
+        int8_t input[TAGGER_2_3_INPUT_SIZE];
+        int8_t output[TAGGER_2_3_OUTPUT_SIZE];
+        if (read_sensor(input)) {
+            tagger_2_3_step(&network, input, output);
+            use_result(output);
+        }
+    }
+}

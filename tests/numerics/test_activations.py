@@ -1,0 +1,244 @@
+"""Sigmoid and tanh on all 65,536 inputs: definition, closed form, table and official runtimes are the same function."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edgelstm.ir import TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.numerics import activations
+from edgelstm.numerics.activations import ExponentialTable, exponential_table, half_sigmoid, reciprocal
+from edgelstm.numerics.contracts import Contract
+from edgelstm.numerics.fixedpoint import Int64Array
+from edgelstm.tflite import write_tflite
+
+ALL = np.arange(-32768, 32768, dtype=np.int64)
+INTEGER_BITS = range(7)
+SIGMOID = -1
+"""Stands for the sigmoid where a number of integer bits stands for a tanh."""
+
+FUNCTIONS = (SIGMOID, *INTEGER_BITS)
+
+# sha256 of the int16 results for ascending inputs, from functions that were equal to the runtimes on every input.
+DIGESTS = {
+    Contract.LITERT: (
+        "44168980e98373fc", "7dfff607d0ea23f2", "fb776c014fac7629", "ad9e4552d55f09f5",
+        "6d2c95677d4eb6e2", "22e8b026529f3977", "4aad698c1ba273d4", "fd771a11c73c2d13",
+    ),
+    Contract.TFLM: (
+        "5e888504031254f7", "841a0157e4d2b9f4", "8c448736f8302b5b", "1216c895ba37fc17",
+        "e45a877eb31d4a70", "a1cf63d5e0312ce7", "a01f73f720b295cb", "a2da25e8defeb843",
+    ),
+}  # fmt: skip
+
+
+def results(contract: Contract, function: int) -> Int64Array:
+    if function == SIGMOID:
+        return activations.sigmoid(contract, ALL)
+    return activations.tanh(contract, ALL, function)
+
+
+def real_results(function: int) -> npt.NDArray[np.float64]:
+    """In units of 2^-15."""
+    if function == SIGMOID:
+        return 32768 / (1 + np.exp(-ALL / 4096))
+    return 32768 * np.tanh(ALL / 2.0 ** (15 - function))
+
+
+def digests(contract: Contract) -> tuple[str, ...]:
+    activations._lookup.cache_clear()
+    found = [results(contract, function).astype("<i2").tobytes() for function in FUNCTIONS]
+    activations._lookup.cache_clear()
+    return tuple(hashlib.sha256(content).hexdigest()[:16] for content in found)
+
+
+def from_half_sigmoid(function: int, half: Callable[[Int64Array, int], Int64Array]) -> Int64Array:
+    """Both activations from K(|x|), as the generated C puts them together."""
+    magnitude = np.abs(ALL)
+    if function == SIGMOID:
+        positive = np.minimum(2 * half(magnitude, 3), 32767)
+        return np.where(ALL == 0, 16384, np.where(ALL > 0, positive, 32767 - positive))
+    positive = np.minimum(4 * half(magnitude, function + 1) - 32768, 32767)
+    return np.where(ALL == 0, 0, np.sign(ALL) * positive)
+
+
+def half_sigmoid_by_table(magnitude: Int64Array, exponent_bits: int) -> Int64Array:
+    """K from the 1 KB table where its step of 2^-12 suffices, else in closed form."""
+    if exponent_bits < 3:
+        return half_sigmoid(magnitude, exponent_bits)
+    index = np.maximum((magnitude << (exponent_bits - 3)) - 1, 0)
+    result = exponential_table().evaluate(index & 4095)
+    for bit, factor in enumerate((12055, 4435, 600, 11)):
+        result = np.where((index >> (12 + bit)) & 1, (result * factor + 2**14) >> 15, result)
+    return reciprocal(np.where(index >> 16, 0, result))
+
+
+@pytest.mark.parametrize("contract", Contract)
+def test_the_definitions_are_what_they_were(contract: Contract) -> None:
+    assert digests(contract) == DIGESTS[contract]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_closed_form_is_the_function(function: int) -> None:
+    assert np.array_equal(from_half_sigmoid(function, half_sigmoid), results(Contract.LITERT, function))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_table_is_the_function(function: int) -> None:
+    assert np.array_equal(from_half_sigmoid(function, half_sigmoid_by_table), results(Contract.LITERT, function))
+
+
+def test_the_table_holds_every_exponential_in_1_kb() -> None:
+    table = exponential_table()
+    index = np.arange(4096, dtype=np.int64)
+    assert np.array_equal(table.evaluate(index), activations.exponential(index, 3))
+    assert table.pieces.nbytes + table.residuals.nbytes == 1024
+
+
+@pytest.mark.parametrize("exponent_bits", [3, 4, 5, 6, 7])
+def test_one_half_sigmoid_serves_all_coarser_steps(exponent_bits: int) -> None:
+    magnitude = np.arange(1, 32768 >> (exponent_bits - 3), dtype=np.int64)
+    shifted = half_sigmoid(magnitude << (exponent_bits - 3), 3)
+    assert np.array_equal(half_sigmoid(magnitude, exponent_bits), shifted)
+
+
+# What the smallest change of each constant does that can be seen at all: exp(-16) is 0, and a 1 there is lost behind
+# exp(-1) to exp(-8); a third is multiplied by less than 1/512.
+VISIBLE_FAULTS = [
+    ("_EXP_MINUS_EIGHTH", 1), ("_EXP_MINUS_EIGHTH", -1), ("_NEWTON_48_17", 1), ("_NEWTON_48_17", -1),
+    ("_NEWTON_32_17", 1), ("_NEWTON_32_17", -1), ("_ONE_THIRD", 32), ("_ONE_THIRD", -32),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("constant", "change"), VISIBLE_FAULTS)
+def test_a_planted_constant_is_noticed(monkeypatch: pytest.MonkeyPatch, constant: str, change: int) -> None:
+    monkeypatch.setattr(activations, constant, getattr(activations, constant) + change)
+    assert digests(Contract.LITERT) != DIGESTS[Contract.LITERT]
+
+
+@pytest.mark.parametrize("exponent", range(-2, 4))
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_planted_factor_is_noticed(monkeypatch: pytest.MonkeyPatch, exponent: int, change: int) -> None:
+    """By the digests, and by the closed form, which has factors of its own."""
+    monkeypatch.setitem(activations._EXP_FACTORS, exponent, activations._EXP_FACTORS[exponent] + change)
+    assert digests(Contract.LITERT) != DIGESTS[Contract.LITERT]
+    planted = activations._litert_tanh(ALL, 4)
+    assert not np.array_equal(from_half_sigmoid(4, half_sigmoid), planted)
+    activations._lookup.cache_clear()
+
+
+@pytest.mark.parametrize("index", [0, 4, 100, 255])
+def test_a_planted_table_entry_is_noticed(monkeypatch: pytest.MonkeyPatch, index: int) -> None:
+    correct = activations.tflm_table()
+    planted = correct.copy()
+    planted[index] -= 1
+    monkeypatch.setattr(activations, "tflm_table", lambda: planted)
+    assert digests(Contract.TFLM) != DIGESTS[Contract.TFLM]
+
+
+@pytest.mark.parametrize("word", [0, 64, 127])
+@pytest.mark.parametrize("array", ["pieces", "residuals"])
+def test_a_planted_bit_of_the_exponential_table_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, array: str, word: int
+) -> None:
+    correct = exponential_table()
+    arrays = {"pieces": correct.pieces.copy(), "residuals": correct.residuals.copy()}
+    arrays[array][word] ^= 1 << 15
+    monkeypatch.setitem(globals(), "exponential_table", lambda: ExponentialTable(**arrays))
+    assert not np.array_equal(from_half_sigmoid(SIGMOID, half_sigmoid_by_table), results(Contract.LITERT, SIGMOID))
+
+
+@pytest.mark.parametrize("contract", Contract)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_symmetry(contract: Contract, function: int) -> None:
+    """LiteRT's sigmoid misses 1 by an LSB everywhere but at 0. TFLM's fine tanh rounds ties up on both sides."""
+    found = results(contract, function)
+    folded = found[32769:] + found[32767:0:-1]
+    middle = found[32768]
+    if function == SIGMOID:
+        assert middle == 16384
+        assert set(folded.tolist()) == {32767 if contract is Contract.LITERT else 32768}
+        assert (found.min(), found.max()) == (11, 32756 if contract is Contract.LITERT else 32757)
+    else:
+        assert middle == 0
+        assert set(folded.tolist()) == {0}
+        assert -found[0] == found.max()
+
+
+def test_resolution_and_roughness_of_litert() -> None:
+    """Sigmoid has 14, tanh 13 significant bits; Newton's remainder makes the function descend 976 times."""
+    sigmoid = results(Contract.LITERT, SIGMOID)
+    assert set((sigmoid[32769:] % 2).tolist()) == {0}
+    assert (np.diff(sigmoid) < 0).sum() == 976
+    for bits in INTEGER_BITS:
+        tanh = results(Contract.LITERT, bits)
+        assert set((tanh[np.abs(tanh) < 32767] % 4).tolist()) == {0}
+    assert (np.diff(results(Contract.TFLM, SIGMOID)) >= 0).all()
+
+
+def test_the_tail_of_litert_s_tanh_has_four_steps() -> None:
+    for bits in (3, 4, 5, 6):
+        index = np.arange(1, 32768) << (bits - 2)
+        tanh = results(Contract.LITERT, bits)[32769:]
+        edges, values = np.array([34338, 35608, 37460]), np.array([32744, 32748, 32764, 32767])
+        beyond = index >= 32768
+        assert np.array_equal(tanh[beyond], values[np.searchsorted(edges, index[beyond], side="right")])
+
+
+LARGEST_ERROR = {
+    Contract.LITERT: (6.393, 11.697, 12.047, 12.047, 11.792, 11.516, 11.183, 11.183),
+    Contract.TFLM: (1.016, 2.442, 2.442, 2.442, 1.477, 1.419, 1.291, 1.286),
+}
+"""In units of 2^-15, rounded up."""
+
+
+@pytest.mark.parametrize("contract", Contract)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_errors_against_real_numbers(contract: Contract, function: int) -> None:
+    errors = results(contract, function) - real_results(function)
+    bound = LARGEST_ERROR[contract][FUNCTIONS.index(function)]
+    assert bound - 0.002 < np.abs(errors).max() < bound
+    assert abs(errors.mean()) < 0.6
+
+
+def one_op_model(builtin: str, input_scale: float) -> bytes:
+    source = TfliteTensor("input", (1, len(ALL)), "int16", (input_scale,), (0,))
+    result = TfliteTensor("output", (1, len(ALL)), "int16", (2.0**-15,), (0,))
+    operator = TfliteOperator(builtin, (source,), (result,), version=3)
+    return write_tflite(TfliteModel((operator,), (source,), (result,)))
+
+
+def run_litert(data: bytes, values: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+    """With the default kernels: the reference ones take a table for a LOGISTIC that stands alone."""
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    kernels = interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    model = interpreter.Interpreter(model_content=data, experimental_op_resolver_type=kernels, num_threads=1)
+    model.allocate_tensors()
+    model.set_tensor(model.get_input_details()[0]["index"], values)
+    model.invoke()
+    found: npt.NDArray[Any] = model.get_tensor(model.get_output_details()[0]["index"])
+    return found
+
+
+def run_tflm(data: bytes, values: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+    from edgelstm.verification.oracles import TFLM
+
+    if not TFLM.is_available:
+        pytest.skip("tflite_micro is not installed")
+    return TFLM.open(data)(values)[0]
+
+
+# LiteRT computes the functions of its LSTM only at these scales of a TANH that stands alone.
+ALONE = [(Contract.LITERT, function) for function in (SIGMOID, 3, 4)]
+ALONE += [(Contract.TFLM, function) for function in FUNCTIONS]
+
+
+@pytest.mark.parametrize(("contract", "function"), ALONE)
+def test_the_runtimes_compute_the_same(contract: Contract, function: int) -> None:
+    builtin, bits = ("LOGISTIC", 3) if function == SIGMOID else ("TANH", function)
+    run = run_litert if contract is Contract.LITERT else run_tflm
+    found = run(one_op_model(builtin, 2.0 ** (bits - 15)), ALL[None].astype(np.int16))
+    assert np.array_equal(found.ravel(), results(contract, function))

@@ -1,0 +1,71 @@
+"""Fixed models for golden files and the cost table: weights follow from a formula, not from a random generator whose
+stream a new numpy may change."""
+
+import math
+
+import numpy as np
+
+from edgelstm.ir import FloatModel, Layer, Model, Tensor
+from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.activation import activation_layers
+from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.last_step import LastStepLayer
+from edgelstm.ops.lstm import LstmLayer
+from edgelstm.quantization import quantize
+
+
+def _wave(shape: tuple[int, ...], phase: float, size: float) -> np.ndarray:
+    """Numbers in +-size that look irregular and are the same everywhere."""
+    count = math.prod(shape)
+    values = [size * math.sin(phase + 1.7 * index + 0.3 * (index % 11)) for index in range(count)]
+    return np.array(values, np.float32).reshape(shape)
+
+
+def lstm(name: str, source: Tensor, units: int) -> LstmLayer:
+    """An LSTM with smooth weights."""
+    return LstmLayer(
+        name,
+        source,
+        Tensor(name, units, is_sequence=True),
+        _wave((source.size, 4 * units), 0.1, 1.0 / math.sqrt(source.size)),
+        _wave((units, 4 * units), 0.2, 1.0 / math.sqrt(units)),
+        _wave((4 * units,), 0.3, 0.5),
+    )
+
+
+def dense(name: str, source: Tensor, units: int) -> DenseLayer:
+    """A linear Dense."""
+    output = Tensor(name, units, source.is_sequence)
+    kernel = _wave((source.size, units), 0.4, 1.5 / math.sqrt(source.size))
+    return DenseLayer(name, source, output, kernel, _wave((units,), 0.5, 0.3), relu=False)
+
+
+def classifier(inputs: int, units: tuple[int, ...], classes: int, timesteps: int, contract: Contract) -> Model:
+    """Stacked LSTMs, the last step, Dense, softmax."""
+    tensor = Tensor("input", inputs, is_sequence=True)
+    layers: list[Layer] = []
+    for index, size in enumerate(units):
+        layers.append(lstm(f"lstm_{index + 1}", layers[-1].output if layers else tensor, size))
+    layers.append(LastStepLayer.after(layers[-1].output))
+    layers.append(dense("dense", layers[-1].output, classes))
+    layers += activation_layers("softmax", "softmax", layers[-1].output)
+    name = "_".join(["classifier", str(inputs), *map(str, units)])
+    return _quantized(FloatModel(name, tensor, tuple(layers), timesteps), contract)
+
+
+def tagger(inputs: int, units: int, timesteps: int, contract: Contract) -> Model:
+    """An LSTM and a Dense that answers every step."""
+    tensor = Tensor("input", inputs, is_sequence=True)
+    recurrent = lstm("lstm", tensor, units)
+    head = dense("dense", recurrent.output, 2)
+    layers = (recurrent, head, *activation_layers("sigmoid", "sigmoid", head.output))
+    return _quantized(FloatModel(f"tagger_{inputs}_{units}", tensor, layers, timesteps), contract)
+
+
+def _quantized(model: FloatModel, contract: Contract) -> Model:
+    """Fixed ranges: calibration would bring the platform's exp and tanh into the golden files."""
+    ranges = {model.input.name: (-2.0, 2.0)}
+    for layer in model.layers:
+        ranges[layer.output.name] = (-1.0, 1.0) if isinstance(layer, LstmLayer) else (-3.0, 3.0)
+        ranges[f"{layer.name}/cell"] = (-2.9, 3.1)
+    return quantize(model, ranges, model.timesteps or 1, contract)

@@ -1,0 +1,51 @@
+"""Whole generated files, compared byte for byte: every change of the generator shows in review.
+
+After a wanted change: python -m pytest tests/test_golden.py --update-golden
+"""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from reference_models import classifier, tagger
+
+from edgelstm.codegen.emit import Options, emit
+from edgelstm.ir import Model
+from edgelstm.numerics.contracts import Contract
+from edgelstm.tflite import read_tflite, write_tflite
+from edgelstm.tflite.export import to_tflite_model
+
+GOLDEN = Path(__file__).parent / "golden"
+
+CASES = {
+    "classifier_armv7em_balanced": (classifier(3, (5, 4), 3, 6, Contract.LITERT), "armv7em", "balanced"),
+    "tagger_ref_size": (tagger(2, 3, 4, Contract.LITERT), "ref", "size"),
+    "tagger_ref_tflm": (tagger(2, 3, 4, Contract.TFLM), "ref", "balanced"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_generated_files_are_the_golden_ones(case: str, update_golden: bool) -> None:
+    model, isa, optimize = CASES[case]
+    tflite = write_tflite(to_tflite_model(model))
+    files = emit(model, Options(isa, optimize, hashlib.sha256(tflite).hexdigest())).files
+    wanted = {name: text for name, text in files.items() if name != "edgelstm_isa.h"}
+    folder = GOLDEN / case
+    if update_golden:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in folder.iterdir():
+            stale.unlink()
+        for name, text in wanted.items():
+            (folder / name).write_text(text)
+        (folder / "model.tflite").write_bytes(tflite)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*wanted, "model.tflite"])
+    for name, text in wanted.items():
+        assert (folder / name).read_text() == text, f"{name} has changed"
+    assert (folder / "model.tflite").read_bytes() == tflite
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_golden_tflite_reads_back(case: str) -> None:
+    model: Model = CASES[case][0]
+    records = read_tflite((GOLDEN / case / "model.tflite").read_bytes())
+    assert records.description == f"edgelstm: {model.name}"
