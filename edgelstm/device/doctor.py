@@ -9,12 +9,12 @@ from edgelstm.device.targets import list_targets, load_target
 from edgelstm.errors import EdgelstmError
 
 _PACKAGES = (
-    ("tensorflow", "training", 'pip install "edgelstm[train]"'),
-    ("ai-edge-litert", "exact oracle of contract litert", 'pip install "edgelstm[verify]"'),
-    ("tflite-micro", "exact oracle of contract tflm", 'pip install "edgelstm[verify]"'),
-    ("tflite-runtime", "second oracle of contract litert", "needs Python 3.11 and numpy below 2"),
-    ("ziglang", "compiler for every target", 'pip install "edgelstm[emulate]"'),
-    ("unicorn", "emulator for every Cortex-M target", 'pip install "edgelstm[emulate]"'),
+    ("tensorflow", "train models", 'pip install "edgelstm[train]"'),
+    ("ai-edge-litert", "verify contract litert", 'pip install "edgelstm[verify]"'),
+    ("tflite-runtime", "verify it once more", "optional; needs Python 3.11 and numpy below 2"),
+    ("tflite-micro", "verify contract tflm", 'pip install "edgelstm[verify]"'),
+    ("ziglang", "compile without gcc", 'pip install "edgelstm[emulate]"'),
+    ("unicorn", "emulate without QEMU", 'pip install "edgelstm[emulate]"'),
 )
 
 
@@ -53,9 +53,9 @@ def _targets() -> list[Finding]:
     for name in list_targets():
         target = load_target(name)
         try:
-            findings.append(Finding(f"build for {name}", find_compiler(target).label, True, ""))
+            findings.append(Finding(f"compile for {name}", find_compiler(target).label, True, ""))
         except EdgelstmError as error:
-            findings.append(Finding(f"build for {name}", error.message, False, error.hint))
+            findings.append(Finding(f"compile for {name}", error.message, False, error.hint))
         try:
             findings.append(Finding(f"run {name}", choose_runner(target).name, True, ""))
         except EdgelstmError as error:

@@ -1,8 +1,10 @@
 """Sources -> firmware: compile, link and write the images. The same sources give the same bytes."""
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,11 +103,7 @@ def compile_firmware(
     headers = Path(compiler.headers_dir)
     common += _prefix_maps([output_dir, *(path.parent for path in [*port, *sources]), *includes, headers])
     strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
-    objects, said = [], ""
-    for index, source in enumerate([*port, *(source.resolve() for source in sources)]):
-        result = Path("obj", f"{index:02d}-{source.stem}.o")
-        said += build.call([*common, *strict, "-c", str(source), "-o", str(result)])
-        objects.append(str(result))
+    objects, said = build.compile_all([*port, *(source.resolve() for source in sources)], [*common, *strict])
     if target.arch == "host":
         build.link(objects, name, [])
         return Firmware(output_dir / name, None, None, None, compiler, compiler.sanitizers, said)
@@ -120,6 +118,18 @@ class _Build:
     compiler: Compiler
     output_dir: Path
     timeout_s: float
+
+    def compile_all(self, sources: Sequence[Path], flags: Sequence[str]) -> tuple[list[str], str]:
+        """Compile sources side by side.
+
+        Returns:
+            the object files and what the compiler said, both in the order of the sources.
+        """
+        objects = [f"obj/{index:02d}-{source.stem}.o" for index, source in enumerate(sources)]
+        jobs = zip(sources, objects, strict=True)
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            said = pool.map(lambda job: self.call([*flags, "-c", str(job[0]), "-o", job[1]]), jobs)
+            return objects, "".join(said)
 
     def call(self, options: Sequence[str], stdout_file: Path | None = None) -> str:
         """Run the compiler; what it said."""

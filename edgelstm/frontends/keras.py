@@ -13,7 +13,7 @@ from edgelstm.errors import ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.keras_archive import KerasArchive, read_archive
 from edgelstm.frontends.keras_chain import Chain, label, read_chain
 from edgelstm.frontends.keras_config import Shape, is_custom
-from edgelstm.frontends.keras_weights import read_weights
+from edgelstm.frontends.keras_weights import read_weights, why_no_weights
 from edgelstm.ir import FloatModel, Layer, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
 
@@ -84,8 +84,7 @@ def describe(archive: KerasArchive) -> KerasSource:
     )
     if not any(layer.weights for layer in layers) and any("units" in layer.config for layer in layers):
         raise ModelFormatError(
-            f'the file of the model "{chain.name}" holds no weights',
-            "build or train the model before saving it, and save the whole model",
+            f'no weights were found for the model "{chain.name}"', why_no_weights(archive.hdf5)
         )
     input_name = chain.input_name or (f"{layers[0].name}_input" if layers else "input")
     if input_name in [layer.name for layer in layers]:

@@ -141,13 +141,12 @@ def _read_zip(data: bytes, name: str) -> KerasArchive:
         raise ModelFormatError(
             f"{name} is not a sound zip file: {printable(str(error))}", _HOW_TO_SAVE
         ) from error
-    hdf5 = read_hdf5(weights, f"{name}/{_WEIGHTS}")
     version = _object(parse_json(metadata, f"{name}/{_METADATA}"), f"{name}/{_METADATA}").get("keras_version")
     return KerasArchive(
         model=_object(parse_json(config, f"{name}/{_CONFIG}"), f"{name}/{_CONFIG}"),
         keras_major=_major(version, name),
         layout=Layout.KERAS,
-        hdf5=hdf5,
+        hdf5=read_hdf5(weights, f"{name}/{_WEIGHTS}"),
         problems=tuple(
             f"the archive holds {member.filename!r}, which could run code; it is never loaded"
             for member in members

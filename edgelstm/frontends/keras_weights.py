@@ -48,6 +48,16 @@ def read_weights(hdf5: Hdf5Content, layout: Layout, place: Place) -> StoredWeigh
     return StoredWeights(tuple(arrays), tuple(problems))
 
 
+def why_no_weights(hdf5: Hdf5Content) -> str:
+    """What to do about a file in which no layer has weights."""
+    if any(path.startswith("_layer_checkpoint_dependencies") for path in hdf5.arrays):
+        return (
+            "this is the early .keras format of TensorFlow 2.12 and 2.13; load it there, and save it with "
+            'model.save("model.h5")'
+        )
+    return "build or train the model before saving it, and save the whole model"
+
+
 def _find_in_archive(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
     owner = hdf5.text(f"{place.group}/vars", "name")
     if owner is not None and owner != place.name:

@@ -29,11 +29,24 @@ def flag(source: SourceLayer, key: str, *, default: bool) -> bool:
 
 
 def activation(source: SourceLayer, key: str = "activation") -> str:
-    """An activation's name; Keras writes it plain or as an object with a class name or function name."""
+    """An activation's name, in lower case.
+
+    Keras writes a function's name, plain or in an object, or a whole layer: "relu" for a ReLU that is nothing more,
+    and its class with the options that make it something else otherwise.
+    """
     value: Any = source.config.get(key, "linear")
-    if isinstance(value, Mapping):
-        value = value.get("config") if isinstance(value.get("config"), str) else value.get("class_name")
-    return "linear" if value is None else str(value).lower()
+    if not isinstance(value, Mapping):
+        return "linear" if value is None else str(value).lower()
+    config = value.get("config")
+    if isinstance(config, str):
+        return config.lower()
+    name = str(value.get("class_name")).lower()
+    options = {
+        option: config[option]
+        for option in ("max_value", "negative_slope", "threshold", "alpha", "axis")
+        if isinstance(config, Mapping) and config.get(option) not in (None, 0, -1)
+    }
+    return f"{name} with {options}" if options else name
 
 
 def option_problems(source: SourceLayer, required: Mapping[str, Any]) -> list[str]:

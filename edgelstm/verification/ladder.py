@@ -47,7 +47,7 @@ class ProgramRun:
 def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expectation:
     """Choose verification inputs and simulate them.
 
-    They are test sequences as far as there are any, and stress sequences: noise over the whole range of int8, and
+    They are test sequences, cut or padded with zeros to the model's window, and stress sequences: noise over the whole range of int8, and
     extremes only, which saturate gates and cells.
     """
     steps = model.timesteps
@@ -58,8 +58,10 @@ def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expect
     stress[::2] = np.where(stress[::2] < 0, -128, 127)
     inputs = stress
     if dataset is not None:
-        real = dataset.test.x[: min(sequences, room), :steps]
-        inputs = np.concatenate([quantize_array(real, model.input.quantization), stress])
+        real = quantize_array(dataset.test.x[: min(sequences, room), :steps], model.input.quantization)
+        missing = ((0, 0), (0, steps - real.shape[1]), (0, 0))
+        real = np.pad(real, missing, constant_values=model.input.quantization.zero_point)
+        inputs = np.concatenate([real, stress])
     return Expectation(model, inputs, simulator_trace(model, inputs))
 
 

@@ -42,6 +42,19 @@ def lstm_model() -> dict[str, Any]:
     return sequential(input_layer(), lstm_layer())
 
 
+def functional(**replaced: Any) -> dict[str, Any]:
+    """input -> first -> second, as Keras 3 writes it."""
+    layers = [{**input_layer(), "name": "samples", "inbound_nodes": []}]
+    for name, before in (("first", "samples"), ("second", "first")):
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [before, 0, 0]}}
+        call = {"args": [tensor], "kwargs": {"mask": None, "training": False}}
+        layer = lstm_layer(name=name, return_sequences=True)
+        layers.append({**layer, "name": name, "inbound_nodes": [call]})
+    ends = {"input_layers": ["samples", 0, 0], "output_layers": [["second", 0, 0]]}
+    config = {"name": "line", "layers": layers, **ends, **replaced}
+    return {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
+
+
 def weights_h5(arrays: Mapping[str, Any] | None = None) -> bytes:
     """model.weights.h5; by default of one LSTM."""
     if arrays is None:

@@ -2,8 +2,8 @@
 
     python save_models.py keras|tf_keras FOLDER
 
-Each model is written as FOLDER/<name>.keras and, where that Keras can, .h5; its weights as FOLDER/<name>.npz with a
-key "<layer>#<index>" for each array, layers of nested models as "<model>/<layer>".
+Each model is written as FOLDER/<name>.keras and, where that Keras can, .h5; its weights as FOLDER/<name>.npz
+with a key "<layer>#<index>" for each array, layers of nested models as "<model>/<layer>".
 """
 
 import contextlib

@@ -1,5 +1,8 @@
 """Files of real Keras versions: every weight arrives exactly, in its place."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,9 +77,7 @@ def test_both_formats_build_one_model(saved_models: Mapping[str, Path], name: st
 def assert_same_weights(source: KerasSource, reference: Path) -> None:
     with np.load(reference) as stored:
         expected = {key: stored[key] for key in stored.files}
-    found = {
-        f"{layer.name}#{n}": array for layer in source.layers for n, array in enumerate(layer.weights)
-    }
+    found = {f"{layer.name}#{n}": array for layer in source.layers for n, array in enumerate(layer.weights)}
     assert found.keys() == expected.keys()
     for key, array in found.items():
         assert array.dtype == np.float32
@@ -104,8 +105,6 @@ def test_keras_2_with_bytes_and_without_input_layer(tmp_path: Path, as_list: boo
 
 
 def write_keras_2(path: Path, model: object) -> Path:
-    import json
-
     names = [b"lstm/kernel:0", b"lstm/recurrent_kernel:0", b"lstm/bias:0"]
     with h5py.File(path, "w") as file:
         file.attrs["keras_version"] = np.bytes_(b"2.2.4-tf")
@@ -136,9 +135,7 @@ def test_files_of_tf_keras_on_windows(tmp_path: Path) -> None:
 
 
 def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
-    arrays = {
-        f"layers/lstm/cell/vars/{n}": array.astype(">f2") for n, array in enumerate(lstm_weights())
-    }
+    arrays = {f"layers/lstm/cell/vars/{n}": array.astype(">f2") for n, array in enumerate(lstm_weights())}
     source = read_keras(write_keras(tmp_path / "m.keras", weights=weights_h5(arrays)))
     assert source.problems == ()
     expected = lstm_weights()[0].astype(np.float16).astype(np.float32)
@@ -154,9 +151,6 @@ def test_linear_activation_is_no_layer(tmp_path: Path) -> None:
 
 
 def test_importing_reads_no_heavy_package() -> None:
-    import subprocess
-    import sys
-
     check = "import sys, edgelstm.frontends.keras; print({'h5py', 'keras', 'tensorflow'} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", check], capture_output=True, text=True, timeout=60, check=True

@@ -82,34 +82,32 @@ __attribute__((used)) static void handle(frame_t *frame, frame_t *fresh)
         .pc = (uint32_t)(uintptr_t)report & ~1u,
         .xpsr = XPSR_THUMB,
     };
-    __asm__ volatile(
-        "mov sp, %0\n"
-        "bx %1\n"
-        :
-        : "r"(fresh), "r"(0xFFFFFFF9u) /* EXC_RETURN: thread mode, main stack, no FPU frame */
-        : "memory");
+    __asm__ volatile("mov sp, %0\n"
+                     "bx %1\n"
+                     :
+                     : "r"(fresh), "r"(0xFFFFFFF9u) /* EXC_RETURN: thread mode, main stack, no FPU frame */
+                     : "memory");
     __builtin_unreachable();
 }
 
 __attribute__((naked)) void fault_handler(void)
 {
-    __asm__ volatile(
-        ".syntax unified\n"
-        "mov  r0, sp\n"
-        "ldr  r1, =ld_stack_top - 32\n"
-        "cmp  r0, r1\n"
-        "bhi  1f\n"
-        "ldr  r2, =ld_stack_bottom + 128\n" /* room for the frame of `handle` */
-        "cmp  r0, r2\n"
-        "blo  1f\n"
-        "push {r3, lr}\n"
-        "bl   %c0\n"
-        "pop  {r3, pc}\n"
-        "1:\n"
-        "mov  sp, r1\n"
-        "movs r0, #0\n"
-        "bl   %c0\n"
-        ".pool\n"
-        :
-        : "i"(handle));
+    __asm__ volatile(".syntax unified\n"
+                     "mov  r0, sp\n"
+                     "ldr  r1, =ld_stack_top - 32\n"
+                     "cmp  r0, r1\n"
+                     "bhi  1f\n"
+                     "ldr  r2, =ld_stack_bottom + 128\n" /* room for the frame of `handle` */
+                     "cmp  r0, r2\n"
+                     "blo  1f\n"
+                     "push {r3, lr}\n"
+                     "bl   %c0\n"
+                     "pop  {r3, pc}\n"
+                     "1:\n"
+                     "mov  sp, r1\n"
+                     "movs r0, #0\n"
+                     "bl   %c0\n"
+                     ".pool\n"
+                     :
+                     : "i"(handle));
 }

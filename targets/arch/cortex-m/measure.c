@@ -22,24 +22,23 @@ uint32_t port_ticks_since(uint32_t start)
 /* Naked, so that it needs no stack itself: it paints right up to the caller's frame. */
 __attribute__((naked)) void port_stack_paint(void)
 {
-    __asm__ volatile(
-        ".syntax unified\n"
-        "mov  r1, sp\n"
-        "ldr  r0, =stack_painted_top\n"
-        "str  r1, [r0]\n"
-        "ldr  r0, =ld_stack_bottom\n"
-        "ldr  r2, =%c0\n"
-        "1:\n"
-        "cmp  r0, r1\n"
-        "bhs  2f\n"
-        "str  r2, [r0]\n"
-        "adds r0, #4\n"
-        "b    1b\n"
-        "2:\n"
-        "bx   lr\n"
-        ".pool\n"
-        :
-        : "i"(PAINT));
+    __asm__ volatile(".syntax unified\n"
+                     "mov  r1, sp\n"
+                     "ldr  r0, =stack_painted_top\n"
+                     "str  r1, [r0]\n"
+                     "ldr  r0, =ld_stack_bottom\n"
+                     "ldr  r2, =%c0\n"
+                     "1:\n"
+                     "cmp  r0, r1\n"
+                     "bhs  2f\n"
+                     "str  r2, [r0]\n"
+                     "adds r0, #4\n"
+                     "b    1b\n"
+                     "2:\n"
+                     "bx   lr\n"
+                     ".pool\n"
+                     :
+                     : "i"(PAINT));
 }
 
 uint32_t port_stack_used(void)

@@ -87,26 +87,26 @@ WEAK int memcmp(const void *left, const void *right, size_t size)
 }
 
 /* The suffix tells how the caller has aligned its pointers. */
-#define AEABI_MEMORY_FUNCTIONS(suffix)                                                              \
-    WEAK void __aeabi_memcpy##suffix(void *restrict to, const void *restrict from, size_t size);    \
-    WEAK void __aeabi_memcpy##suffix(void *restrict to, const void *restrict from, size_t size)     \
-    {                                                                                               \
-        (void)memcpy(to, from, size);                                                               \
-    }                                                                                               \
-    WEAK void __aeabi_memmove##suffix(void *to, const void *from, size_t size);                     \
-    WEAK void __aeabi_memmove##suffix(void *to, const void *from, size_t size)                      \
-    {                                                                                               \
-        (void)memmove(to, from, size);                                                              \
-    }                                                                                               \
-    WEAK void __aeabi_memset##suffix(void *to, size_t size, int value);                             \
-    WEAK void __aeabi_memset##suffix(void *to, size_t size, int value)                              \
-    {                                                                                               \
-        (void)memset(to, value, size);                                                              \
-    }                                                                                               \
-    WEAK void __aeabi_memclr##suffix(void *to, size_t size);                                        \
-    WEAK void __aeabi_memclr##suffix(void *to, size_t size)                                         \
-    {                                                                                               \
-        (void)memset(to, 0, size);                                                                  \
+#define AEABI_MEMORY_FUNCTIONS(suffix)                                                                                 \
+    WEAK void __aeabi_memcpy##suffix(void *restrict to, const void *restrict from, size_t size);                       \
+    WEAK void __aeabi_memcpy##suffix(void *restrict to, const void *restrict from, size_t size)                        \
+    {                                                                                                                  \
+        (void)memcpy(to, from, size);                                                                                  \
+    }                                                                                                                  \
+    WEAK void __aeabi_memmove##suffix(void *to, const void *from, size_t size);                                        \
+    WEAK void __aeabi_memmove##suffix(void *to, const void *from, size_t size)                                         \
+    {                                                                                                                  \
+        (void)memmove(to, from, size);                                                                                 \
+    }                                                                                                                  \
+    WEAK void __aeabi_memset##suffix(void *to, size_t size, int value);                                                \
+    WEAK void __aeabi_memset##suffix(void *to, size_t size, int value)                                                 \
+    {                                                                                                                  \
+        (void)memset(to, value, size);                                                                                 \
+    }                                                                                                                  \
+    WEAK void __aeabi_memclr##suffix(void *to, size_t size);                                                           \
+    WEAK void __aeabi_memclr##suffix(void *to, size_t size)                                                            \
+    {                                                                                                                  \
+        (void)memset(to, 0, size);                                                                                     \
     }
 
 AEABI_MEMORY_FUNCTIONS()

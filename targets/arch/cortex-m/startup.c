@@ -22,22 +22,17 @@ typedef union {
  * meant to be taken, because a wild write can raise any of them and all shall end in a report.
  */
 __attribute__((section(".vectors"), used)) const vector_t vectors[16] = {
-    {.initial_stack = ld_stack_top},
-    {.handler = reset_handler},
-    {.handler = fault_handler}, /* NMI */
-    {.handler = fault_handler}, /* HardFault */
-    {.handler = fault_handler}, /* MemManage */
-    {.handler = fault_handler}, /* BusFault */
-    {.handler = fault_handler}, /* UsageFault */
-    {.handler = fault_handler}, /* SecureFault */
-    {.handler = fault_handler},
-    {.handler = fault_handler},
-    {.handler = fault_handler},
-    {.handler = fault_handler}, /* SVCall */
-    {.handler = fault_handler}, /* DebugMonitor */
-    {.handler = fault_handler},
-    {.handler = fault_handler}, /* PendSV */
-    {.handler = fault_handler}, /* SysTick */
+    {.initial_stack = ld_stack_top}, {.handler = reset_handler}, {.handler = fault_handler}, /* NMI */
+    {.handler = fault_handler},                                                              /* HardFault */
+    {.handler = fault_handler},                                                              /* MemManage */
+    {.handler = fault_handler},                                                              /* BusFault */
+    {.handler = fault_handler},                                                              /* UsageFault */
+    {.handler = fault_handler},                                                              /* SecureFault */
+    {.handler = fault_handler},      {.handler = fault_handler}, {.handler = fault_handler},
+    {.handler = fault_handler},                                  /* SVCall */
+    {.handler = fault_handler},                                  /* DebugMonitor */
+    {.handler = fault_handler},      {.handler = fault_handler}, /* PendSV */
+    {.handler = fault_handler},                                  /* SysTick */
 };
 
 /* System Control Space, Armv7-M Architecture Reference Manual B3.2.2 and B3.3.2. Armv6-M ignores writes to VTOR. */
@@ -76,12 +71,11 @@ __attribute__((noreturn, used)) static void start(void)
 /* Naked: nothing may touch the stack before it is set, and a debugger that loads a program sets only the PC. */
 __attribute__((naked, noreturn)) void reset_handler(void)
 {
-    __asm__ volatile(
-        ".syntax unified\n"
-        "ldr r0, =ld_stack_top\n"
-        "mov sp, r0\n"
-        "bl %c0\n"
-        ".pool\n"
-        :
-        : "i"(start));
+    __asm__ volatile(".syntax unified\n"
+                     "ldr r0, =ld_stack_top\n"
+                     "mov sp, r0\n"
+                     "bl %c0\n"
+                     ".pool\n"
+                     :
+                     : "i"(start));
 }

@@ -33,13 +33,20 @@ static void end_words(char *arguments)
     }
 }
 
+/* Ticks since `start`, without those of asking. */
+static uint32_t elapsed(uint32_t start, uint32_t overhead)
+{
+    const uint32_t ticks = port_ticks_since(start);
+    return ticks > overhead ? ticks - overhead : 0u;
+}
+
 static void advance(tagger_2_3_t *network, const int8_t *input, int8_t *output)
 {
     uint32_t start = port_ticks();
     const uint32_t overhead = port_ticks_since(start);
     start = port_ticks();
     tagger_2_3_step(network, input, output);
-    step_ticks += port_ticks_since(start) - overhead;
+    step_ticks += elapsed(start, overhead);
 }
 
 static int write_step(int file, const tagger_2_3_t *network, const int8_t *output)

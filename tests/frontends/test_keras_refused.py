@@ -1,0 +1,170 @@
+"""What cannot be compiled is named, all of it, and nothing that is merely a consequence."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import IMPLEMENTATIONS
+from keras_writer import (
+    input_layer,
+    keras_members,
+    lstm_layer,
+    lstm_model,
+    lstm_weights,
+    sequential,
+    weights_h5,
+    write_keras,
+    zipped,
+)
+
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.frontends.keras import load_keras, read_keras
+
+REFUSED: Mapping[str, tuple[str, ...]] = {
+    "branched": (
+        'layer "sum" (Add): has 2 inputs, "left", "right"; exactly one is supported',
+        'layer "trunk" (LSTM): its output goes to 2 layers, "left", "right"',
+        'layer "sum" (Add): is not supported',
+    ),
+    "two_ends": (
+        'the model has 2 inputs, "first", "second"; exactly one is supported',
+        'the model has 2 outputs, "one", "two"; exactly one is supported',
+    ),
+    "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),
+    "wrapped": ('layer "wrap" (TimeDistributed(Dropout)): is not supported',),
+    "vector_input": ("the input has the shape (?, 3); expected (batch, time steps, features)",),
+    "training": ('layer "drop" (Dropout): is called with training=True',),
+    "half_precision": (
+        "layer \"half\" (LSTM): has the dtype policy 'mixed_float16'; "
+        "give the float32 model, quantizing is done here",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_says_why(saved_models: Mapping[str, Path], implementation: str, suffix: str, name: str) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_keras(saved_models[implementation] / f"{name}{suffix}")
+    assert caught.value.problems == REFUSED[name]
+    assert "Dense, LSTM" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_all_problems_at_once(saved_models: Mapping[str, Path], implementation: str, suffix: str) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_keras(saved_models[implementation] / f"many_problems{suffix}")
+    text = "\n".join(caught.value.problems)
+    for expected in (
+        'layer "first" (LSTM): activation=',
+        'layer "norm" (BatchNormalization): is not supported',
+        'layer "both" (Bidirectional): is not supported',
+        "layer \"head\" (Dense): activation is the Python code 'MyPackage>custom_activation'",
+        'layer "mine" (MyPackage>Custom): is a custom class',
+        'layer "code" (Lambda): holds Python code, which is never run',
+    ):
+        assert expected in text
+    assert "weight array" not in text
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_states_and_masks(saved_models: Mapping[str, Path], implementation: str) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_keras(saved_models[implementation] / "with_states.keras")
+    by_kwarg = 'layer "b" (LSTM): takes initial_state from "a", "a"'
+    by_position = 'layer "b" (LSTM): takes output 1 of "a" (a state or a second output)'
+    assert (by_kwarg if implementation == "keras" else by_position) in caught.value.problems
+    assert any(problem.startswith('layer "a" (LSTM): return_state') for problem in caught.value.problems)
+
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_keras(saved_models[implementation] / "masked.keras")
+    assert 'layer "mask" (Masking): is not supported' in caught.value.problems
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_subclassed_model(saved_models: Mapping[str, Path], implementation: str) -> None:
+    with pytest.raises(UnsupportedModelError, match="only Sequential and Functional models can be read"):
+        load_keras(saved_models[implementation] / "subclassed.keras")
+
+
+def problems_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_keras(path)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (
+            sequential(input_layer(ragged=True), lstm_layer()),
+            'layer "samples" (InputLayer): ragged inputs are not supported',
+        ),
+        (
+            sequential(input_layer(batch_shape=[None, 5, 3, 1]), lstm_layer()),
+            "the input has the shape (?, 5, 3, 1); expected (batch, time steps, features)",
+        ),
+        (
+            sequential(input_layer(batch_shape=[None, 0, 3]), lstm_layer()),
+            "the input has 0 time steps; expected 1..1048576, or any number",
+        ),
+        (sequential(input_layer()), "the model has no layers"),
+        (
+            sequential(input_layer(), {**lstm_layer(), "registered_name": "Evil>LSTM"}),
+            'layer "lstm" (Evil>LSTM): is a custom class; its code is not in the file and would not be run',
+        ),
+        (
+            sequential(input_layer(), {**lstm_layer(), "module": "os"}),
+            'layer "lstm" (os>LSTM): is a custom class; its code is not in the file and would not be run',
+        ),
+        (
+            sequential(
+                input_layer(),
+                lstm_layer(activation={"module": "builtins", "class_name": "function", "config": "tanh"}),
+            ),
+            "layer \"lstm\" (LSTM): activation is the Python code 'tanh', "
+            "which is not in the file and never run",
+        ),
+        (
+            sequential(input_layer(), lstm_layer(dtype={"class_name": "X", "config": {"mode": "int8"}})),
+            "layer \"lstm\" (LSTM): has the dtype policy 'int8'; "
+            "give the float32 model, quantizing is done here",
+        ),
+    ],
+)
+def test_odd_models(tmp_path: Path, model: dict[str, Any], expected: str) -> None:
+    assert expected in problems_of(write_keras(tmp_path / "m.keras", model=model))
+
+
+def test_code_that_only_training_uses_is_no_problem(tmp_path: Path) -> None:
+    regularizer = {"module": "mine", "class_name": "Mine", "config": {}, "registered_name": "mine>Mine"}
+    model = sequential(input_layer(), lstm_layer(kernel_regularizer=regularizer))
+    assert read_keras(write_keras(tmp_path / "m.keras", model=model)).problems == ()
+
+
+def test_pickles_in_the_archive_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.keras"
+    path.write_bytes(zipped({**keras_members(), "assets/tokens.PKL": b"cos\nsystem\n(S'false'\ntR."}))
+    assert problems_of(path) == (
+        "the archive holds 'assets/tokens.PKL', which could run code; it is never loaded",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        (np.full((3, 8), np.nan, np.float32), "holds NaN or infinity; the training diverged"),
+        (np.full((3, 8), 1e300), "holds NaN or infinity; the training diverged"),
+        (np.ones((3, 8), np.int8), "is stored as int8, not as float"),
+        (np.ones((3, 8), "V2"), "is stored as |V2, not as float"),
+    ],
+)
+def test_weights_that_are_no_finite_floats(tmp_path: Path, kernel: Any, expected: str) -> None:
+    arrays = {f"layers/lstm/cell/vars/{n}": array for n, array in enumerate(lstm_weights())}
+    arrays["layers/lstm/cell/vars/0"] = kernel
+    path = write_keras(tmp_path / "m.keras", model=lstm_model(), weights=weights_h5(arrays))
+    assert f'layer "lstm" (LSTM): weight array 0 {expected}' in problems_of(path)
