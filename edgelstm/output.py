@@ -32,6 +32,14 @@ def content_hash(*parts: bytes | str) -> str:
     return digest.hexdigest()
 
 
+def hash_file(path: Path) -> str | None:
+    """SHA-256 of a file's bytes, None if there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_atomically(path: Path, content: bytes | str, *, executable: bool = False) -> None:
     """Write beside `path` and rename: a reader sees the old file or the new one, and Ctrl-C leaves no half."""
     data = content.encode() if isinstance(content, str) else content
@@ -106,7 +114,7 @@ class OutputFolder:
             found is not None
             and found.key == key
             and all(
-                (self.path / name).is_file() if name in self._editable else _hash_file(self.path / name) == digest
+                (self.path / name).is_file() if name in self._editable else hash_file(self.path / name) == digest
                 for name, digest in found.files.items()
             )
         )
@@ -179,7 +187,7 @@ class OutputFolder:
             for written in (record.files, record.unfinished)
             if name in written
         }
-        return _hash_file(path) not in known
+        return hash_file(path) not in known
 
     def _refuse_changed(self, names: list[str]) -> None:
         changed = sorted({name for name in names if self._was_changed(name)})
@@ -208,19 +216,12 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _hash_file(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _read_manifest(path: Path) -> dict[str, StageRecord]:
     try:
         if path.stat().st_size > _MANIFEST_LIMIT_BYTES:
             raise ValueError("it is too large")
         records = {
-            name: StageRecord(str(stage["key"]), *(dict(stage[part]) for part in ("files", "facts", "unfinished")))
+            name: StageRecord(str(stage["key"]), dict(stage["files"]), dict(stage["facts"]), dict(stage.get("unfinished", {})))
             for name, stage in json.loads(path.read_text())["stages"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -24,7 +24,7 @@ class Bounds:
     layers: int = 3
 
 
-def random_model(seed: int, contract: Contract, bounds: Bounds = Bounds()) -> Model:  # noqa: B008 - frozen
+def random_model(seed: int, contract: Contract, bounds: Bounds = Bounds()) -> Model:
     """The model of this seed: 1..layers LSTMs and Denses over time, then perhaps a head behind the last step."""
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, bounds.inputs + 1))

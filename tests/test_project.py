@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelstm.codegen.names import c_identifier
 from edgelstm.data import check_dataset, load_dataset
 from edgelstm.errors import OutputError, ProjectError
+from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.project import Project, as_model_name, find_project, is_model_name, load_project, new_project
 
@@ -34,7 +34,7 @@ calibration_samples = 200
 targets = ["cortex-m4", "host"]
 optimize = "speed"
 contract = "tflm"
-compiler = "arm-none-eabi-gcc"
+compiler = "clang"
 runner = "qemu"
 [verify]
 sequences = 4
@@ -98,6 +98,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
         [build]
         targets = []
         contract = "onnx"
+        compiler = "/tmp/gcc"
         zzz = 1
         [data]
         source = "data.csv"
@@ -122,6 +123,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
         " .hdf5, .tflite",
         "build.targets = []: expected a list of 1 to 32 values",
         "build.contract = 'onnx': expected one of litert, tflm",
+        "build.compiler = '/tmp/gcc': expected one of gcc, clang, zig",
         "build.zzz is no key (there are targets, optimize, contract, compiler, runner)",
         "data.source = 'data.csv': expected a .npz or .npy file, or \"file.py:function\"",
         "flash.address = 'a\\x1b[31m': expected a printable text of 1 to 400 characters",
@@ -183,7 +185,7 @@ def test_find_project_looks_in_one_folder(tmp_path):
 def test_any_text_becomes_a_name_that_reaches_c_unchanged(text):
     name = as_model_name(text)
     assert is_model_name(name)
-    assert c_identifier(name) == name
+    assert as_model_name(name) == name
     if is_model_name(text):
         assert name == text
 

@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 from reference_models import classifier
 
@@ -33,7 +34,9 @@ def test_every_edgelstm_command_in_the_readme_exists_with_its_options(capsys: py
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("edgelstm ")]
     assert len(commands) >= 6
     for verb, *arguments in commands:
-        known = {option for parameter in root.commands[verb].params for option in parameter.opts}
+        command = root.get_command(click.Context(root), verb)
+        assert command is not None, verb
+        known = {option for parameter in command.params for option in parameter.opts}
         used = {argument for argument in arguments if argument.startswith("-")}
         assert used <= known, f"edgelstm {verb} has no {used - known}"
         assert call([verb, "--help"]) == 0
@@ -60,7 +63,7 @@ def test_the_c_of_the_readme_compiles_and_runs(tmp_path: Path) -> None:
     for name, content in emit(_gesture(), Options("ref", "balanced", "0" * 64)).files.items():
         if name not in ("main.c", "replay.c", "replay.h"):
             (tmp_path / name).write_text(content)
-    caller = "\nint main(void)\n{\n    static int8_t samples[GESTURE_TIMESTEPS][GESTURE_INPUT_SIZE];\n"
+    caller = "\nint main(void)\n{\n    static const int8_t samples[GESTURE_TIMESTEPS][GESTURE_INPUT_SIZE] = {{0}};\n"
     caller += "    int8_t result[GESTURE_OUTPUT_SIZE];\n    classify(samples, result);\n"
     caller += "    return gesture_selftest(&network) ? 0 : 1;\n}\n"
     (tmp_path / "example.c").write_text(text + caller)

@@ -8,7 +8,7 @@ import pytest
 from random_models import random_inputs, random_model
 
 from edgelstm.codegen.emit import Options, emit
-from edgelstm.codegen.names import c_identifier
+from edgelstm.identifiers import as_model_name
 from edgelstm.ir import Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.simulate import simulate
@@ -71,7 +71,7 @@ int main(int count, char **names)
 
 
 def _harness(model: Model) -> str:
-    name = c_identifier(model.name)
+    name = as_model_name(model.name)
     if model.output.is_sequence:
         step = f"    {name}_step(self, input, output);"
     else:
@@ -100,7 +100,7 @@ def test_steps_equal_run_and_instances_are_independent(seed: int, tmp_path: Path
     (tmp_path / "harness.c").write_text(_harness(model))
     (tmp_path / "vectors.bin").write_bytes(inputs.tobytes())
     program = tmp_path / "program"
-    name = c_identifier(model.name)
+    name = as_model_name(model.name)
     command = ["cc", "-std=c99", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover", "harness.c", f"{name}.c"]
     subprocess.run([*command, "-o", program], cwd=tmp_path, check=True, timeout=120)
     ran = subprocess.run(

@@ -12,15 +12,16 @@ from types import FrameType
 import click
 
 from edgelstm import __version__
+from edgelstm.cli.printable import printable
 from edgelstm.errors import EdgelstmError
 
 TOUR = """From a Keras-trained LSTM to int8 firmware for a microcontroller, verified bit for bit.
 
 \b
 A first tour:
-  edgelstm new gesture && cd gesture     start a project that works at once
-  edgelstm build --target cortex-m4      train, quantize, compile and verify it
-  edgelstm flash --address :3333         write it to a chip behind a gdb server
+  edgelstm new gesture && cd gesture    start a project that works at once
+  edgelstm build --target cortex-m4     train, quantize, compile and verify it
+  edgelstm flash --address :3333        write it to a chip behind a gdb server
 
 \b
 With a model of your own:
@@ -149,6 +150,6 @@ def _show_error(message: str, hint: str, arguments: list[str]) -> None:
     if "--json" in arguments:
         click.echo(json.dumps({"error": {"message": message, "hint": hint}}, indent=2))
         return
-    click.echo(f"error: {message}", err=True)
+    click.echo(printable(f"error: {message}"), err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        click.echo(printable(f"hint: {hint}"), err=True)

@@ -1,5 +1,6 @@
 """quantize, generate, build, verify: from a model to verified firmware."""
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -7,11 +8,13 @@ import click
 from edgelstm import pipeline
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.request import model_options, request_for, target_options
-from edgelstm.codegen.names import c_identifier
-from edgelstm.errors import ProjectError
+from edgelstm.codegen.emit import APP_FILES
+from edgelstm.device.targets import load_target
+from edgelstm.errors import OutputError, ProjectError
+from edgelstm.identifiers import as_model_name
 from edgelstm.output import OutputFolder, content_hash, write_atomically
 from edgelstm.pipeline.firmware import generate as generate_c
-from edgelstm.pipeline.quantized import is_tflite, quantize_file
+from edgelstm.pipeline.quantized import is_own_tflite, is_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.report.result import accuracy_mapping
@@ -29,14 +32,13 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     MODEL is a .keras or .h5 file; in a project it is the project's.
     """
     request = request_for(model, None, options)
+    target = output or Path("model.tflite")
+    _refuse_overwriting(target)
     data = read_data(request.data, request.base)
     path = ensure_trained(request, data, terminal)
     if is_tflite(path):
-        raise ProjectError(f"{path} is quantized already", "give the Keras model")
+        raise ProjectError(f"{path} is quantized already", "give the Keras model it came from")
     quantized = quantize_file(path, request, data, terminal)
-    target = output or Path("model.tflite")
-    if target.suffix != ".tflite" or target.is_dir():
-        raise ProjectError(f"cannot write {target}", "name a file that ends in .tflite")
     write_atomically(target, quantized.tflite)
     accuracy = quantized.accuracy
     assert accuracy is not None
@@ -45,24 +47,38 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     terminal.result(values, lambda console: print_accuracy(accuracy, console))
 
 
+def _refuse_overwriting(target: Path) -> None:
+    """A .tflite of ours may be replaced by a new one; nothing else may."""
+    if target.suffix != ".tflite":
+        raise ProjectError(f"cannot write {target}", "name a file that ends in .tflite")
+    if target.exists() and not is_own_tflite(target):
+        raise OutputError(
+            f"{target} is there already, and edgelstm did not write it", "move it away, or name another file with -o"
+        )
+
+
 @click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [src].")
 @target_options(several=False)
 @model_options
 @output_options
 def generate(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
-    """Write the C of a model: .tflite, or .keras/.h5 with --data to quantize it first."""
-    from edgelstm.device.targets import load_target
+    """Write the C of a model, to be compiled with your own: a header, a source and the small headers they include.
 
-    request = request_for(model, output or Path("out"), options)
+    MODEL is a .tflite, or a .keras or .h5 file with --data to quantize it first. `build` adds a whole firmware.
+    """
+    request = request_for(model, output or Path("src"), options)
+    if len(request.targets) > 1:
+        raise ProjectError("C is written for one target at a time", f"choose one of {', '.join(request.targets)}")
     target = load_target(request.targets[0])
     folder = OutputFolder(request.output)
     data = read_data(request.data, request.base)
     quantized = quantize_file(ensure_trained(request, data, terminal), request, data, terminal)
-    files = generate_c(quantized, target.isa, request.optimize).files
-    folder.install("c", content_hash(*files, *files.values()), files, editable=frozenset({"main.c"}))
-    name = c_identifier(quantized.model.name)
+    generated = generate_c(quantized, target.isa, request.optimize).files
+    files = {name: text for name, text in generated.items() if name not in APP_FILES}
+    folder.install("c", content_hash(*files, *files.values()), files)
+    name = as_model_name(quantized.model.name)
     terminal.note(f"wrote {len(files)} files to {request.output}; start with {name}.h")
     terminal.result({"output": str(request.output), "files": sorted(files)}, lambda console: None)
 
@@ -80,7 +96,7 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
     """
     request = request_for(model, output, options)
     results = pipeline.build(request, terminal)
-    terminal.note(f"wrote {request.output}")
+    terminal.note(f"firmware and report are in {request.output}")
     values = [result.to_mapping() for result in results]
     terminal.result(values[0] if len(values) == 1 else values, lambda console: print_results(results, console))
 
@@ -93,11 +109,9 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
 def verify(model: Path | None, terminal: Terminal, **options: object) -> None:
     """Compare simulator, official interpreters, C on this computer and firmware on the target's emulator.
 
-    Every output and every state of every step must be equal; exit code 2 and the first difference if not. Nothing is
-    written.
+    Every output and every state of every step must be equal; if not, the first difference is named and the exit code
+    is 2. Nothing is kept.
     """
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
         request = request_for(model, Path(work) / "out", options)
         results = pipeline.build(request, terminal)

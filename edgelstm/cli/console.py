@@ -1,5 +1,6 @@
 """What the command line shows: progress on standard error, results on standard output."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +11,10 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from edgelstm.cli.printable import printable
+
+_UNFOLDED = 1000
 
 
 @dataclass
@@ -72,17 +77,21 @@ class Terminal:
 
     def _line(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._bars.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def result(self, values: Mapping[str, Any] | list[Any], show: Callable[[Console], None]) -> None:
         """Print a result: as JSON, or for people by `show`."""
         self._remove_bars()
         if self.as_json:
             click.echo(json.dumps(values, indent=2))
-        else:
-            show(Console(highlight=False, markup=False, emoji=False, soft_wrap=True))
+            return
+        shown = io.StringIO()
+        # Wider than any table: a terminal that is too narrow wraps lines, it does not fold or cut cells.
+        show(Console(file=shown, width=_UNFOLDED, highlight=False, markup=False, emoji=False, soft_wrap=True))
+        for line in printable(shown.getvalue()).splitlines():
+            click.echo(line.rstrip())
 
     def _remove_bars(self) -> None:
         if self._bars is not None:

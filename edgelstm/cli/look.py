@@ -1,24 +1,25 @@
 """run, inspect: look at what a model is and does."""
 
 import io
+import re
 from pathlib import Path
 
 import click
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.request import model_options, request_for
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
-from edgelstm.ir import FloatModel, Model
+from edgelstm.ir import FloatModel, Layer, Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import is_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
 from edgelstm.pipeline.trained import ensure_trained
+from edgelstm.report.table import plain_table
 from edgelstm.simulate import dequantize_array, quantize_array, simulate
 
 SHOWN = 10
@@ -88,7 +89,7 @@ def _float_mapping(model: FloatModel) -> dict[str, object]:
         "layers": [
             {
                 "name": layer.name,
-                "kind": type(layer).__name__.removesuffix("Layer"),
+                "kind": _kind(layer),
                 "output_size": layer.output.size,
                 "yields_sequence": layer.output.is_sequence,
                 "parameters": layer.parameters,
@@ -98,13 +99,18 @@ def _float_mapping(model: FloatModel) -> dict[str, object]:
     }
 
 
+def _kind(layer: Layer) -> str:
+    """The name that the quantized op will have: LastStepLayer becomes last_step."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", type(layer).__name__.removesuffix("Layer")).lower()
+
+
 def _print_float(model: FloatModel, console: Console) -> None:
     steps = model.timesteps or "any number of"
-    console.print(f"{model.name}: {steps} steps of {model.input.size} values, {model.parameters} parameters, float")
-    table = Table("layer", "kind", "output", "parameters", box=None, pad_edge=False)
+    console.print(f"{model.name}: {steps} steps of {model.input.size} values, {model.parameters} parameters, float\n")
+    table = plain_table("layer", "kind", "output", "parameters", left=3)
     for layer in model.layers:
         shape = f"{layer.output.size} a step" if layer.output.is_sequence else str(layer.output.size)
-        table.add_row(layer.name, type(layer).__name__.removesuffix("Layer"), shape, str(layer.parameters))
+        table.add_row(layer.name, _kind(layer), shape, str(layer.parameters))
     console.print(table)
 
 
@@ -135,16 +141,13 @@ def _quantized_mapping(model: Model) -> dict[str, object]:
 
 def _print_quantized(model: Model, console: Console) -> None:
     source = model.input.quantization
-    console.print(
-        f"{model.name}: {model.timesteps} steps of {model.input.size} values "
-        f"(scale {source.scale:.6g}, zero point {source.zero_point}), {model.parameters} parameters, int8"
-    )
-    table = Table("operation", "kind", "output", "scale", "zero point", "MACs", "state", box=None, pad_edge=False)
+    console.print(f"{model.name}: {model.timesteps} steps of {model.input.size} values, {model.parameters} parameters, int8")
+    console.print(f"input scale {source.scale:.6g}, zero point {source.zero_point}\n")
+    table = plain_table("operation", "kind", "output", "scale", "zero point", "MACs", "state", left=3)
     for op in model.ops:
         shape = f"{op.output.size} a step" if op.output.is_sequence else str(op.output.size)
-        state = ", ".join(f"{array.name} {array.dtype}[{array.size}]" for array in op.state)
         quantization = op.output.quantization
-        table.add_row(
-            op.name, op.kind, shape, f"{quantization.scale:.6g}", str(quantization.zero_point), str(op.macs), state
-        )
+        state = f"{sum(array.size * np.dtype(array.dtype).itemsize for array in op.state)} B" if op.state else ""
+        scale, zero_point = f"{quantization.scale:.6g}", str(quantization.zero_point)
+        table.add_row(op.name, op.kind, shape, scale, zero_point, str(op.macs), state)
     console.print(table)

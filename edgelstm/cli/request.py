@@ -9,10 +9,10 @@ import click
 
 from edgelstm.codegen.emit import OPTIMIZE
 from edgelstm.errors import ProjectError
+from edgelstm.identifiers import as_model_name, is_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.project import PROJECT_FILE, load_project
-from edgelstm.project.name import as_model_name, is_model_name
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -61,7 +61,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
     """Combine options with the project in the current folder, if no model was named."""
     request = _outside_project(model) if model is not None else _from_project()
     if options.get("target"):
-        request = replace(request, targets=tuple(dict.fromkeys(options["target"].split(","))))
+        request = replace(request, targets=_target_names(options["target"]))
     if options.get("data"):
         request = replace(request, data=options["data"], base=Path())
     if options.get("contract"):
@@ -72,6 +72,13 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
     given = {key: options[key] for key in direct if options.get(key) is not None}
     request = replace(request, **given)
     return request if output is None else replace(request, output=output)
+
+
+def _target_names(text: str) -> tuple[str, ...]:
+    names = dict.fromkeys(name.strip() for name in text.split(","))
+    if "" in names:
+        raise ProjectError(f"--target {text!a:.60} leaves a name out", "write it like cortex-m4 or cortex-m4,host")
+    return tuple(names)
 
 
 def _check_name(name: str) -> None:
@@ -87,8 +94,8 @@ def _from_project() -> BuildRequest:
     folder = Path()
     if not (folder / PROJECT_FILE).is_file():
         raise ProjectError(
-            f"name a model file, or go to a folder with an {PROJECT_FILE}",
-            "edgelstm build model.keras --data data.npz, or `edgelstm new` for a project",
+            f"no model is named, and there is no {PROJECT_FILE} here that names one",
+            "name a model file (.keras, .h5 or .tflite), or go to a project's folder; `edgelstm new` makes one",
         )
     project = load_project(folder)
     return BuildRequest(

@@ -36,4 +36,5 @@ def train(terminal: Terminal) -> None:
     request = request_for(None, None, {})
     trained = train_model(project, read_data(request.data, request.base), terminal)
     values = {"model": str(trained.path), "metric": trained.metric, "float": trained.float_value}
-    terminal.result(values, lambda console: None)
+    figure = "" if trained.float_value is None else f", {trained.metric} {trained.float_value:.4f}"
+    terminal.result(values, lambda console: console.print(f"{trained.path}{figure}"))

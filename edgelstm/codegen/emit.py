@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import jinja2
 import numpy as np
 
 from edgelstm import __version__
-from edgelstm.codegen.names import c_identifier
 from edgelstm.codegen.packing import LAYOUTS, Layout, pack, padded
 from edgelstm.codegen.plan import Plan, PlannedOp, make_plan
 from edgelstm.errors import ProjectError
+from edgelstm.identifiers import as_model_name
 from edgelstm.ir import AnyArray, Constant, IntArray, Model, Op
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
@@ -83,7 +84,7 @@ def emit(model: Model, options: Options) -> Generated:
         )
     environment = _environment()
     plan = make_plan(model)
-    name = c_identifier(model.name)
+    name = as_model_name(model.name)
     items = {
         item.identifier: _item(environment, model, name, item, LAYOUTS[options.isa])
         for item in (*plan.loop, *plan.line)
@@ -122,6 +123,7 @@ def emit(model: Model, options: Options) -> Generated:
     return Generated(files, roles)
 
 
+@lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_dir() / "c"),
@@ -129,7 +131,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the output is C; names are made identifiers before they get here
+        autoescape=False,
     )
     environment.filters["real"] = lambda value: f"{value:.9g}"
     environment.filters["c_float"] = _c_float

@@ -7,7 +7,7 @@ the loop keeps its place until the line has read it.
 
 from dataclasses import dataclass
 
-from edgelstm.codegen.names import unique_identifiers
+from edgelstm.codegen.names import layer_identifiers
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import Model, Op, StateArray
 
@@ -81,7 +81,7 @@ def make_plan(model: Model) -> Plan:
     computing = [op for op in model.ops if not op.is_alias]
     endings = {array.name for op in computing for array in op.state} | {"scale"}
     endings |= {constant.name for op in computing for constant in op.constants(model.contract)}
-    names = unique_identifiers((op.name for op in computing), frozenset(endings))
+    names = layer_identifiers((op.name for op in computing), frozenset(endings))
     identifiers = dict(zip(map(id, computing), names, strict=True))
     places, arena_bytes = _places(model, identifiers)
     planned = [

@@ -22,7 +22,6 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.softmax import SoftmaxScaling, softmax, softmax_scaling
 from edgelstm.ops import scales
 
-
 MOST_CLASSES = 511
 
 

@@ -11,7 +11,13 @@ from edgelstm.pipeline.quantized import ensure_quantized
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
 from edgelstm.pipeline.stages import EDITABLE, REPORT
 from edgelstm.pipeline.trained import ensure_trained
-from edgelstm.pipeline.verified import Ladder, install_result, reuse_result, verification_key, verify_program
+from edgelstm.pipeline.verified import (
+    common_rungs,
+    install_result,
+    reuse_result,
+    verification_key,
+    verify_program,
+)
 from edgelstm.report.progress import Progress, Silent
 from edgelstm.report.result import Result
 
@@ -34,12 +40,12 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
     runners = [choose_runner(target, request.runner) for target in targets]
     folders = [OutputFolder(_folder(request, target.name), EDITABLE) for target in targets]
     data = read_data(request.data, request.base)
-    ladder = Ladder(request, data, news)
-    if not all(folder.record(REPORT) for folder in folders):
-        ladder.find_host_compiler()
+    # Finding it takes a moment, which a build that has nothing to do can be spared.
+    host = None if all(folder.record(REPORT) for folder in folders) else find_compiler(load_target("host"))
 
     model_path = ensure_trained(request, data, news)
     quantized = ensure_quantized(model_path, request, data, folders, news)
+    common = None
     results = []
     for target, compiler, runner, folder in zip(targets, compilers, runners, folders, strict=True):
         generated = generate(quantized, target.isa, request.optimize)
@@ -48,7 +54,8 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
         key = verification_key(program, quantized, request, data, runner)
         result = reuse_result(folder, key, news)
         if result is None:
-            result = verify_program(quantized, generated, target, program, runner, ladder)
+            common = common or common_rungs(quantized, request, data, host, news)
+            result = verify_program(quantized, generated, target, program, runner, common, news)
             install_result(folder, key, result, news)
         results.append(result)
     return tuple(results)

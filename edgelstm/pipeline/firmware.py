@@ -11,14 +11,11 @@ from edgelstm.device.targets import Target
 from edgelstm.device.toolchain import Firmware, compile_firmware
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.stages import FIRMWARE, SOURCE, begin
 from edgelstm.report.progress import Progress
 from edgelstm.resources import targets_dir, templates_dir
 
-SOURCE_STAGE = "source"
-FIRMWARE_STAGE = "firmware"
 NAME = "firmware"
-EDITABLE = frozenset({"src/main.c"})
-"""The firmware's main is the user's starting point: what they change is kept and compiled."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,11 @@ def install_sources(generated: Generated, folder: OutputFolder, progress: Progre
     """Put the C files into the folder's `src`."""
     files = {f"src/{name}": text for name, text in generated.files.items()}
     key = content_hash(*files, *files.values())
-    if folder.is_current(SOURCE_STAGE, key, EDITABLE):
+    if folder.is_current(SOURCE, key):
         progress.note("reused src: the generated C is unchanged")
         return
-    for name in folder.install(SOURCE_STAGE, key, files, editable=EDITABLE):
+    begin(folder, SOURCE)
+    for name in folder.install(SOURCE, key, files):
         progress.note(f"kept {name}, which you have changed")
     progress.note(f"generated {len(files)} C files")
 
@@ -51,7 +49,7 @@ def ensure_firmware(
     folder: OutputFolder, target: Target, compiler: Compiler, optimize: str, progress: Progress
 ) -> Program:
     """Compile what lies in the folder's `src`, or take back the program that came of the same things."""
-    sources = sorted((folder.path / "src").iterdir())
+    sources = _files(folder.path / "src", "*.[ch]")
     key = content_hash(
         compiler.label,
         optimize,
@@ -59,16 +57,16 @@ def ensure_firmware(
         *(path.name.encode() + b"\0" + path.read_bytes() for path in (*sources, *_support(target))),
     )
     suffixes = ("",) if target.arch == "host" else (".elf", ".bin", ".hex", ".map")
-    if folder.is_current(FIRMWARE_STAGE, key):
+    if folder.is_current(FIRMWARE, key):
         progress.note(f"reused {NAME}{suffixes[0]}: sources and compiler are unchanged")
     else:
-        folder.forget(FIRMWARE_STAGE)
+        begin(folder, FIRMWARE)
         with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
             compile_sources(folder.path / "src", target, compiler, optimize, Path(work), progress)
             files = {f"{NAME}{suffix}": (Path(work) / f"{NAME}{suffix}").read_bytes() for suffix in suffixes}
-        folder.install(FIRMWARE_STAGE, key, files, executable=frozenset({NAME}))
+        folder.install(FIRMWARE, key, files, executable=frozenset({NAME}))
         progress.note(f"compiled {NAME}{suffixes[0]} with {compiler.label}")
-    record = folder.record(FIRMWARE_STAGE)
+    record = folder.record(FIRMWARE)
     program = f"{NAME}{suffixes[0]}"
     return Program(folder.path / program, compiler.label, record.files[program] if record else "")
 
@@ -85,7 +83,7 @@ def compile_sources(
     source_dir: Path, target: Target, compiler: Compiler, optimize: str, work: Path, progress: Progress
 ) -> Firmware:
     """Compile all C files of a folder; compiler warnings are errors in what we generate."""
-    sources = sorted(source_dir.glob("*.c"))
+    sources = _files(source_dir, "*.c")
     firmware = compile_firmware(target, compiler, sources, [source_dir], work, NAME, optimize=optimize)
     if firmware.warnings:
         progress.warn(f"{compiler.label} warns:\n{firmware.warnings.strip()}")
@@ -97,6 +95,10 @@ def write_sources(files: Mapping[str, str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text)
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
 
 
 def _support(target: Target) -> list[Path]:

@@ -1,29 +1,29 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgelstm import __version__
-from edgelstm.codegen.names import c_identifier
-from edgelstm.data import check_dataset
-from edgelstm.errors import DataError, ModelFormatError
+from edgelstm.data import Dataset, check_dataset
+from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
+from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
-from edgelstm.frontends.tflite import load_tflite, model_from_tflite
+from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, load_tflite, model_from_tflite
+from edgelstm.identifiers import as_model_name
 from edgelstm.ir import Model
-from edgelstm.output import OutputFolder, content_hash
+from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.pipeline.stages import MODEL, begin
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
-from edgelstm.tflite import check_tflite, write_tflite
+from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy
 
-STAGE = "model"
 TFLITE = "model.tflite"
 
 
@@ -42,52 +42,53 @@ class Quantized:
 
 
 def ensure_quantized(
-    model_path: Path, request: BuildRequest, data: Data, folder: OutputFolder, progress: Progress
+    model_path: Path, request: BuildRequest, data: Data, folders: Sequence[OutputFolder], progress: Progress
 ) -> Quantized:
-    """Quantize, or take back what an earlier build of the same things wrote, and put model.tflite into `folder`."""
+    """Quantize, or take back what an earlier build of the same things wrote, and put model.tflite into each folder."""
     key = _key(model_path, request, data)
-    if folder.is_current(STAGE, key):
-        record = folder.record(STAGE)
-        facts: Mapping[str, Any] = record.facts if record else {}
+    stale = [folder for folder in folders if not folder.is_current(MODEL, key)]
+    current = [folder for folder in folders if folder not in stale]
+    quantized = _reopen(current[0], request) if current else None
+    if quantized is not None:
         progress.note(f"reused {TFLITE}: model, data and options are unchanged")
-        return reopen((folder.path / TFLITE).read_bytes(), request, facts.get("accuracy"))
-    folder.forget(STAGE)
-    quantized = quantize_file(model_path, request, data, progress)
-    install(quantized, key, folder)
+    else:
+        quantized, stale = quantize_file(model_path, request, data, progress), list(folders)
+    for folder in stale:
+        begin(folder, MODEL)
+        accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
+        folder.install(MODEL, key, {TFLITE: quantized.tflite}, {"accuracy": accuracy})
     return quantized
 
 
-def install(quantized: Quantized, key: str, folder: OutputFolder) -> None:
-    """Write model.tflite and remember its accuracy."""
-    accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
-    folder.install(STAGE, key, {TFLITE: quantized.tflite}, {"accuracy": accuracy})
-
-
-def reopen(tflite: bytes, request: BuildRequest, accuracy: Mapping[str, Any] | None) -> Quantized:
-    """Rebuild the model from the file it was written to."""
+def _reopen(folder: OutputFolder, request: BuildRequest) -> Quantized | None:
+    """Rebuild the model from the file that an earlier build wrote; None if the manifest makes no sense."""
+    record = folder.record(MODEL)
+    values = record.facts.get("accuracy") if record else None
+    try:
+        accuracy = None if values is None else accuracy_from_mapping(values)
+    except (LookupError, TypeError, AttributeError):
+        return None
+    tflite = (folder.path / TFLITE).read_bytes()
     model = model_from_tflite(tflite, request.model.stem, request.contract)
-    return Quantized(model, tflite, None if accuracy is None else accuracy_from_mapping(accuracy))
+    return Quantized(replace(model, name=request.name or model.name), tflite, accuracy)
 
 
 def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
-    """Read, calibrate, quantize, export and measure."""
+    """Read, calibrate, quantize, export and measure; a .tflite is only read."""
     if is_tflite(path):
-        model = load_tflite(path, request.contract)
-        _check_data(data, model.input.size, model.timesteps, progress)
-        model = replace(model, name=request.name or model.name)
-        progress.note(f"read {path.name}: {len(model.ops)} operations, already quantized")
-        return Quantized(model, path.read_bytes(), None)
+        return _read_quantized(path, request, data, progress)
     float_model = load_keras(path)
-    float_model = replace(float_model, name=request.name or c_identifier(path.stem))
-    progress.note(f"read {path.name}: {len(float_model.layers)} layers, {float_model.parameters} parameters")
+    float_model = replace(float_model, name=request.name or as_model_name(path.stem))
+    progress.note(f"read {path.name}: {float_model.parameters} parameters")
     if data.dataset is None:
         raise DataError(
             "quantization needs data to choose its scales from", "give --data data.npz with an array x of inputs"
         )
-    _check_data(data, float_model.input.size, float_model.timesteps, progress)
+    _check_data(data.dataset, float_model.input.size, float_model.timesteps, progress)
     calibration = data.dataset.calibration
-    count = request.calibration_samples or len(calibration.x)
-    timesteps = request.timesteps or float_model.timesteps or calibration.x.shape[1]
+    timesteps = float_model.timesteps or request.timesteps or calibration.x.shape[1]
+    _check_window(timesteps, request)
+    count = _calibration_count(len(calibration.x), request.calibration_samples, progress)
     ranges = calibrate(
         float_model,
         calibration.x[:count],
@@ -100,9 +101,18 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     accuracy = measure_accuracy(
         float_model, model, data.dataset, lambda done, total: progress.advance("accuracy", done, total)
     )
-    progress.note(f"quantized to int8 on {min(count, len(calibration.x))} calibration sequences")
+    progress.note(f"quantized to int8 on {count} calibration sequences")
     _warn_saturation(accuracy, progress)
     return Quantized(model, tflite, accuracy)
+
+
+def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
+    model = load_tflite(path, request.contract)
+    if data.dataset is not None:
+        _check_data(data.dataset, model.input.size, model.timesteps, progress)
+    _check_window(model.timesteps, request)
+    progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
+    return Quantized(replace(model, name=request.name or model.name), path.read_bytes(), None)
 
 
 def is_tflite(path: Path) -> bool:
@@ -114,10 +124,36 @@ def is_tflite(path: Path) -> bool:
         raise ModelFormatError(f"cannot read {path}: {error.strerror}", "give a .keras, .h5 or .tflite file") from error
 
 
-def _check_data(data: Data, input_size: int, timesteps: int | None, progress: Progress) -> None:
-    if data.dataset is not None:
-        for warning in check_dataset(data.dataset, input_size, timesteps):
-            progress.warn(warning)
+def is_own_tflite(path: Path) -> bool:
+    """Whether edgelstm wrote this .tflite: its description says so."""
+    try:
+        is_small = path.stat().st_size <= LARGEST_FILE_BYTES
+        return is_small and read_tflite(path.read_bytes()).description.startswith("edgelstm: ")
+    except (OSError, EdgelstmError):
+        return False
+
+
+def _check_data(dataset: Dataset, input_size: int, timesteps: int | None, progress: Progress) -> None:
+    for warning in check_dataset(dataset, input_size, timesteps):
+        progress.warn(warning)
+
+
+def _check_window(timesteps: int, request: BuildRequest) -> None:
+    if request.timesteps not in (None, timesteps):
+        raise ProjectError(
+            f"--timesteps {request.timesteps} is asked for, but the model's own window is {timesteps} steps",
+            "leave --timesteps out, or save the Keras model with an input of any length: Input((None, channels))",
+        )
+
+
+def _calibration_count(available: int, asked: int | None, progress: Progress) -> int:
+    count = min(asked or available, available)
+    if count < MIN_CALIBRATION_SAMPLES <= available:
+        progress.warn(
+            f"only {count} sequences to calibrate on, though there are {available}; "
+            "the observed ranges may be too narrow"
+        )
+    return count
 
 
 def _warn_saturation(accuracy: Accuracy, progress: Progress) -> None:
@@ -134,6 +170,6 @@ def _warn_saturation(accuracy: Accuracy, progress: Progress) -> None:
 
 def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
-        __version__, path.read_bytes(), data.sha256, request.contract.value, request.name or path.stem,
+        __version__, hash_file(path) or "", data.sha256, request.contract.value, request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples),
     )  # fmt: skip

@@ -1,13 +1,12 @@
 """The trained model of a project: used as it is, or trained where it is missing or out of date."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgelstm import __version__
-from edgelstm.errors import ModelError
-from edgelstm.output import content_hash, write_atomically
+from edgelstm.errors import ModelError, OutputError
+from edgelstm.output import content_hash, hash_file, write_atomically
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project import Project
 from edgelstm.report.progress import Progress
@@ -31,7 +30,7 @@ def ensure_trained(request: BuildRequest, data: Data, progress: Progress) -> Pat
         progress.note(f"{request.model.name} is missing: training it")
         train_model(project, data, progress)
     elif not _is_ours(project, request.model):
-        progress.detail(f"using {request.model.name} as it is: edgelstm did not train it")
+        progress.note(f"using {request.model.name} as it is: edgelstm did not train it")
     elif _recorded(project).get("key") != training_key(project, data):
         progress.note("settings or data have changed since the last training: training again")
         train_model(project, data, progress)
@@ -41,13 +40,16 @@ def ensure_trained(request: BuildRequest, data: Data, progress: Progress) -> Pat
 
 
 def train_model(project: Project, data: Data, progress: Progress) -> "TrainedModel":
-    """Train and record from what."""
+    """Train and record from what; OutputError if the model there is somebody else's."""
     from edgelstm.training import train
 
-    if data.dataset is None:
-        raise ModelError(
-            f"there is no {project.model_path} and no data to train it on", 'set source in [data] of edgelstm.toml'
+    if project.model_path.exists() and not _is_ours(project, project.model_path):
+        raise OutputError(
+            f"{project.model_path} was not trained by edgelstm, and training would overwrite it",
+            "move it away, or set another file in [model] of edgelstm.toml",
         )
+    if data.dataset is None:
+        raise ModelError(f"there is no data to train {project.model_path} on", "set source in [data] of edgelstm.toml")
     trained = train(
         project,
         data.dataset,
@@ -55,10 +57,10 @@ def train_model(project: Project, data: Data, progress: Progress) -> "TrainedMod
     )
     for warning in trained.warnings:
         progress.warn(warning)
-    record = {"key": training_key(project, data), "sha256": _file_hash(trained.path)}
+    record = {"key": training_key(project, data), "sha256": hash_file(trained.path)}
     write_atomically(project.folder / RECORD, json.dumps(record) + "\n")
-    value = "" if trained.float_value is None else f", {trained.metric} {trained.float_value:.4f}"
-    progress.note(f"trained {trained.path.name} in {trained.seconds:.1f} s{value}")
+    figure = "" if trained.float_value is None else f", {trained.metric} {trained.float_value:.4f}"
+    progress.note(f"trained {trained.path.name} in {trained.seconds:.1f} s{figure}")
     return trained
 
 
@@ -86,8 +88,4 @@ def _recorded(project: Project) -> dict[str, str]:
 
 
 def _is_ours(project: Project, path: Path) -> bool:
-    return _recorded(project).get("sha256") == _file_hash(path)
-
-
-def _file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _recorded(project).get("sha256") == hash_file(path)

@@ -1,5 +1,6 @@
 """Verification of a program and the result of a build."""
 
+import itertools
 import json
 import tempfile
 from collections.abc import Mapping
@@ -7,16 +8,18 @@ from pathlib import Path
 
 from edgelstm import __version__
 from edgelstm.codegen.emit import Generated
-from edgelstm.codegen.names import c_identifier
 from edgelstm.codegen.plan import make_plan
-from edgelstm.device.compilers import find_compiler
+from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import memory_use, read_elf
 from edgelstm.device.runners import Runner, choose_runner
 from edgelstm.device.targets import Target, load_target
+from edgelstm.identifiers import as_model_name
+from edgelstm.numerics.contracts import Contract
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.firmware import Program, compile_host_twin
 from edgelstm.pipeline.quantized import Quantized
 from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.pipeline.stages import REPORT, begin
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import (
     FlashBytes,
@@ -36,27 +39,38 @@ from edgelstm.verification.ladder import (
 )
 from edgelstm.verification.oracles import ORACLES
 
-STAGE = "report"
-REPORT = "report.json"
+REPORT_FILE = "report.json"
 TIMEOUT_S = 120.0
 
+_SHORT = {"address": "ASan", "undefined": "UBSan", "undefined-trap": "UBSan"}
 
-def common_rungs(quantized: Quantized, request: BuildRequest, data: Data, progress: Progress) -> tuple[Expectation, tuple[Rung, ...]]:
+
+def common_rungs(
+    quantized: Quantized, request: BuildRequest, data: Data, compiler: Compiler | None, progress: Progress
+) -> tuple[Expectation, tuple[Rung, ...]]:
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
     expected = expectation(quantized.model, data.dataset, request.sequences)
-    rungs, missing = oracle_rungs(expected, quantized.tflite, lambda name: progress.detail(f"running {name}"))
+    climbed, total = itertools.count(), _common_count(request.contract) + 1
+
+    def climb(name: str) -> None:
+        progress.detail(f"running {name}")
+        progress.advance("verification", next(climbed), total)
+
+    rungs, missing = oracle_rungs(expected, quantized.tflite, climb)
     for name in missing:
         progress.warn(f'{name} is not installed, so nothing official was compared: pip install "edgelstm[verify]"')
     host = load_target("host")
-    compiler = find_compiler(host)
+    compiler = compiler or find_compiler(host)
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
         firmware = compile_host_twin(quantized, host, compiler, request.optimize, Path(work), progress)
-        checked = f" with {' and '.join(firmware.sanitizers)} sanitizers" if firmware.sanitizers else ""
+        checked = "".join(f", {_SHORT[name]}" for name in firmware.sanitizers)
         label = f"C on this computer, {compiler.label}{checked}"
-        run = run_program(
-            label, expected, firmware.elf, choose_runner(host), TIMEOUT_S, lambda name: progress.detail(f"running {name}")
-        )
+        run = run_program(label, expected, firmware.elf, choose_runner(host), TIMEOUT_S, climb)
     return expected, (*rungs, run.rung)
+
+
+def _common_count(contract: Contract) -> int:
+    return 1 + sum(oracle.contract is contract and oracle.is_available for oracle in ORACLES)
 
 
 def verification_key(program: Program, quantized: Quantized, request: BuildRequest, data: Data, runner: Runner) -> str:
@@ -68,11 +82,23 @@ def verification_key(program: Program, quantized: Quantized, request: BuildReque
     )  # fmt: skip
 
 
-def reuse_result(folder: OutputFolder, key: str) -> Result | None:
-    """The result of an earlier verification of the same things."""
-    if not folder.is_current(STAGE, key):
+def reuse_result(folder: OutputFolder, key: str, progress: Progress) -> Result | None:
+    """The result of an earlier verification of the same things, if there is one."""
+    if not folder.is_current(REPORT, key):
+        begin(folder, REPORT)
         return None
-    return result_from_mapping(json.loads((folder.path / REPORT).read_text()))
+    try:
+        result = result_from_mapping(json.loads((folder.path / REPORT_FILE).read_text()))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    progress.note(f"reused {REPORT_FILE}: the verified firmware is unchanged")
+    return result
+
+
+def install_result(folder: OutputFolder, key: str, result: Result, progress: Progress) -> None:
+    """Write report.json."""
+    folder.install(REPORT, key, {REPORT_FILE: result.to_json()})
+    progress.note(f"verified for {result.target.name}: every output and state is equal")
 
 
 def verify_program(
@@ -86,18 +112,25 @@ def verify_program(
 ) -> Result:
     """Run the program, compare it, and gather the result. Raises MismatchError if any rung failed."""
     expected, rungs = common
+    climbed = _common_count(quantized.model.contract)
+
+    def climb(name: str) -> None:
+        progress.detail(f"running {name}")
+        progress.advance("verification", climbed, climbed + 1)
+
     label = f"{program.path.name} for {target.name}, {runner.name}"
-    run = run_program(label, expected, program.path, runner, TIMEOUT_S, lambda name: progress.detail(f"running {name}"))
+    run = run_program(label, expected, program.path, runner, TIMEOUT_S, climb)
+    progress.advance("verification", climbed + 1, climbed + 1)
     rungs = (*rungs, run.rung)
     require_match(rungs)
     model, plan = quantized.model, make_plan(quantized.model)
     use = None if target.arch == "host" else memory_use(read_elf(program.path), target)
     return Result(
         model=ModelFacts(
-            c_identifier(model.name), quantized.sha256, model.parameters, model.macs_per_step
+            as_model_name(model.name), quantized.sha256, model.parameters, model.macs_per_step
         ),
         target=TargetFacts(target.name, program.compiler, runner.name),
-        flash=flash_bytes(program.path, c_identifier(model.name), generated.roles),
+        flash=flash_bytes(program.path, as_model_name(model.name), generated.roles),
         ram=RamBytes(plan.state_bytes, plan.arena_bytes, run.stack_bytes),
         firmware_flash_bytes=use.flash_bytes if use else 0,
         firmware_ram_bytes=use.ram_bytes if use else 0,

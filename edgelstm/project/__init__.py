@@ -1,7 +1,7 @@
 """A project's settings, edgelstm.toml: what they are, how they are read, how a new project begins."""
 
+from edgelstm.identifiers import as_model_name, is_model_name
 from edgelstm.project.load import PROJECT_FILE, find_project, load_project
-from edgelstm.project.name import as_model_name, is_model_name
 from edgelstm.project.new import new_project
 from edgelstm.project.settings import (
     BuildSection,

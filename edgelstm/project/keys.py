@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.numerics.contracts import Contract
-from edgelstm.project.name import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.user_code import is_user_code
 
 Check = Callable[[object], Any]
@@ -126,7 +126,8 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "targets": _list_of(_word, 1, 32),
         "optimize": _choice("size", "balanced", "speed"),
         "contract": _contract,
-        "compiler": _text,
+        # No path: a project got from elsewhere must not name a program to run.
+        "compiler": _choice("gcc", "clang", "zig"),
         "runner": _word,
     },
     "verify": {"sequences": _whole(1, 1_000_000)},

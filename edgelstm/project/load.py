@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edgelstm.errors import ProjectError
+from edgelstm.identifiers import as_model_name
 from edgelstm.project.keys import EXCLUDED_BY_BUILD, KEYS
-from edgelstm.project.name import as_model_name
 from edgelstm.project.settings import (
     BuildSection,
     DataSection,

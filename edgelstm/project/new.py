@@ -5,8 +5,8 @@ from importlib import resources
 from pathlib import Path
 
 from edgelstm.errors import OutputError, ProjectError
+from edgelstm.identifiers import as_model_name, is_model_name
 from edgelstm.project.load import PROJECT_FILE
-from edgelstm.project.name import as_model_name, is_model_name
 
 _NAMED_FILES = (PROJECT_FILE, "README.md")
 _OTHER_FILES = ("data.py",)

@@ -1,5 +1,6 @@
-"""The result of a build as a table for a terminal."""
+"""The result of a build as text for a terminal of 80 columns."""
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -8,7 +9,17 @@ from rich.table import Table
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.result import Result, Rung
 
+LINE_WIDTH = 80
 LARGEST_CONFUSION_SHOWN = 12
+NOT_MEASURED = "-"
+
+
+def plain_table(*headings: str, left: int) -> Table:
+    """A table without lines: the first `left` columns hold text, the others numbers, and no cell is folded."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if index < left else "right", no_wrap=True)
+    return table
 
 
 def print_results(results: Sequence[Result], console: Console) -> None:
@@ -17,79 +28,101 @@ def print_results(results: Sequence[Result], console: Console) -> None:
         return
     model = results[0].model
     console.print(
-        f"\n{model.name}: {model.parameters} parameters, {model.macs_per_step} multiply-accumulates a step, "
-        f"model.tflite {model.sha256[:12]}"
+        f"{model.name}: {model.parameters} parameters, {model.macs_per_step} multiply-accumulates a step, "
+        f"sha256 {model.sha256[:12]}\n"
     )
     console.print(_costs(results))
     if results[0].accuracy is not None:
+        console.print()
         print_accuracy(results[0].accuracy, console)
     for result in results:
+        console.print()
         print_verification(result.target.name, result.verification, console)
 
 
 def _costs(results: Sequence[Result]) -> Table:
-    table = Table("cost", *(result.target.name for result in results), box=None, pad_edge=False)
+    table = plain_table("cost", *(result.target.name for result in results), left=1)
     rows = {
         "compiler": [result.target.compiler for result in results],
         "ran on": [result.target.runner for result in results],
-        "flash, code": [f"{result.flash.code} B" for result in results],
-        "flash, tables": [f"{result.flash.tables} B" for result in results],
-        "flash, weights": [f"{result.flash.weights} B" for result in results],
-        "flash, other constants": [f"{result.flash.other_constants} B" for result in results],
-        "flash, model in all": [f"{result.flash.total} B" for result in results],
-        "RAM, state": [f"{result.ram.state} B" for result in results],
-        "RAM, buffers": [f"{result.ram.buffers} B" for result in results],
-        "RAM, stack": [_or_dash(result.ram.stack, " B") for result in results],
-        "RAM, model in all": [f"{result.ram.total} B" for result in results],
-        "instructions a step": [_or_dash(result.cost.instructions_per_step) for result in results],
-        "instructions a run": [_or_dash(result.cost.instructions_per_run) for result in results],
+        "flash: code": [_bytes(result.flash.code) for result in results],
+        "flash: tables": [_bytes(result.flash.tables) for result in results],
+        "flash: weights": [_bytes(result.flash.weights) for result in results],
+        "flash: other constants": [_bytes(result.flash.other_constants) for result in results],
+        "flash: all of the model": [_bytes(result.flash.total) for result in results],
+        "flash: whole firmware": [_measured(result.firmware_flash_bytes, " B") for result in results],
+        "RAM: state": [_bytes(result.ram.state) for result in results],
+        "RAM: buffers": [_bytes(result.ram.buffers) for result in results],
+        "RAM: stack": [_measured(result.ram.stack, " B") for result in results],
+        "RAM: all of the model": [_bytes(result.ram.total) for result in results],
+        "RAM: whole firmware": [_measured(result.firmware_ram_bytes, " B") for result in results],
+        "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
+        "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table
 
 
-def _or_dash(number: int | None, unit: str = "") -> str:
-    return f"{number}{unit}" if number else "not measured here"
+def _bytes(count: int) -> str:
+    return f"{count} B"
+
+
+def _measured(number: int | None, unit: str = "") -> str:
+    """A number, or a dash where the target cannot measure it."""
+    return f"{number}{unit}" if number else NOT_MEASURED
 
 
 def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     """Show metric, agreement, SQNR, saturation and a small confusion matrix."""
-    console.print(f"\naccuracy on {accuracy.outputs} outputs")
+    console.print(f"accuracy on {accuracy.outputs} outputs")
+    table = plain_table("", "float", "int8", left=1)
     if accuracy.float_value is not None and accuracy.quantized_value is not None:
-        console.print(
-            f"  {accuracy.metric}: float {accuracy.float_value:.4f}, int8 {accuracy.quantized_value:.4f}"
-        )
+        table.add_row(f"  {accuracy.metric}", f"{accuracy.float_value:.4f}", f"{accuracy.quantized_value:.4f}")
     if accuracy.float_mae is not None and accuracy.quantized_mae is not None:
-        console.print(f"  mae: float {accuracy.float_mae:.4f}, int8 {accuracy.quantized_mae:.4f}")
-    console.print(f"  agreement with float {100 * accuracy.agreement:.2f} %, SQNR {accuracy.sqnr_db:.1f} dB")
+        table.add_row("  mae", f"{accuracy.float_mae:.4f}", f"{accuracy.quantized_mae:.4f}")
+    if table.row_count:
+        console.print(table)
+    noise = f"SQNR {accuracy.sqnr_db:.1f} dB" if math.isfinite(accuracy.sqnr_db) else "no quantization noise"
+    console.print(f"  agreement with float {100 * accuracy.agreement:.2f} %, {noise}")
     shares = accuracy.saturated_inputs_percent
     if shares:
         worst = max(range(len(shares)), key=shares.__getitem__)
-        console.print(f"  saturated inputs: at most {shares[worst]:.2f} % (channel {worst})")
+        share = f"at most {shares[worst]:.2f} % (channel {worst})" if shares[worst] else "none"
+        console.print(f"  saturated inputs: {share}")
     if accuracy.confusion is not None and len(accuracy.confusion) <= LARGEST_CONFUSION_SHOWN:
-        console.print(_confusion(accuracy))
+        console.print("\n  true class down, decided by int8 across")
+        console.print(_confusion(accuracy.confusion, accuracy.labels))
 
 
-def _confusion(accuracy: Accuracy) -> Table:
-    rows = accuracy.confusion or ()
-    names = [
-        accuracy.labels[index] if index < len(accuracy.labels) else str(index) for index in range(len(rows))
-    ]
-    table = Table("true \\ int8", *names, box=None, pad_edge=False)
-    for name, row in zip(names, rows, strict=True):
-        table.add_row(name, *(str(count) if count else "." for count in row))
+def _confusion(rows: Sequence[Sequence[int]], labels: Sequence[str]) -> Table:
+    """The matrix; its columns have numbers where the names would make it too wide."""
+    numbers = [str(index) for index in range(len(rows))]
+    names = list(labels) if len(labels) == len(rows) else numbers
+    widest = max(len(name) for name in names)
+    is_wide = 4 + widest + sum(2 + max(len(name), 4) for name in names) > LINE_WIDTH
+    sides = [f"{number} {name}" for number, name in zip(numbers, names, strict=True)] if is_wide else names
+    table = plain_table("", *(numbers if is_wide else names), left=1)
+    for side, row in zip(sides, rows, strict=True):
+        table.add_row(f"  {side}", *(str(count) if count else "." for count in row))
     return table
 
 
 def print_verification(target: str, rungs: Sequence[Rung], console: Console) -> None:
     """Show every rung of the ladder."""
-    console.print(f"\nverification of {target}: the simulator against")
-    table = Table("", "sequences", "values", "mismatches", "", box=None, pad_edge=False)
+    console.print(f"verification of {target}: the simulator against")
+    table = plain_table("", "sequences", "values", "", left=1)
+    table.columns[-1].justify = "left"
     for rung in rungs:
-        verdict = "equal" if rung.mismatches == 0 else "DIFFERS" if rung.must_match else "for information"
-        table.add_row(f"  {rung.against}", str(rung.sequences), str(rung.values), str(rung.mismatches), verdict)
+        table.add_row(f"  {rung.against}", str(rung.sequences), str(rung.values), _verdict(rung))
     console.print(table)
     for rung in rungs:
         if not rung.passed:
             console.print(f"  first difference from {rung.against}: {rung.first}")
+
+
+def _verdict(rung: Rung) -> str:
+    if not rung.mismatches:
+        return "equal"
+    allowed = f" by at most {rung.largest}, allowed" if not rung.must_match else ""
+    return f"{rung.mismatches} differ{allowed}"

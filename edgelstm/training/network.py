@@ -140,7 +140,8 @@ def _compile(keras: ModuleType, network: Any, section: ModelSection, dataset: Da
     steps = section.epochs * math.ceil(len(dataset.x) / section.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(section.learning_rate, decay_steps=steps)
     network.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=rate),
+        # Clipped, because the gradients of recurrent networks now and then explode.
+        optimizer=keras.optimizers.Adam(learning_rate=rate, global_clipnorm=1.0),
         loss=loss,
         metrics=["mean_absolute_error" if task == "regression" else "accuracy"],
     )

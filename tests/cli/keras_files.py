@@ -1,4 +1,4 @@
-"""Writes small Keras 3 files without Keras, so that tests of the command line stay fast."""
+"""Small Keras 3 files, written without Keras so that tests of the command line stay fast, and data for them."""
 
 import io
 import json

@@ -1,6 +1,3 @@
-import importlib.util
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,20 +9,6 @@ from edgelstm.device.toolchain import Firmware, compile_firmware
 
 SOURCES = Path(__file__).parent / "sources"
 Build = Callable[..., Firmware]
-
-
-@pytest.fixture(scope="session")
-def require_tool() -> Callable[[str], None]:
-    """Skip where a program or a Python package is missing; in CI, where everything must be there, fail."""
-
-    def require(name: str) -> None:
-        if shutil.which(name) or importlib.util.find_spec(name):
-            return
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is not installed, and CI must have it")
-        pytest.skip(f"{name} is not installed")
-
-    return require
 
 
 @pytest.fixture(scope="session")

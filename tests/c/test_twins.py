@@ -1,0 +1,104 @@
+"""Every C function of the library computes, bit for bit, what its Python twin does, however it is compiled."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from twin_cases import (
+    FUNCTIONS,
+    Case,
+    activation_cases,
+    cases,
+    differences,
+    dot_cases,
+    fixedpoint_cases,
+    softmax_cases,
+)
+from twin_programs import SOURCE, build_for_host, library_headers, run_on_host
+
+from edgelstm.codegen.emit import OPTIMIZE
+from edgelstm.codegen.packing import LAYOUTS
+from edgelstm.numerics.contracts import Contract
+
+BUILDS = {
+    "gcc -O0": ("gcc", "-O0"),
+    "gcc -O2": ("gcc", "-O2"),
+    "gcc sanitized": ("gcc", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"),
+    "clang -O2": ("clang", "-O2"),
+    "clang sanitized": ("clang", "-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"),
+}
+
+VARIANTS = [(Contract.LITERT, "size"), (Contract.LITERT, "balanced"), (Contract.TFLM, "balanced")]
+
+
+def test_the_variants_are_all_there_are() -> None:
+    every = {tuple(library_headers(c, o, "ref").items()) for c in Contract for o in OPTIMIZE}
+    assert every == {tuple(library_headers(c, o, "ref").items()) for c, o in VARIANTS}
+
+
+def test_the_functions_are_numbered_alike() -> None:
+    names = re.search(r"enum function \{(.*?)\}", SOURCE.read_text(), re.DOTALL)
+    assert names is not None
+    numbered = [name.strip().lower() for name in names[1].split(",")]
+    assert numbered == [name.removesuffix("_q26").removesuffix("_q31") for name in FUNCTIONS]
+    tested = {case.name.split()[0] for case in cases(Contract.LITERT, LAYOUTS["ref"])}
+    assert tested == {*FUNCTIONS, "dot"} - {"widen_and_dot"}
+
+
+@pytest.mark.parametrize(("contract", "optimize"), VARIANTS)
+@pytest.mark.parametrize("build", BUILDS)
+def test_c_equals_python(
+    build: str, contract: Contract, optimize: str, require_tool: Callable[[str], None], tmp_path: Path
+) -> None:
+    require_tool(BUILDS[build][0])
+    expected = cases(contract, LAYOUTS["ref"])
+    program = build_for_host(BUILDS[build], library_headers(contract, optimize, "ref"), tmp_path)
+    assert differences(run_on_host(program, expected, tmp_path), expected) == []
+
+
+def planted(headers: Mapping[str, str], header: str, right: str, wrong: str) -> dict[str, str]:
+    text = headers[f"edgelstm_{header}.h"]
+    assert text.count(right) >= 1
+    return {**headers, f"edgelstm_{header}.h": text.replace(right, wrong, 1)}
+
+
+ISA = ("isa", fixedpoint_cases())
+FIXEDPOINT = ("fixedpoint", fixedpoint_cases())
+ACTIVATIONS = ("activations", activation_cases(Contract.LITERT))
+SOFTMAX = ("softmax", softmax_cases())
+DOT = ("isa", tuple(dot_cases(LAYOUTS["ref"])))
+
+FAULTS = [
+    (ISA, "value > 127 ? 127", "value > 127 ? 126"),
+    (ISA, "value < -32768 ? -32768", "value < -32768 ? -32767"),
+    (ISA, "INT64_C(1) << 30", "INT64_C(1) << 29"),
+    (DOT, "column % 4u != 0u", "column % 4u > 1u"),
+    (DOT, "weights[4u * row + k]", "weights[4u * k + row]"),
+    (DOT, "sum += weights[column] * values[column]", "sum += weights[column] * (values[column] | 1)"),
+    (FIXEDPOINT, "- (value < 0)", "- (value > 0)"),
+    (FIXEDPOINT, "value - (value < 0)", "value"),
+    (FIXEDPOINT, "- (product < 0)", ""),
+    (FIXEDPOINT, "el_high_multiply(value, multiplier), (unsigned)-shift", "el_high_multiply(value, multiplier), 1u"),
+    (ACTIVATIONS, "10923", "10795"),
+    (ACTIVATIONS, "result = 28918", "result = 28919"),
+    (ACTIVATIONS, "15420 * half", "15421 * half"),
+    (ACTIVATIONS, ", 600); /* exp(-4) */", ", 601); /* exp(-4) */"),
+    (ACTIVATIONS, "step < 3", "step < 2"),
+    (ACTIVATIONS, "return 16384;", "return 16380;"),
+    (SOFTMAX, "1302514674", "1302514675"),
+    (SOFTMAX, "720401, 242", "720401, 241"),
+    (SOFTMAX, "bit < 7u", "bit < 6u"),
+    (SOFTMAX, "1515870810", "1415870810"),
+]
+
+
+@pytest.mark.parametrize(("where", "right", "wrong"), FAULTS, ids=[wrong for *_, wrong in FAULTS])
+def test_a_planted_fault_is_noticed(
+    where: tuple[str, tuple[Case, ...]], right: str, wrong: str, require_tool: Callable[[str], None], tmp_path: Path
+) -> None:
+    require_tool("gcc")
+    header, expected = where
+    headers = planted(library_headers(Contract.LITERT, "size", "ref"), header, right, wrong)
+    program = build_for_host(("gcc", "-O0"), headers, tmp_path)
+    assert differences(run_on_host(program, expected, tmp_path), expected) != []

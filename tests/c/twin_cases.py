@@ -1,0 +1,188 @@
+"""Arguments for the C library functions, and what their Python twins make of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from edgelstm.codegen.packing import Layout, pack, padded
+from edgelstm.ir import AnyArray
+from edgelstm.numerics import activations, exponential, fixedpoint
+from edgelstm.numerics.contracts import Contract
+from edgelstm.numerics.fixedpoint import INT32_MAX, INT32_MIN, Int64Array, Multiplier
+
+FUNCTIONS = (
+    "saturate8", "saturate16", "clamp", "high_multiply", "rounding_shift", "requantize", "requantize_once",
+    "sigmoid", "tanh", "exponential_q26", "reciprocal_q31", "leading_zeros", "widen_and_dot",
+)  # fmt: skip
+"""In the order of twins.c."""
+
+_WIDE_SIZE = 44
+_SENTINEL = 0x5A5A
+_ALL_INT16 = np.arange(-32768, 32768, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One record of vectors.bin, and the bytes that it must add to results.bin."""
+
+    name: str
+    record: bytes
+    expected: AnyArray
+
+
+def cases(contract: Contract, layout: Layout) -> tuple[Case, ...]:
+    """Everything that the headers of a contract and an instruction set define."""
+    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases(), *dot_cases(layout))
+
+
+@cache
+def fixedpoint_cases() -> tuple[Case, ...]:
+    """Extremes and random numbers of the documented domains."""
+    rng = np.random.default_rng(1)
+    values = _int32s(rng, 3000)
+    mantissas = rng.choice([0, 2**30, 2**30 + 1, 2**31 - 1, *rng.integers(2**30, 2**31, 20)], len(values))
+    shifts = rng.integers(-31, 32, len(values))
+    low, high = np.sort(_int32s(rng, 3000), axis=0), np.sort(_int32s(rng, 3000), axis=0)[::-1]
+    inside = np.abs(values) < INT32_MAX
+    return (
+        _elementwise("saturate8", fixedpoint.saturate8, values),
+        _elementwise("saturate16", fixedpoint.saturate16, values),
+        _elementwise("clamp", np.clip, values, np.minimum(low, high), np.maximum(low, high)),
+        _elementwise("high_multiply", fixedpoint.high_multiply, values, np.maximum(rng.permutation(values), -INT32_MAX)),
+        _elementwise("rounding_shift", _rounding_shifts, values[inside], np.abs(shifts)[inside]),
+        *(_requantize(values, mantissas, shifts, first) for first in (0, 1)),
+        _requantize_once(values, mantissas, np.minimum(shifts, 30)),
+    )
+
+
+@cache
+def activation_cases(contract: Contract) -> tuple[Case, ...]:
+    """Every input of every activation."""
+    tanhs = [
+        _elementwise("tanh", lambda x, bits: activations.tanh(contract, x, int(bits[0])), _ALL_INT16, np.full(65536, bits))
+        for bits in range(7)
+    ]
+    return (_elementwise("sigmoid", lambda x: activations.sigmoid(contract, x), _ALL_INT16), *tanhs)
+
+
+@cache
+def softmax_cases() -> tuple[Case, ...]:
+    """The exponential's quarters, the reciprocal's ends, every number of leading zeros."""
+    rng = np.random.default_rng(2)
+    quarters = np.array([[-(k << 24) + offset for offset in (-1, 0, 1)] for k in range(128)]).ravel()
+    small = -np.exp2(rng.uniform(0, 31, 4000)).astype(np.int64)
+    negative = np.concatenate([quarters[quarters <= 0], small, [INT32_MIN, INT32_MIN + 1]])
+    shares = np.concatenate([np.arange(500), INT32_MAX - np.arange(500), rng.integers(0, 2**31, 4000)])
+    words = np.concatenate([(1 << np.arange(32)) + offset for offset in (0, 1, -1)] + [rng.integers(1, 2**32, 500)])
+    words = words[(words > 0) & (words < 2**32)]
+    return (
+        _elementwise("exponential_q26", lambda a: exponential.exponential(a, 5), negative),
+        _elementwise("reciprocal_q31", _reciprocal, shares),
+        _elementwise("leading_zeros", _leading_zeros, words),
+    )
+
+
+def dot_cases(layout: Layout) -> Iterator[Case]:
+    """All widths to 40, whole and broken groups of rows, all alignments; random numbers and the largest ones."""
+    rng = np.random.default_rng(3)
+    for columns in range(1, 41):
+        rows = 1 + (columns * 5) % 11
+        yield _dot(layout, rng.integers(-127, 128, (rows, columns)), rng.integers(-128, 128, columns), columns % 4)
+        signs = rng.choice([-127, 127], (rows, columns))
+        yield _dot(layout, signs, rng.choice([-128, 127], columns), (columns + 1) % 4)
+        yield _dot(layout, np.full((rows, columns), -127), np.full(columns, -128), (columns + 2) % 4)
+
+
+def differences(found: bytes, expected: Sequence[Case]) -> list[str]:
+    """Each case whose results are not the expected ones, with the first difference."""
+    problems = []
+    for case in expected:
+        size = case.expected.nbytes
+        values = np.frombuffer(found[:size].ljust(size, b"\0"), case.expected.dtype)
+        found = found[size:]
+        wrong = np.flatnonzero(values != case.expected)
+        if len(wrong):
+            first = wrong[0]
+            problems.append(
+                f"{case.name}: {len(wrong)} differ, first [{first}]: {values[first]}, not {case.expected[first]}"
+            )
+    return [*problems, f"{len(found)} bytes too many"] if found else problems
+
+
+def _int32s(rng: np.random.Generator, count: int) -> Int64Array:
+    """Ends of the range, powers of two and their neighbours, small and large random numbers."""
+    powers = 1 << np.arange(31)
+    near = np.concatenate([sign * powers + offset for sign in (-1, 1) for offset in (-1, 0, 1)])
+    ends = [INT32_MIN, INT32_MIN + 1, INT32_MAX, INT32_MAX - 1]
+    spread = rng.choice([-1, 1], count) * np.exp2(rng.uniform(0, 31, count)).astype(np.int64)
+    chosen = np.concatenate([near, ends, spread])[:count]
+    return rng.permutation(np.clip(chosen, INT32_MIN, INT32_MAX)).astype(np.int64)
+
+
+def _elementwise(name: str, twin: Callable[..., Int64Array], *arguments: Int64Array) -> Case:
+    count = len(arguments[0])
+    columns = [*arguments, *(np.zeros(count, np.int64) for _ in range(3 - len(arguments)))]
+    header = np.array([FUNCTIONS.index(name), count, 0, 0], np.int64)
+    record = np.concatenate([header, *columns])
+    assert record.min() >= INT32_MIN
+    results = np.asarray(twin(*arguments))
+    assert results.min() >= INT32_MIN
+    assert results.max() <= INT32_MAX
+    label = f"{name} {int(arguments[1][0])}" if name == "tanh" else name
+    return Case(label, (record & 0xFFFFFFFF).astype("<u4").tobytes(), results.astype("<i4"))
+
+
+def _rounding_shifts(values: Int64Array, shifts: Int64Array) -> Int64Array:
+    return np.array([fixedpoint.rounding_shift(v, int(s)) for v, s in zip(values, shifts, strict=True)], np.int64)
+
+
+def _requantize(values: Int64Array, mantissas: Int64Array, shifts: Int64Array, first: int) -> Case:
+    """Every second value with its own multiplier; sums of a layer have left shifts below 31 bits."""
+    chosen = slice(first, None, 2)
+    return _elementwise(
+        "requantize",
+        lambda *columns: _each(fixedpoint.requantize, *columns),
+        values[chosen],
+        mantissas[chosen],
+        np.minimum(shifts[chosen], 30),
+    )
+
+
+def _requantize_once(values: Int64Array, mantissas: Int64Array, shifts: Int64Array) -> Case:
+    """Where the result fits 32 bits, which the generator guarantees."""
+    fits = np.abs(values * mantissas.astype(np.float64) * np.exp2(shifts - 31.0)) < 2.0**31 - 1
+    columns = values[fits], mantissas[fits], shifts[fits]
+    return _elementwise("requantize_once", lambda *c: _each(fixedpoint.requantize_once, *c), *columns)
+
+
+def _each(
+    function: Callable[[Int64Array, Multiplier], Int64Array],
+    values: Int64Array,
+    mantissas: Int64Array,
+    shifts: Int64Array,
+) -> Int64Array:
+    rows = zip(values, mantissas, shifts, strict=True)
+    return np.array([function(value, Multiplier(int(m), int(s))) for value, m, s in rows], np.int64)
+
+
+def _reciprocal(values: Int64Array) -> Int64Array:
+    return fixedpoint.saturate32(exponential.two_over_one_plus(values) << 1)
+
+
+def _leading_zeros(words: Int64Array) -> Int64Array:
+    return np.array([32 - int(word).bit_length() for word in words], np.int64)
+
+
+def _dot(layout: Layout, matrix: Int64Array, values: Int64Array, offset: int) -> Case:
+    rows, columns = matrix.shape
+    biases = np.arange(rows, dtype=np.int64) * 1_000_003 - 5_000_000
+    header = np.array([FUNCTIONS.index("widen_and_dot"), rows, columns, offset], "<i4")
+    packed = pack(matrix.astype(np.int8), layout)
+    record = header.tobytes() + packed.tobytes() + values.astype(np.int8).tobytes() + biases.astype("<i4").tobytes()
+    wide = np.full(_WIDE_SIZE, _SENTINEL, np.int64)
+    wide[: padded(columns)] = 0
+    wide[:columns] = values
+    results = wide.astype("<i2").tobytes() + (matrix @ values + biases).astype("<i4").tobytes()
+    return Case(f"dot {rows}x{columns} at {offset}", record, np.frombuffer(results, "<i2"))

@@ -1,0 +1,114 @@
+"""`edgelstm flash`: what it would do, what it says when it cannot, and firmware of ours on QEMU's board."""
+
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import edgelstm, succeed
+from qemu_boards import MPS2, build_firmware, halted_board
+
+
+@pytest.fixture
+def qemu(require_tool: Callable[[str], None]) -> str:
+    require_tool("qemu-system-arm")
+    return str(shutil.which("qemu-system-arm"))
+
+
+def test_a_dry_run_connects_to_nothing(built: Path) -> None:
+    size = len((built / "out" / "firmware.bin").read_bytes())
+    text = succeed("flash", "--dry-run", "--address", "board:4242").out
+    assert "connect to the gdb server at board:4242" in text
+    assert f"read back {size} bytes" in text
+    plan = succeed("flash", "--dry-run", "--json", "--no-verify", "--no-run").json["plan"]
+    assert "read back" not in plan
+    assert "start the program" not in plan
+
+
+@pytest.mark.parametrize("reset", ["monitor", "registers"])
+def test_our_firmware_is_loaded_verified_and_passes_its_self_test(reset: str, built: Path, qemu: str) -> None:
+    with halted_board(qemu, MPS2) as (board, port):
+        outcome = succeed("flash", "--address", f":{port}", "--reset", reset)
+        assert board.wait(10) == 0
+        assert board.stderr is not None
+        assert b"selftest passed" in board.stderr.read()
+    assert "the program ran and its self-test passed" in outcome.out
+
+
+def test_what_was_flashed_as_json(built: Path, qemu: str) -> None:
+    with halted_board(qemu, MPS2, semihosting="gdb") as (_, port):
+        result = succeed("flash", "out/firmware.elf", "--address", f"127.0.0.1:{port}", "--json", "-q").json
+    assert result["run_exit_code"] == 0
+    assert result["bytes_verified"] == result["bytes_written"] > 1000
+    assert "selftest passed" in result["output"]
+
+
+def test_without_run_the_program_is_only_loaded(built: Path, qemu: str) -> None:
+    with halted_board(qemu, MPS2) as (board, port):
+        outcome = succeed("flash", "--address", f":{port}", "--no-run")
+        assert board.poll() is None
+    assert "the program was not started" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "code", "message"),
+    [(1, 2, "its self-test failed"), (99, 1, "it faulted"), (7, 1, "it ended with exit code 7")],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_program_that_fails_is_no_success(
+    exit_code: int, code: int, message: str, as_json: bool, tmp_path: Path, qemu: str, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("arm-none-eabi-gcc")
+    elf = build_firmware(tmp_path, "arm-none-eabi-gcc", MPS2, exit_code, 0)
+    with halted_board(qemu, MPS2, semihosting="gdb") as (_, port):
+        outcome = edgelstm("flash", elf, "--address", f":{port}", *(["--json"] if as_json else []))
+    assert outcome.code == code
+    text = outcome.json["error"]["message"] if as_json else outcome.err
+    assert f"the program is loaded, but {message}" in text
+    assert "it said:\nflashed" in text
+
+
+def test_without_a_server_it_says_how_to_start_one(built: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    error = edgelstm("flash", "--address", f"127.0.0.1:{port}").error
+    assert f"no gdb server at 127.0.0.1:{port}" in error
+    for server in ("openocd", "pyocd gdbserver", "JLinkGDBServer", "st-util", "qemu-system-arm"):
+        assert server in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--address", "nowhere"), "'nowhere' is not the address of a gdb server"),
+        (("--address", "host:0"), "is not the address"),
+        (("--address", "host:99999"), "is not the address"),
+        (("missing.elf",), "missing.elf is not a file"),
+        (("model.keras",), "model.keras"),
+        (("out/firmware.bin", "--dry-run"), "firmware.bin"),
+        (("--wait", "0"), "0.0 is not in the range"),
+        (("--runner", "jtag"), "'jtag' is not"),
+    ],
+)
+def test_a_wrong_command_is_explained(arguments: tuple[str, ...], message: str, built: Path) -> None:
+    error = edgelstm("flash", *arguments).error
+    assert message in error
+    assert "hint: " in error
+
+
+def test_the_firmware_must_be_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "run `edgelstm build` first" in edgelstm("flash", "--dry-run").error
+    for name in ("one", "two"):
+        Path("out", name).mkdir(parents=True)
+        Path("out", name, "firmware.elf").write_bytes(b"")
+    assert "there are several firmwares: out/one/firmware.elf and out/two/firmware.elf" in edgelstm("flash").error
+
+
+def test_the_address_of_the_project_is_used(built: Path) -> None:
+    Path("edgelstm.toml").write_text('[flash]\naddress = "bench:2331"\n')
+    assert "bench:2331" in succeed("flash", "--dry-run").out
+    assert "other:1" in succeed("flash", "--dry-run", "--address", "other:1").out
+    Path("edgelstm.toml").write_text('[flash]\nrunner = "dfu"\n')
+    assert "there is no flash runner 'dfu'" in edgelstm("flash", "--dry-run").error

@@ -1,0 +1,80 @@
+"""A planted fault ends a build with exit code 2 and the name of the first value that differs."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command import edgelstm, succeed
+from conftest import BUILD
+
+from edgelstm.codegen.emit import Generated, Options, emit
+from edgelstm.ir import IntArray, Model
+from edgelstm.verification.trace import Trace, simulator_trace
+
+HOST = ("--target", "host")
+FIRST = r"lstm\.hidden\[1\] at step 2 of sequence 0 is -?\d+, expected -?\d+"
+
+
+def _wrong_simulator(model: Model, inputs: IntArray) -> Trace:
+    trace = simulator_trace(model, inputs)
+    hidden = trace.arrays[0].values.copy()
+    hidden[0, 2, 1] ^= 1
+    return Trace((replace(trace.arrays[0], values=hidden), *trace.arrays[1:]))
+
+
+def _wrong_weight(model: Model, options: Options) -> Generated:
+    generated = emit(model, options)
+    files = dict(generated.files)
+    head, name, tail = files["model.c"].partition("_recurrent_kernel[")
+    before, number, after = re.split(r"(?<=\n)(\s+-?\d+)", tail, maxsplit=1)
+    files["model.c"] = head + name + before + f" {int(number) ^ 4}" + after
+    return replace(generated, files=files)
+
+
+def _no_selftest(model: Model, options: Options) -> Generated:
+    generated = _wrong_weight(model, options)
+    main = re.sub(r"if \(!\w+_selftest\(&network\)\)", "if (0)", generated.files["main.c"])
+    return replace(generated, files={**generated.files, "main.c": main})
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_simulator_that_differs_is_named(
+    as_json: bool, workspace: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("ai_edge_litert")
+    monkeypatch.setattr("edgelstm.verification.ladder.simulator_trace", _wrong_simulator)
+    outcome = edgelstm(*BUILD, *HOST, *(["--json"] if as_json else []))
+    assert outcome.code == 2
+    message = outcome.json["error"]["message"] if as_json else outcome.err
+    assert as_json or outcome.out == ""
+    assert "verification failed" in message
+    for against in ("LiteRT BUILTIN_REF", "tflite-runtime BUILTIN_REF, LSTM states", "C on this computer.*", "firmware .*"):
+        assert re.search(rf"- {against}: 1 of \d+ values differ; first: {FIRST}$", message, re.MULTILINE), against
+
+
+@pytest.mark.usefixtures("no_oracles")
+def test_a_flipped_weight_bit_in_the_c_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgelstm.pipeline.firmware.emit", _no_selftest)
+    outcome = edgelstm("verify", *BUILD[1:], *HOST)
+    assert outcome.code == 2
+    assert re.search(r"firmware for host, host: \d+ of \d+ values differ; first: lstm\.\w+\[\d\] at step \d", outcome.err)
+
+
+@pytest.mark.usefixtures("no_oracles")
+def test_the_self_test_notices_a_flipped_weight_bit(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgelstm.pipeline.firmware.emit", _wrong_weight)
+    outcome = edgelstm(*BUILD, *HOST)
+    assert outcome.code == 2
+    assert "self-test failed" in outcome.err
+
+
+@pytest.mark.usefixtures("no_oracles")
+def test_no_report_is_left_of_firmware_that_failed(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("edgelstm.verification.ladder.simulator_trace", _wrong_simulator)
+        assert edgelstm(*BUILD, "--sequences", "3").code == 2
+        assert not (built / "out" / "report.json").exists()
+        assert edgelstm(*BUILD, "--sequences", "3").code == 2
+    assert "verified for cortex-m4" in succeed(*BUILD, "--sequences", "3").err

@@ -1,0 +1,80 @@
+"""Names of models and layers as C identifiers."""
+
+import re
+
+import pytest
+from edgelstm.project.name import MAX_NAME_CHARACTERS, as_model_name, is_model_name
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgelstm.codegen.names import as_model_name, layer_identifiers
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+ENDINGS = frozenset({"kernel", "recurrent_kernel", "bias", "hidden", "cell", "scale"})
+TRICKY = ["", " ", "9", "int", "main", "el_tanh", "port_print", "__attribute__", "stdint", "a" * 99, "Größe", "λ", "a/b", "*/", "\0"]
+
+
+@given(st.text() | st.sampled_from(TRICKY))
+def test_any_text_becomes_an_identifier(text: str) -> None:
+    name = as_model_name(text)
+    assert IDENTIFIER.fullmatch(name)
+    assert len(name) <= MAX_NAME_CHARACTERS
+    assert is_model_name(name)
+    assert as_model_name(name) == name
+
+
+@given(st.from_regex(IDENTIFIER, fullmatch=True).filter(is_model_name))
+def test_a_name_that_will_do_stays(name: str) -> None:
+    assert as_model_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Gesture-Net v2", "gesture_net_v2"),
+        ("Größe", "groe"),
+        ("", "model"),
+        ("***", "model"),
+        ("3d", "model_3d"),
+        ("int", "model_int"),
+        ("INT8", "model_int8"),
+        ("uint32", "model_uint32"),
+        ("size", "model_size"),
+        ("wchar", "model_wchar"),
+        ("max_align", "model_max_align"),
+        ("class", "model_class"),
+        ("stdatomic", "model_stdatomic"),
+        ("threads", "model_threads"),
+        ("replay", "model_replay"),
+        ("el", "model_el"),
+        ("edgelstm_isa", "model_edgelstm_isa"),
+        ("x" * 60, "x" * 40),
+        ("9" * 60, "model_" + "9" * 34),
+        ("*/ int main; /*", "int_main"),
+    ],
+)
+def test_texts_and_their_names(text: str, name: str) -> None:
+    assert as_model_name(text) == name
+
+
+@given(st.lists(st.text(max_size=12) | st.sampled_from([*TRICKY, "lstm", "lstm_kernel", "step", "lstm_2"]), max_size=12))
+def test_layers_have_different_names_that_meet_no_symbol_of_another(texts: list[str]) -> None:
+    names = layer_identifiers(texts, ENDINGS)
+    assert len(names) == len(texts)
+    assert len(set(names)) == len(names)
+    assert all(IDENTIFIER.fullmatch(name) for name in names)
+    derived = {f"{name}_{ending}" for name in names for ending in ENDINGS}
+    assert not derived & set(names)
+    assert not {"reset", "step", "output", "run", "selftest", "hash", "t"} & set(names)
+    assert layer_identifiers(texts, ENDINGS) == names
+
+
+def test_repeated_and_colliding_layers() -> None:
+    texts = ("lstm", "lstm", "lstm_2", "LSTM", "lstm/kernel", "step", "")
+    assert layer_identifiers(texts, ENDINGS) == (
+        "lstm", "lstm_2", "lstm_2_2", "lstm_3", "lstm_kernel_layer", "step_layer", "layer",
+    )  # fmt: skip
+
+
+def test_a_thousand_layers_of_one_name_take_no_time() -> None:
+    assert len(set(layer_identifiers(["lstm"] * 1000))) == 1000
