@@ -12,27 +12,27 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _OURS = re.compile(r"(el|port)(_.*)?|edgelstm.*")
 
 _KEYWORDS = (
-    "alignas alignof and asm auto bitand bitor bool break case catch char class compl concept const consteval constexpr "
-    "constinit continue decltype default delete do double else enum explicit export extern false float for friend goto "
-    "if inline int long mutable namespace new noexcept not nullptr operator or private protected public register "
-    "requires restrict return short signed sizeof static struct switch template this throw true try typedef typeid "
-    "typename typeof union unsigned using virtual void volatile while xor main linux unix arm"
+    "alignas alignof and asm auto bitand bitor bool break case catch char class compl concept const consteval "
+    "constexpr constinit continue decltype default delete do double else enum explicit export extern false float "
+    "for friend goto if inline int long mutable namespace new noexcept not nullptr operator or private protected "
+    "public register requires restrict return short signed sizeof static struct switch template this throw true "
+    "try typedef typeid typename typeof union unsigned using virtual void volatile while xor main linux unix arm"
 )
 
 # <name>_t is a type of C's library or of POSIX, whose headers the user's sources may include.
 _TYPES = (
-    "blkcnt blksize caddr char16 char32 char8 clock clockid daddr dev div fenv fexcept fpos fsid gid id imaxdiv ino "
-    "int16 int32 int64 int8 intmax intptr key ldiv lldiv loff locale max_align mbstate mode mtx nlink nullptr off once "
-    "pid pthread ptrdiff quad quadword regex register rsize sig_atomic sigset size socklen ssize stack suseconds thrd "
-    "time timer tss u_int16 u_int32 u_int64 u_int8 uid uint uint16 uint32 uint64 uint8 uintmax uintptr useconds va_list "
-    "wchar wctrans wctype wint"
+    "blkcnt blksize caddr char16 char32 char8 clock clockid daddr dev div fenv fexcept fpos fsid gid id imaxdiv "
+    "ino int16 int32 int64 int8 intmax intptr key ldiv lldiv loff locale max_align mbstate mode mtx nlink off "
+    "once pid pthread ptrdiff quad quadword regex register rsize sig_atomic sigset size socklen ssize stack "
+    "suseconds thrd time timer tss u_int16 u_int32 u_int64 u_int8 uid uint uint16 uint32 uint64 uint8 uintmax "
+    "uintptr useconds va_list wchar wctrans wctype wint"
 )
 _SIZED_INTEGER = re.compile(r"u?int(_fast|_least)?\d*")
 
 # <name>.h or <name>.c would hide a header of the system, or a file of the generated firmware.
 _FILES = (
-    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal string tgmath threads time "
-    "uchar wchar wctype fault measure replay runtime startup"
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal string tgmath threads "
+    "time uchar wchar wctype fault measure replay runtime startup"
 )
 _STANDARD_HEADER = re.compile(r"std[a-z]*")
 

@@ -221,7 +221,9 @@ def _read_manifest(path: Path) -> dict[str, StageRecord]:
         if path.stat().st_size > _MANIFEST_LIMIT_BYTES:
             raise ValueError("it is too large")
         records = {
-            name: StageRecord(str(stage["key"]), dict(stage["files"]), dict(stage["facts"]), dict(stage.get("unfinished", {})))
+            name: StageRecord(
+                str(stage["key"]), dict(stage["files"]), dict(stage["facts"]), dict(stage.get("unfinished", {}))
+            )
             for name, stage in json.loads(path.read_text())["stages"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -24,7 +24,8 @@ class Step:
 def quantize_array(values: FloatArray, quantization: Quantization) -> IntArray:
     """Real values to stored int8: rounded to nearest (ties to even), clamped."""
     stored = np.rint(np.asarray(values, np.float64) / quantization.scale) + quantization.zero_point
-    return np.clip(stored, -128, 127).astype(np.int8)
+    clamped: IntArray = np.clip(stored, -128, 127).astype(np.int8)
+    return clamped
 
 
 def dequantize_array(values: IntArray, quantization: Quantization) -> FloatArray:

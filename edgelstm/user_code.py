@@ -43,9 +43,7 @@ def call_user_code(spec: str, base: Path, *arguments: object) -> object:
     """
     match = _SPEC.fullmatch(spec)
     if match is None:
-        raise ProjectError(
-            f'"{spec}" does not name a function', 'write "file.py:function", as in "data.py:load"'
-        )
+        raise ProjectError(f'"{spec}" does not name a function', 'write "file.py:function", as in "data.py:load"')
     path = (base / match["file"]).resolve()
     if not path.is_file():
         raise ProjectError(f"there is no file {path}", f'it is named by "{spec}"')
@@ -92,7 +90,5 @@ def _neighbours_importable(folder: Path) -> Iterator[None]:
 
 def _describe(error: BaseException, path: Path) -> str:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f"{text} ({path.name}, line {lines[-1]})" if lines else text

@@ -3,15 +3,31 @@
 import re
 
 import pytest
-from edgelstm.project.name import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelstm.codegen.names import as_model_name, layer_identifiers
+from edgelstm.codegen.names import layer_identifiers
+from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 ENDINGS = frozenset({"kernel", "recurrent_kernel", "bias", "hidden", "cell", "scale"})
-TRICKY = ["", " ", "9", "int", "main", "el_tanh", "port_print", "__attribute__", "stdint", "a" * 99, "Größe", "λ", "a/b", "*/", "\0"]
+TRICKY = [
+    "",
+    " ",
+    "9",
+    "int",
+    "main",
+    "el_tanh",
+    "port_print",
+    "__attribute__",
+    "stdint",
+    "a" * 99,
+    "Größe",
+    "λ",
+    "a/b",
+    "*/",
+    "\0",
+]
 
 
 @given(st.text() | st.sampled_from(TRICKY))
@@ -57,7 +73,9 @@ def test_texts_and_their_names(text: str, name: str) -> None:
     assert as_model_name(text) == name
 
 
-@given(st.lists(st.text(max_size=12) | st.sampled_from([*TRICKY, "lstm", "lstm_kernel", "step", "lstm_2"]), max_size=12))
+@given(
+    st.lists(st.text(max_size=12) | st.sampled_from([*TRICKY, "lstm", "lstm_kernel", "step", "lstm_2"]), max_size=12)
+)
 def test_layers_have_different_names_that_meet_no_symbol_of_another(texts: list[str]) -> None:
     names = layer_identifiers(texts, ENDINGS)
     assert len(names) == len(texts)

@@ -161,9 +161,7 @@ def test_forgotten_and_withdrawn_stages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("writes", range(12))
-def test_an_interruption_at_any_point_is_survived(
-    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interruption_at_any_point_is_survived(writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupt the `writes`-th write of a first build and of one that replaces it."""
     done = [0]
 

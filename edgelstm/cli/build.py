@@ -115,7 +115,5 @@ def verify(model: Path | None, terminal: Terminal, **options: object) -> None:
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
         request = request_for(model, Path(work) / "out", options)
         results = pipeline.build(request, terminal)
-    values = [
-        {"target": result.target.name, "verification": result.to_mapping()["verification"]} for result in results
-    ]
+    values = [{"target": result.target.name, "verification": result.to_mapping()["verification"]} for result in results]
     terminal.result(values, lambda console: print_results(results, console))

@@ -100,7 +100,9 @@ def flash(elf: Path | None, terminal: Terminal, **options: object) -> None:
 
 def _built_firmware() -> Path:
     """The only firmware in the folder that `build` writes."""
-    found = [path for path in (Path("out", "firmware.elf"), *sorted(Path("out").glob("*/firmware.elf"))) if path.is_file()]
+    found = [
+        path for path in (Path("out", "firmware.elf"), *sorted(Path("out").glob("*/firmware.elf"))) if path.is_file()
+    ]
     if not found:
         raise ProjectError("there is no firmware in out", "run `edgelstm build` first, or name an ELF file")
     if len(found) > 1:

@@ -13,7 +13,7 @@ from edgelstm.cli.request import model_options, request_for
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
-from edgelstm.ir import FloatModel, Layer, Model
+from edgelstm.ir import FloatArray, FloatModel, Layer, Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import is_tflite, quantize_file
@@ -54,7 +54,7 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     terminal.result(values, lambda console: _print_outputs(outputs, labels, console))
 
 
-def _print_outputs(outputs: np.ndarray, labels: tuple[str, ...], console: Console) -> None:
+def _print_outputs(outputs: FloatArray, labels: tuple[str, ...], console: Console) -> None:
     for index, values in enumerate(outputs[:SHOWN]):
         last = values if values.ndim == 1 else values[-1]
         text = " ".join(f"{value:.4f}" for value in last[:16])
@@ -141,7 +141,9 @@ def _quantized_mapping(model: Model) -> dict[str, object]:
 
 def _print_quantized(model: Model, console: Console) -> None:
     source = model.input.quantization
-    console.print(f"{model.name}: {model.timesteps} steps of {model.input.size} values, {model.parameters} parameters, int8")
+    console.print(
+        f"{model.name}: {model.timesteps} steps of {model.input.size} values, {model.parameters} parameters, int8"
+    )
     console.print(f"input scale {source.scale:.6g}, zero point {source.zero_point}\n")
     table = plain_table("operation", "kind", "output", "scale", "zero point", "MACs", "state", left=3)
     for op in model.ops:

@@ -37,7 +37,9 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def target_options(*, several: bool) -> Decorator:
     """Options that decide what the C is written, compiled and run for."""
-    names = "A target of `edgelstm targets`; several separated by commas." if several else "A target of `edgelstm targets`."
+    names = (
+        "A target of `edgelstm targets`; several separated by commas." if several else "A target of `edgelstm targets`."
+    )
     options = [
         click.option("-t", "--target", help=f"{names} [cortex-m4]"),
         click.option("--optimize", type=click.Choice(OPTIMIZE), help="What activations may cost in tables [balanced]."),

@@ -161,9 +161,7 @@ class _Item:
     text: str = ""
 
 
-def _item(
-    environment: jinja2.Environment, model: Model, name: str, item: PlannedOp, layout: Layout
-) -> _Item:
+def _item(environment: jinja2.Environment, model: Model, name: str, item: PlannedOp, layout: Layout) -> _Item:
     symbol = f"{name}_{item.identifier}"
     view = _Item(
         op=item.op,
@@ -178,9 +176,7 @@ def _item(
         padded_output=padded(item.op.output.size),
     )
     template = environment.get_template(f"ops/{item.op.kind}.c.j2")
-    return replace(
-        view, text=template.render(model=name, item=view, op=item.op, contract=model.contract.value)
-    )
+    return replace(view, text=template.render(model=name, item=view, op=item.op, contract=model.contract.value))
 
 
 def _declare(symbol: str, constant: Constant, layout: Layout) -> Declaration:
@@ -220,9 +216,7 @@ def _libraries(model: Model) -> list[str]:
     return ["fixedpoint", *sorted({library for op in model.ops for library in op.library})]
 
 
-def _library(
-    environment: jinja2.Environment, library: str, model: Model, tables: Mapping[str, Declaration]
-) -> str:
+def _library(environment: jinja2.Environment, library: str, model: Model, tables: Mapping[str, Declaration]) -> str:
     if library != "activations":
         return (templates_dir() / "c" / "lib" / f"{library}.h").read_text()
     template = environment.get_template(f"lib/activations_{model.contract.value}.h.j2")

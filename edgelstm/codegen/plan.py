@@ -84,9 +84,7 @@ def make_plan(model: Model) -> Plan:
     names = layer_identifiers((op.name for op in computing), frozenset(endings))
     identifiers = dict(zip(map(id, computing), names, strict=True))
     places, arena_bytes = _places(model, identifiers)
-    planned = [
-        PlannedOp(op, identifiers[id(op)], places[op.input.name], places[op.output.name]) for op in computing
-    ]
+    planned = [PlannedOp(op, identifiers[id(op)], places[op.input.name], places[op.output.name]) for op in computing]
     final = places[model.output.name]
     return Plan(
         loop=tuple(item for item in planned if item.op.output.is_sequence),

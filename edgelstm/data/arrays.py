@@ -116,9 +116,7 @@ def _read_array(stream: IO[bytes], size_bytes: int, limit_bytes: int) -> AnyArra
     if min(shape, default=0) < 0 or needed_bytes > limit_bytes:
         raise DataError(f"declares a size that is negative or above {limit_bytes} bytes")
     if needed_bytes != size_bytes - stream.tell():
-        raise DataError(
-            f"declares {needed_bytes} bytes of values, but {size_bytes - stream.tell()} are there"
-        )
+        raise DataError(f"declares {needed_bytes} bytes of values, but {size_bytes - stream.tell()} are there")
     try:
         values = np.empty(math.prod(shape), dtype)
         _fill(values.view(np.uint8), stream)

@@ -81,8 +81,7 @@ def _length_problems(name: str, samples: Samples) -> Iterator[str]:
     wrong = np.flatnonzero((lengths < 1) | (lengths > steps))
     if wrong.size:
         yield (
-            f'"{name}" must lie in 1..{steps}, but {wrong.size} do not, '
-            f"first {lengths[wrong[0]]} at sample {wrong[0]}"
+            f'"{name}" must lie in 1..{steps}, but {wrong.size} do not, first {lengths[wrong[0]]} at sample {wrong[0]}'
         )
 
 

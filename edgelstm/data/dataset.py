@@ -161,9 +161,7 @@ def _as_labels(given: object) -> tuple[str, ...]:
         labels = tuple(bytes(label).decode("ascii", "replace") for label in values)
     else:
         labels = tuple(str(label) for label in values)
-    unusable = [
-        label for label in labels if not label.isprintable() or not 0 < len(label) <= MAX_LABEL_CHARACTERS
-    ]
+    unusable = [label for label in labels if not label.isprintable() or not 0 < len(label) <= MAX_LABEL_CHARACTERS]
     if unusable:
         raise DataError(
             f'"labels" must be printable and of 1 to {MAX_LABEL_CHARACTERS} characters, '

@@ -25,9 +25,7 @@ def load_dataset(spec: str, *, base: Path) -> Dataset:
         return Dataset.from_arrays(_as_mapping(call_user_code(spec, base), spec))
     path = base / spec
     if path.suffix not in {".npz", ".npy"}:
-        raise DataError(
-            f"cannot read data from {spec!a:.200}", 'give a .npz or .npy file, or "file.py:function"'
-        )
+        raise DataError(f"cannot read data from {spec!a:.200}", 'give a .npz or .npy file, or "file.py:function"')
     if not path.is_file():
         raise DataError(f"there is no data file {path}")
     if path.suffix == ".npy":

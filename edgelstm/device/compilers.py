@@ -150,9 +150,7 @@ def _zig_compiler(command: tuple[str, ...]) -> Compiler:
 def _output(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> str:
     completed = run(command, timeout_s=_VERSION_TIMEOUT_S, environment={"LC_ALL": "C", **(environment or {})})
     if completed.exit_code != 0:
-        raise ToolFailedError(
-            f"`{' '.join(command)}` failed: {completed.output.strip()[-500:]}", "is it a compiler?"
-        )
+        raise ToolFailedError(f"`{' '.join(command)}` failed: {completed.output.strip()[-500:]}", "is it a compiler?")
     return completed.output.strip()
 
 

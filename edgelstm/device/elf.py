@@ -169,9 +169,7 @@ def _sections(file: Any, headers: Sequence[Mapping[str, Any]], content: bytes) -
     names = _slice(content, table["sh_offset"], table["sh_size"])
     for header in headers:
         if header["sh_flags"] & _ALLOCATE and header["sh_size"]:
-            yield Section(
-                _text(names, header["sh_name"]), header["sh_addr"], header["sh_size"], _kind(header)
-            )
+            yield Section(_text(names, header["sh_name"]), header["sh_addr"], header["sh_size"], _kind(header))
 
 
 def _segments(file: Any, content: bytes) -> Iterator[Segment]:

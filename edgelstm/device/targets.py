@@ -106,9 +106,7 @@ def load_target(name: str) -> Target:
     if _TARGET_NAME.fullmatch(name) is None or name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         suggestion = f"did you mean {' or '.join(near)}? " if near else ""
-        raise TargetError(
-            f"there is no target called {name[:80]!r}", f"{suggestion}`edgelstm targets` lists them"
-        )
+        raise TargetError(f"there is no target called {name[:80]!r}", f"{suggestion}`edgelstm targets` lists them")
     return read_target(targets_dir() / f"{name}.toml")
 
 
@@ -129,9 +127,7 @@ def read_target(path: Path) -> Target:
     problems = reader.all_problems() or _contradictions(target)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise TargetError(
-            f"target file {path.name} is wrong:\n{listed}", "compare it with targets/cortex-m4.toml"
-        )
+        raise TargetError(f"target file {path.name} is wrong:\n{listed}", "compare it with targets/cortex-m4.toml")
     return target
 
 
@@ -162,9 +158,7 @@ class _Reader:
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._take(key, None)
-        if not isinstance(value, list) or not all(
-            isinstance(item, str) and item.isprintable() for item in value
-        ):
+        if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
             self._wrong(key, "a list of text")
             return ()
         return tuple(value)
@@ -271,9 +265,7 @@ def _memory_problems(target: Target) -> list[str]:
     ]
     ordered = sorted(target.memory, key=lambda region: region.origin)
     problems += [
-        f"memory: {one.name} and {other.name} overlap"
-        for one, other in pairwise(ordered)
-        if one.end > other.origin
+        f"memory: {one.name} and {other.name} overlap" for one, other in pairwise(ordered) if one.end > other.origin
     ]
     if needed and not 256 <= target.stack_bytes <= target.region("ram").size_bytes:
         problems.append("stack_bytes: needed, and at most the size of ram")

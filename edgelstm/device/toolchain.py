@@ -93,9 +93,7 @@ def compile_firmware(
     try:
         (output_dir / "obj").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"{output_dir} cannot be made: {error.strerror}", "choose another folder"
-        ) from error
+        raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
     build = _Build(target, compiler, output_dir, timeout_s)
     port = sorted((targets_dir() / "arch" / target.arch).glob("*.c"))
     includes = [*include_dirs, templates_dir() / "c" / "app"]
@@ -150,9 +148,7 @@ class _Build:
             )
         return completed.output
 
-    def link(
-        self, objects: Sequence[str], name: str, options: Sequence[str], stdout_file: Path | None = None
-    ) -> str:
+    def link(self, objects: Sequence[str], name: str, options: Sequence[str], stdout_file: Path | None = None) -> str:
         """Link to `name`, which is replaced only if all went well; what the linker said."""
         unfinished = f"obj/{name}.linked"
         flags = self.target.compiler_flags[self.compiler.family]
@@ -177,9 +173,7 @@ class _Build:
             )
 
 
-def _compile_flags(
-    target: Target, compiler: Compiler, optimize: str, include_dirs: Sequence[Path]
-) -> list[str]:
+def _compile_flags(target: Target, compiler: Compiler, optimize: str, include_dirs: Sequence[Path]) -> list[str]:
     freestanding = () if target.arch == "host" else _FREESTANDING_FLAGS
     return [
         *target.compiler_flags[compiler.family],

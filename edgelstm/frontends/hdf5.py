@@ -77,9 +77,7 @@ def read_hdf5(data: bytes, name: str, timeout_s: float = TIMEOUT_S) -> Hdf5Conte
             raise ModelFormatError(f"{name}: the HDF5 library was busy for {timeout_s:g} s", _HINT) from error
         if reader.exit_code != 0:
             last_line = printable(reader.output.strip().rpartition("\n")[2])
-            raise ModelFormatError(
-                f"{name}: the HDF5 library ended with {reader.exit_code}: {last_line}", _HINT
-            )
+            raise ModelFormatError(f"{name}: the HDF5 library ended with {reader.exit_code}: {last_line}", _HINT)
         return _parse(answer.read_bytes(), name)
 
 

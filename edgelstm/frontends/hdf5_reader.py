@@ -50,13 +50,9 @@ def describe(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
                 content = b"" if problem else node[()].tobytes()
                 unread_bytes -= len(content)
                 contents.append(content)
-                arrays.append(
-                    {"path": path, "dtype": node.dtype.str, "shape": node.shape or (), "problem": problem}
-                )
+                arrays.append({"path": path, "dtype": node.dtype.str, "shape": node.shape or (), "problem": problem})
             else:
-                found = {
-                    name: _texts(node, name, len(data)) for name in _TEXT_ATTRIBUTES if name in node.attrs
-                }
+                found = {name: _texts(node, name, len(data)) for name in _TEXT_ATTRIBUTES if name in node.attrs}
                 unread_characters -= len(str(found))
                 if unread_characters < 0:
                     raise ValueError(f"texts of more than {MOST_CHARACTERS} characters")
@@ -120,7 +116,7 @@ def _decoded(value: Any) -> str:
 def _limit_resources(data_bytes: int) -> None:
     """Bound memory and processor time, where the system can."""
     try:
-        import resource  # noqa: PLC0415
+        import resource
     except ImportError:
         return
     memory_bytes = (2 << 30) + 4 * data_bytes

@@ -83,9 +83,7 @@ def describe(archive: KerasArchive) -> KerasSource:
         for layer, weights in zip(chain.layers, stored, strict=True)
     )
     if not any(layer.weights for layer in layers) and any("units" in layer.config for layer in layers):
-        raise ModelFormatError(
-            f'no weights were found for the model "{chain.name}"', why_no_weights(archive.hdf5)
-        )
+        raise ModelFormatError(f'no weights were found for the model "{chain.name}"', why_no_weights(archive.hdf5))
     input_name = chain.input_name or (f"{layers[0].name}_input" if layers else "input")
     if input_name in [layer.name for layer in layers]:
         raise ModelFormatError(f'the input and a layer have the name "{input_name}"', "rename the layer")

@@ -138,9 +138,7 @@ def _read_zip(data: bytes, name: str) -> KerasArchive:
             config = _member(archive, _CONFIG, LARGEST_JSON_BYTES)
             weights = _member(archive, _WEIGHTS, LARGEST_FILE_BYTES)
     except _ZIP_DAMAGE as error:
-        raise ModelFormatError(
-            f"{name} is not a sound zip file: {printable(str(error))}", _HOW_TO_SAVE
-        ) from error
+        raise ModelFormatError(f"{name} is not a sound zip file: {printable(str(error))}", _HOW_TO_SAVE) from error
     version = _object(parse_json(metadata, f"{name}/{_METADATA}"), f"{name}/{_METADATA}").get("keras_version")
     return KerasArchive(
         model=_object(parse_json(config, f"{name}/{_CONFIG}"), f"{name}/{_CONFIG}"),

@@ -105,9 +105,7 @@ def read_chain(model: Mapping[str, Any]) -> Chain:
     chain = _read_model(model, scope=(), group="")
     repeated = [name for name, count in Counter(layer.name for layer in chain.layers).items() if count > 1]
     if repeated:
-        raise ModelFormatError(
-            f'two layers have the name "{repeated[0]}"', "rename one and save the model again"
-        )
+        raise ModelFormatError(f'two layers have the name "{repeated[0]}"', "rename one and save the model again")
     return chain
 
 
@@ -135,9 +133,7 @@ def _read_model(model: Mapping[str, Any], scope: tuple[str, ...], group: str) ->
             problems += inner.problems
         elif entry.class_name != "InputLayer":
             if not layers:
-                shapes += [read.shape(entry.config.get(key)) for key in _BATCH_SHAPES] + [
-                    _built_shape(entry.raw)
-                ]
+                shapes += [read.shape(entry.config.get(key)) for key in _BATCH_SHAPES] + [_built_shape(entry.raw)]
             layers.append(_chain_layer(entry))
     return Chain(
         name=read.text(config.get("name", "model"), "the name of a model"),
@@ -171,9 +167,7 @@ def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> d
         config = read.mapping(raw.get("config"), f"the config of a layer ({class_name})")
         name = read.text(raw.get("name", config.get("name")), f"the name of a layer ({class_name})")
         if name in entries:
-            raise ModelFormatError(
-                f'two layers have the name "{name}"', "rename one and save the model again"
-            )
+            raise ModelFormatError(f'two layers have the name "{name}"', "rename one and save the model again")
         snake = _snake_case(class_name)
         count = counts[snake]
         counts[snake] += 1

@@ -87,9 +87,7 @@ def _tensors(value: Any) -> Iterator[TensorReference]:
             tensor = mapping(value.get("config"), "a tensor")
             value = sequence(tensor.get("keras_history"), "the history of a tensor")
             if not _is_reference(value):
-                raise ModelFormatError(
-                    "expected the history of a tensor to be [layer, node, output]", SAVE_AGAIN
-                )
+                raise ModelFormatError("expected the history of a tensor to be [layer, node, output]", SAVE_AGAIN)
         else:
             value = list(value.values())
     if isinstance(value, list):

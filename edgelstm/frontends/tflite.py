@@ -46,13 +46,9 @@ def _refuse_unknown(records: TfliteModel) -> None:
         problems.append(
             f"{len(records.inputs)} inputs and {len(records.outputs)} outputs; only one of each is supported"
         )
-    elif (
-        len(records.inputs[0].shape) != 3 or records.inputs[0].dtype != "int8" or not records.inputs[0].scales
-    ):
+    elif len(records.inputs[0].shape) != 3 or records.inputs[0].dtype != "int8" or not records.inputs[0].scales:
         source = records.inputs[0]
-        problems.append(
-            f"the input is {source.dtype} {source.shape}; only int8 (1, time steps, features) is supported"
-        )
+        problems.append(f"the input is {source.dtype} {source.shape}; only int8 (1, time steps, features) is supported")
     if problems:
         raise UnsupportedModelError(
             problems, "give the Keras model itself to `edgelstm quantize`: it needs no converter"
@@ -67,9 +63,7 @@ def _chain(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
         source = operator.inputs[0]
         if source is None or source.name not in (current, flat):
             raise UnsupportedModelError(
-                [
-                    f"operator {operator.builtin} (output {operator.outputs[0].name!r}) does not read the one before it"
-                ],
+                [f"operator {operator.builtin} (output {operator.outputs[0].name!r}) does not read the one before it"],
                 "only chains of layers are supported",
             )
         if operator.builtin == "RESHAPE":
@@ -80,9 +74,7 @@ def _chain(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
         ops.append(op)
         current, flat = op.output.name, ""
     if current != records.outputs[0].name:
-        raise UnsupportedModelError(
-            [f"the output {records.outputs[0].name!r} is not what the last operator writes"]
-        )
+        raise UnsupportedModelError([f"the output {records.outputs[0].name!r} is not what the last operator writes"])
     return tuple(ops)
 
 

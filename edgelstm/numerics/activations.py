@@ -113,7 +113,8 @@ def tflm_table() -> npt.NDArray[np.uint16]:
     index = np.arange(256)
     table = np.floor(65536.0 / (1.0 + np.exp(-index / 24.0)) + 0.5).astype(np.int64)
     table[list(_TFLM_TABLE_PLUS_ONE)] += 1
-    return np.minimum(table, 65535).astype(np.uint16)
+    limited: npt.NDArray[np.uint16] = np.minimum(table, 65535).astype(np.uint16)
+    return limited
 
 
 def _interpolate(magnitude: Int64Array, bits: int) -> Int64Array:
@@ -154,12 +155,14 @@ def _lookup(contract: Contract, function: str, integer_bits: int) -> npt.NDArray
 
 def sigmoid(contract: Contract, values: Int64Array) -> Int64Array:
     """Sigmoid of Q3.12 values, result Q0.15."""
-    return _lookup(contract, "sigmoid", 3)[values & 0xFFFF].astype(np.int64)
+    result: Int64Array = _lookup(contract, "sigmoid", 3)[values & 0xFFFF].astype(np.int64)
+    return result
 
 
 def tanh(contract: Contract, values: Int64Array, integer_bits: int) -> Int64Array:
     """Hyperbolic tangent of Q(integer_bits).(15 - integer_bits) values, 0..6 integer bits, result Q0.15."""
-    return _lookup(contract, "tanh", integer_bits)[values & 0xFFFF].astype(np.int64)
+    result: Int64Array = _lookup(contract, "tanh", integer_bits)[values & 0xFFFF].astype(np.int64)
+    return result
 
 
 def _round_mul(a: Int64Array, b: Int64Array | int) -> Int64Array:
@@ -222,7 +225,8 @@ class ExponentialTable:
         k = index & 31
         line = (piece >> self.SLOPE_BITS) - (piece & ((1 << self.SLOPE_BITS) - 1)) * k
         bit = (self.residuals[index >> 5].astype(np.int64) >> k) & 1
-        return (line >> self.FRACTION_BITS) + bit
+        result: Int64Array = (line >> self.FRACTION_BITS) + bit
+        return result
 
 
 @lru_cache(maxsize=1)

@@ -116,9 +116,7 @@ def exact_multiplier(real: float, low: int, high: int) -> Multiplier | None:
     for offset in (0, 1, -1, 2, -2):
         candidate = Multiplier(nearest.mantissa + offset, nearest.shift)
         is_normal = 2**30 <= candidate.mantissa < 2**31
-        if (is_normal or candidate == nearest) and np.array_equal(
-            requantize_once(accumulators, candidate), wanted
-        ):
+        if (is_normal or candidate == nearest) and np.array_equal(requantize_once(accumulators, candidate), wanted):
             return candidate
     return None
 

@@ -143,8 +143,6 @@ class Activation(Op):
         wanted: Quantization | None = _FIXED_OUTPUTS.get(function)
         if wanted is not None and output.quantization != wanted:
             raise UnsupportedModelError(
-                [
-                    f"{operator.builtin} {output.name!r}: only output scale {wanted.scale}, zero point {wanted.zero_point}"
-                ]
+                [f"{operator.builtin} {output.name!r}: only scale {wanted.scale}, zero point {wanted.zero_point}"]
             )
         return cls(name=output.name, input=input_tensor, output=output, function=function)

@@ -92,8 +92,7 @@ class DenseLayer(Layer):
         """Round weights with one scale per output."""
         input_scale = input_tensor.quantization.scale
         per_row = [
-            scales.symmetric_scale(row, bias, input_scale)
-            for row, bias in zip(self.kernel.T, self.bias, strict=True)
+            scales.symmetric_scale(row, bias, input_scale) for row, bias in zip(self.kernel.T, self.bias, strict=True)
         ]
         weight_scales = np.array(per_row)
         bias_scales = np.array([scales.float32(input_scale * scale) for scale in per_row])
@@ -156,7 +155,8 @@ class Dense(Op):
     def folded_bias(self) -> Int64Array:
         """The bias with the input's zero point folded in: bias - zero_point * row sum."""
         rows = self.kernel.astype(np.int64).sum(axis=1)
-        return self.bias.astype(np.int64) - self.input.quantization.zero_point * rows
+        folded: Int64Array = self.bias.astype(np.int64) - self.input.quantization.zero_point * rows
+        return folded
 
     def factors(self) -> tuple[float, ...]:
         """Input scale * kernel scale / output scale of each output, in float64 as LiteRT computes it."""
@@ -281,9 +281,7 @@ class Dense(Op):
         fused = operator.options.get("fused_activation_function", "NONE")
         if kernel is None or kernel.data is None or fused not in ("NONE", "RELU"):
             raise UnsupportedModelError(
-                [
-                    f"FULLY_CONNECTED {output.name!r}: only constant weights with no activation or RELU are supported"
-                ]
+                [f"FULLY_CONNECTED {output.name!r}: only constant weights with no activation or RELU are supported"]
             )
         no_bias = np.zeros(kernel.shape[0], np.int32)
         return cls(

@@ -89,9 +89,7 @@ class LastStep(Op):
             TfliteTensor(f"{self.name}/{role}", (3,), "int32", data=np.array(values, np.int32))
             for role, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))
         ]
-        return (
-            TfliteOperator("STRIDED_SLICE", (sequence, *numbers), (last,), _LAST_STEP_OPTIONS, version=2),
-        )
+        return (TfliteOperator("STRIDED_SLICE", (sequence, *numbers), (last,), _LAST_STEP_OPTIONS, version=2),)
 
     @classmethod
     def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
@@ -99,9 +97,7 @@ class LastStep(Op):
         found = {key: operator.options.get(key, 0) for key in _LAST_STEP_OPTIONS}
         begin, strides = (_numbers(operator, position) for position in (1, 3))
         if found != _LAST_STEP_OPTIONS or begin[1:2] != [-1] or strides != [1, 1, 1]:
-            raise UnsupportedModelError(
-                [f"STRIDED_SLICE {operator.outputs[0].name!r}: only [:, -1, :] is supported"]
-            )
+            raise UnsupportedModelError([f"STRIDED_SLICE {operator.outputs[0].name!r}: only [:, -1, :] is supported"])
         return cls.of(operator.outputs[0].name, input_tensor)
 
 

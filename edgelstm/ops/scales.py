@@ -53,12 +53,14 @@ def symmetric_scale(weights: AnyArray, bias: AnyArray, input_scale: float) -> fl
 
 def round_weights(weights: AnyArray, scale: AnyArray | float) -> AnyArray:
     """Weights as int8 in -127..127: -128 is never used, which the packed dot products rely on."""
-    return np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+    rounded: AnyArray = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+    return rounded
 
 
 def round_bias(bias: AnyArray, scale: AnyArray | float) -> AnyArray:
     """Biases as int32."""
-    return np.clip(np.rint(bias / scale), -(2**30), 2**30).astype(np.int32)
+    rounded: AnyArray = np.clip(np.rint(bias / scale), -(2**30), 2**30).astype(np.int32)
+    return rounded
 
 
 def cell_quantization(largest: float) -> Quantization:

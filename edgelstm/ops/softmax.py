@@ -49,9 +49,7 @@ class SoftmaxLayer(Layer):
     @classmethod
     def after(cls, name: str, input_tensor: Tensor) -> "SoftmaxLayer":
         """The layer that follows `input_tensor`."""
-        return cls(
-            name=name, input=input_tensor, output=Tensor(name, input_tensor.size, input_tensor.is_sequence)
-        )
+        return cls(name=name, input=input_tensor, output=Tensor(name, input_tensor.size, input_tensor.is_sequence))
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """Same shape as the input."""
@@ -61,9 +59,7 @@ class SoftmaxLayer(Layer):
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> "Softmax":
         """The output's scale is fixed."""
-        output = QuantizedTensor(
-            self.output.name, input_tensor.size, input_tensor.is_sequence, scales.SIGMOID_OUTPUT
-        )
+        output = QuantizedTensor(self.output.name, input_tensor.size, input_tensor.is_sequence, scales.SIGMOID_OUTPUT)
         return Softmax(name=self.name, input=input_tensor, output=output)
 
 
@@ -110,8 +106,6 @@ class Softmax(Op):
         """Rebuild the op from a SOFTMAX."""
         output = QuantizedTensor.from_tflite(operator.outputs[0], is_sequence=input_tensor.is_sequence)
         if output.quantization != scales.SIGMOID_OUTPUT:
-            raise UnsupportedModelError(
-                [f"SOFTMAX {output.name!r}: only output scale 1/256, zero point -128"]
-            )
+            raise UnsupportedModelError([f"SOFTMAX {output.name!r}: only output scale 1/256, zero point -128"])
         beta = float(operator.options.get("beta", 1.0))
         return cls(name=output.name, input=input_tensor, output=output, beta=beta)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgelstm import __version__
 from edgelstm.errors import ModelError, OutputError
@@ -10,9 +9,7 @@ from edgelstm.output import content_hash, hash_file, write_atomically
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project import Project
 from edgelstm.report.progress import Progress
-
-if TYPE_CHECKING:
-    from edgelstm.training.train import TrainedModel
+from edgelstm.training import TrainedModel, train
 
 RECORD = ".edgelstm-training.json"
 """Beside edgelstm.toml: from what the model file was trained, so that a change is noticed."""
@@ -39,10 +36,8 @@ def ensure_trained(request: BuildRequest, data: Data, progress: Progress) -> Pat
     return request.model
 
 
-def train_model(project: Project, data: Data, progress: Progress) -> "TrainedModel":
+def train_model(project: Project, data: Data, progress: Progress) -> TrainedModel:
     """Train and record from what; OutputError if the model there is somebody else's."""
-    from edgelstm.training import train
-
     if project.model_path.exists() and not _is_ours(project, project.model_path):
         raise OutputError(
             f"{project.model_path} was not trained by edgelstm, and training would overwrite it",

@@ -126,9 +126,7 @@ def verify_program(
     model, plan = quantized.model, make_plan(quantized.model)
     use = None if target.arch == "host" else memory_use(read_elf(program.path), target)
     return Result(
-        model=ModelFacts(
-            as_model_name(model.name), quantized.sha256, model.parameters, model.macs_per_step
-        ),
+        model=ModelFacts(as_model_name(model.name), quantized.sha256, model.parameters, model.macs_per_step),
         target=TargetFacts(target.name, program.compiler, runner.name),
         flash=flash_bytes(program.path, as_model_name(model.name), generated.roles),
         ram=RamBytes(plan.state_bytes, plan.arena_bytes, run.stack_bytes),

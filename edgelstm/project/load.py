@@ -51,9 +51,7 @@ def load_project(folder: Path) -> Project:
     values = _checked(_parse(folder / PROJECT_FILE), problems)
     excluded = [key for key in EXCLUDED_BY_BUILD if key in values["model"]]
     if "build" in values["model"] and excluded:
-        problems.append(
-            f"model.build makes the whole model, so model.{', model.'.join(excluded)} must not be set"
-        )
+        problems.append(f"model.build makes the whole model, so model.{', model.'.join(excluded)} must not be set")
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ProjectError(f"{folder / PROJECT_FILE} cannot be used:\n{listed}")

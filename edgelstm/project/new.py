@@ -27,9 +27,7 @@ def new_project(folder: Path, name: str | None = None) -> dict[str, str]:
         OutputError: a file of that name is already in `folder`.
     """
     if name is not None and not is_model_name(name):
-        raise ProjectError(
-            f"{name!a:.60} cannot name a model", f'use a C identifier: "{as_model_name(name)}"'
-        )
+        raise ProjectError(f"{name!a:.60} cannot name a model", f'use a C identifier: "{as_model_name(name)}"')
     present = [file for file in (*_NAMED_FILES, *_OTHER_FILES) if (folder / file).exists()]
     if present:
         raise OutputError(f"{folder} already holds {', '.join(present)}", "choose another folder")

@@ -61,9 +61,7 @@ class LengthBatch:
     timesteps: int
 
 
-def equal_lengths(
-    count: int, timesteps: int, lengths: AnyArray | None, batch: int = BATCH
-) -> Iterator[LengthBatch]:
+def equal_lengths(count: int, timesteps: int, lengths: AnyArray | None, batch: int = BATCH) -> Iterator[LengthBatch]:
     """Split samples 0..count-1 into batches of one length each."""
     all_lengths = np.full(count, timesteps) if lengths is None else np.asarray(lengths)
     for length in np.unique(all_lengths):

@@ -81,11 +81,7 @@ def evaluate(
     Raises:
         DataError: shapes do not fit, class ids out of range, or the float model yields NaN or infinity.
     """
-    if (
-        float_output.shape != quantized_output.shape
-        or float_output.ndim not in {2, 3}
-        or not float_output.size
-    ):
+    if float_output.shape != quantized_output.shape or float_output.ndim not in {2, 3} or not float_output.size:
         raise DataError(f"cannot compare outputs of shape {float_output.shape} and {quantized_output.shape}")
     if not np.isfinite(float_output).all():
         raise DataError("the float model yields NaN or infinite outputs", "check how it was trained")
@@ -238,9 +234,7 @@ def _threshold(reference: Array) -> float:
 
 
 def _are_class_probabilities(outputs: Array) -> bool:
-    return outputs.shape[1] > 1 and bool(
-        outputs.min() >= 0.0 and np.allclose(outputs.sum(axis=1), 1.0, atol=0.01)
-    )
+    return outputs.shape[1] > 1 and bool(outputs.min() >= 0.0 and np.allclose(outputs.sum(axis=1), 1.0, atol=0.01))
 
 
 def _agreement(task: Task, reference: Array, quantized: Array) -> float:

@@ -48,9 +48,7 @@ def check_tflite(data: bytes) -> None:
     problems = [*_graph_problems(model)]
     for index, operator in enumerate(model.operators):
         rules = _RULES.get(operator.builtin, _no_rules)
-        problems += [
-            f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in rules(operator)
-        ]
+        problems += [f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in rules(operator)]
     if not problems:
         return
     listed = "\n".join(f"  - {problem}" for problem in problems[:_MAX_LISTED])

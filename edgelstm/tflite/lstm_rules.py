@@ -44,12 +44,7 @@ def lstm_problems(operator: TfliteOperator) -> Iterator[str]:
         if operator.inputs[index] is not None:
             yield f"input {index} (peephole, projection or layer normalisation) is present"
     source, (output,) = operator.inputs[0], operator.outputs
-    if (
-        source is None
-        or len(source.shape) != 3
-        or len(output.shape) != 3
-        or source.shape[:2] != output.shape[:2]
-    ):
+    if source is None or len(source.shape) != 3 or len(output.shape) != 3 or source.shape[:2] != output.shape[:2]:
         yield "input and output are not [batch, time, size] with equal batch and time"
         return
     yield from activation_problems("input", source)
@@ -69,9 +64,7 @@ def _option_problems(operator: TfliteOperator) -> Iterator[str]:
 def _weight_problems(operator: TfliteOperator, source: TfliteTensor, units: int) -> Iterator[str]:
     kernels, biases = operator.inputs[_KERNELS], operator.inputs[_BIASES]
     input_scale = source.scales[0] if source.scales else math.nan
-    for gate, kernel, recurrent, bias in zip(
-        _GATES, kernels, operator.inputs[_RECURRENT_KERNELS], biases, strict=True
-    ):
+    for gate, kernel, recurrent, bias in zip(_GATES, kernels, operator.inputs[_RECURRENT_KERNELS], biases, strict=True):
         yield from weight_problems(f"{gate} gate kernel", kernel, (units, source.shape[2]))
         yield from weight_problems(f"{gate} gate recurrent kernel", recurrent, (units, units))
         scales = kernel.scales[:1] if kernel is not None else ()
@@ -91,9 +84,7 @@ def _state_problems(operator: TfliteOperator, output: TfliteTensor) -> Iterator[
         if state.shape != shape:
             yield f"{role} has the shape {state.shape}, not {shape}"
     effective = operator.intermediates[_EFFECTIVE_HIDDEN]
-    yield from same_quantization_problems(
-        "intermediate 4 (effective hidden state)", effective, "output", output
-    )
+    yield from same_quantization_problems("intermediate 4 (effective hidden state)", effective, "output", output)
     if hidden is not None:
         yield from same_quantization_problems("hidden state", hidden, "output", output)
     if cell is not None:

@@ -71,9 +71,7 @@ def fixed_scale_problems(role: str, tensor: TfliteTensor, scale: float, zero_poi
         yield f"{role} must have the scale {scale} and the zero point {zero_point}"
 
 
-def same_quantization_problems(
-    role: str, tensor: TfliteTensor, other_role: str, other: TfliteTensor
-) -> Iterator[str]:
+def same_quantization_problems(role: str, tensor: TfliteTensor, other_role: str, other: TfliteTensor) -> Iterator[str]:
     """Judge two tensors that hold the same stored integers."""
     mine = (tensor.dtype, tensor.scales, tensor.zero_points)
     if mine != (other.dtype, other.scales, other.zero_points):

@@ -128,9 +128,7 @@ class _Reader:
             raise _damaged(f"buffer {index} does not exist")
         buffer = self._model.Buffers(index)
         if buffer.Offset() or buffer.Size():
-            raise ModelFormatError(
-                "the .tflite file keeps weights outside its model structure, which we do not read"
-            )
+            raise ModelFormatError("the .tflite file keeps weights outside its model structure, which we do not read")
         if buffer.DataLength() == 0:
             return None
         content: AnyArray = buffer.DataAsNumpy()

@@ -63,8 +63,7 @@ def record_problems(model: TfliteModel) -> Iterator[str]:
         yield from (f"tensor {quoted(tensor.name)}: {problem}" for problem in _tensor_problems(tensor))
     for index, operator in enumerate(model.operators):
         yield from (
-            f"operator {index} ({quoted(operator.builtin)}): {problem}"
-            for problem in _operator_problems(operator)
+            f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in _operator_problems(operator)
         )
     for text in (model.description, *model.metadata):
         if not _encodable(text):

@@ -26,9 +26,7 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
 )
 """The options table of each builtin that has options we write and read; others are written with none."""
 
-PLAIN_DTYPES = frozenset(
-    {"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"}
-)
+PLAIN_DTYPES = frozenset({"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"})
 """The tensor types whose constants we read and write; numpy stores them as the file does."""
 
 

@@ -121,9 +121,7 @@ class _Writer:
     def _operator_code(self, builtin: str, version: int) -> int:
         code = BUILTIN_CODES[builtin]
         old_code = min(code, _LAST_OLD_BUILTIN_CODE)
-        return self._tables.table(
-            "OperatorCode", DeprecatedBuiltinCode=old_code, Version=version, BuiltinCode=code
-        )
+        return self._tables.table("OperatorCode", DeprecatedBuiltinCode=old_code, Version=version, BuiltinCode=code)
 
     def _buffer(self, content: bytes) -> int:
         return self._buffers.setdefault(content, len(self._buffers))

@@ -30,9 +30,7 @@ def load_keras(seed: int) -> ModuleType:
             f"training needs Keras and TensorFlow: {error}", 'pip install "edgelstm[train]"'
         ) from error
     if int(keras.__version__.split(".")[0]) < 3:
-        raise ToolMissingError(
-            f"training needs Keras 3, found {keras.__version__}", 'pip install "keras>=3.3"'
-        )
+        raise ToolMissingError(f"training needs Keras 3, found {keras.__version__}", 'pip install "keras>=3.3"')
     keras.utils.set_random_seed(seed)
     if tensorflow is not None:
         tensorflow.config.experimental.enable_op_determinism()

@@ -73,8 +73,7 @@ def build_network(keras: ModuleType, project: Project, dataset: Dataset) -> Any:
         network = call_user_code(project.model.build, project.folder, (timesteps, channels), dataset)
         if not isinstance(network, keras.Model) or not isinstance(network.output_shape, tuple):
             raise ProjectError(
-                f"{project.model.build} must return a keras.Model with one output, "
-                f"not {type(network).__name__}",
+                f"{project.model.build} must return a keras.Model with one output, not {type(network).__name__}",
                 'it is called with the shape (T, D) and the data set; use "import keras", not tf_keras',
             )
     if not network.compiled:
@@ -112,9 +111,7 @@ def _stack(keras: ModuleType, section: ModelSection, input_shape: tuple[int, int
     network.add(keras.Input(input_shape, name="input"))
     for number, units in enumerate(section.lstm, start=1):
         is_last = number == len(section.lstm)
-        network.add(
-            keras.layers.LSTM(units, return_sequences=head.every_step or not is_last, name=f"lstm_{number}")
-        )
+        network.add(keras.layers.LSTM(units, return_sequences=head.every_step or not is_last, name=f"lstm_{number}"))
         if section.dropout:
             network.add(keras.layers.Dropout(section.dropout, name=f"dropout_{number}"))
     for number, units in enumerate(section.dense, start=1):

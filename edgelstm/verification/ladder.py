@@ -47,8 +47,8 @@ class ProgramRun:
 def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expectation:
     """Choose verification inputs and simulate them.
 
-    They are test sequences, cut or padded with zeros to the model's window, and stress sequences: noise over the whole range of int8, and
-    extremes only, which saturate gates and cells.
+    They are test sequences, cut or padded with zeros to the model's window, and stress sequences: noise over the
+    whole range of int8, and extremes only, which saturate gates and cells.
     """
     steps = model.timesteps
     room = max(1, MOST_STEPS // steps - STRESS_SEQUENCES)
@@ -187,7 +187,8 @@ def require_match(rungs: tuple[Rung, ...]) -> None:
     failed = [rung for rung in rungs if not rung.passed]
     if failed:
         listed = "\n".join(
-            f"  - {rung.against}: {rung.mismatches} of {rung.values} values differ; first: {rung.first}" for rung in failed
+            f"  - {rung.against}: {rung.mismatches} of {rung.values} values differ; first: {rung.first}"
+            for rung in failed
         )
         raise MismatchError(
             f"verification failed:\n{listed}", "please report this with the model: every value must be equal"

@@ -93,9 +93,7 @@ def name_arrays(model: Model, outputs: list[IntArray]) -> Trace:
     """Turn the outputs of a `step_model`, each (sequences, time, ...), into a trace."""
     output, *states = outputs
     arrays = (*states, output.reshape(*output.shape[:2], -1))
-    return Trace(
-        tuple(TraceArray(name, values) for name, values in zip(array_names(model), arrays, strict=True))
-    )
+    return Trace(tuple(TraceArray(name, values) for name, values in zip(array_names(model), arrays, strict=True)))
 
 
 def _litert(data: bytes) -> Invoke:
@@ -161,7 +159,12 @@ def _quiet_logging() -> Iterator[None]:
 
 LITERT = Oracle("LiteRT BUILTIN_REF", "ai_edge_litert.interpreter", Contract.LITERT, True, _litert)
 TFLITE_RUNTIME = Oracle(
-    "tflite-runtime BUILTIN_REF", "tflite_runtime.interpreter", Contract.LITERT, False, _tflite_runtime, supports_numpy_2=False
+    "tflite-runtime BUILTIN_REF",
+    "tflite_runtime.interpreter",
+    Contract.LITERT,
+    False,
+    _tflite_runtime,
+    supports_numpy_2=False,
 )
 TFLM = Oracle("tflite_micro", "tflite_micro.python.tflite_micro.runtime", Contract.TFLM, True, _tflm)
 

@@ -70,9 +70,7 @@ def simulator_trace(model: Model, inputs: IntArray) -> Trace:
         arrays = [array for state in step.state for array in state]
         for column, array in zip(columns, (*arrays, step.output), strict=True):
             column.append(array)
-    return Trace(
-        tuple(TraceArray(name, np.stack(column, axis=1)) for name, column in zip(names, columns, strict=True))
-    )
+    return Trace(tuple(TraceArray(name, np.stack(column, axis=1)) for name, column in zip(names, columns, strict=True)))
 
 
 def compare(expected: Trace, found: Trace) -> Comparison:
@@ -81,7 +79,9 @@ def compare(expected: Trace, found: Trace) -> Comparison:
     first: tuple[tuple[int, int, int], Difference] | None = None
     for order, (want, got) in enumerate(zip(expected.arrays, found.arrays, strict=True)):
         if want.name != got.name or want.values.shape != got.values.shape:
-            raise ValueError(f"traces of different models: {want.name} {want.values.shape}, {got.name} {got.values.shape}")
+            raise ValueError(
+                f"traces of different models: {want.name} {want.values.shape}, {got.name} {got.values.shape}"
+            )
         distance = np.abs(want.values.astype(np.int64) - got.values.astype(np.int64))
         values += distance.size
         mismatches += int(np.count_nonzero(distance))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command import Outcome, edgelstm, succeed
 from conftest import BUILD
-from keras_files import CHANNELS, TIMESTEPS, KerasLayer, dense, lstm, tiny_arrays, tiny_layers, write_keras
+from keras_files import CHANNELS, TIMESTEPS, KerasLayer, dense, lstm, tiny_arrays, write_keras
 
 USAGE = [
     (("bogus",), "No such command 'bogus'", "edgelstm --help"),
@@ -42,7 +42,11 @@ USAGE = [
     ((*BUILD, "--compiler", "icc"), "there is no compiler called 'icc'", "choose gcc, clang, zig"),
     ((*BUILD, "--name", "int"), "--name 'int' cannot name a model", "use a C identifier: model_int"),
     ((*BUILD, "--name", "a b; rm"), "cannot name a model", "a_b_rm"),
-    ((*BUILD, "--timesteps", "5"), "--timesteps 5 is asked for, but the model's own window is 8", "leave --timesteps out"),
+    (
+        (*BUILD, "--timesteps", "5"),
+        "--timesteps 5 is asked for, but the model's own window is 8",
+        "leave --timesteps out",
+    ),
     (("quantize", "model.keras", "-o", "x.txt"), "cannot write x.txt", "ends in .tflite"),
     (("run", *BUILD[1:], "-o", "x.txt"), "cannot write x.txt", "ends in .npy"),
     (("new", "a", "--name", "9"), "'9' cannot name a model", "model_9"),
@@ -50,9 +54,7 @@ USAGE = [
 
 
 @pytest.mark.parametrize(("arguments", "message", "hint"), USAGE, ids=lambda value: str(value)[:40])
-def test_a_wrong_command_is_explained(
-    arguments: tuple[str, ...], message: str, hint: str, workspace: Path
-) -> None:
+def test_a_wrong_command_is_explained(arguments: tuple[str, ...], message: str, hint: str, workspace: Path) -> None:
     before = sorted(workspace.rglob("*"))
     error = edgelstm(*arguments).error
     assert message in error.partition("\nhint: ")[0]
@@ -61,9 +63,7 @@ def test_a_wrong_command_is_explained(
 
 
 @pytest.mark.parametrize(("arguments", "message", "hint"), USAGE[::6], ids=lambda value: str(value)[:40])
-def test_an_error_in_json_is_one_document(
-    arguments: tuple[str, ...], message: str, hint: str, workspace: Path
-) -> None:
+def test_an_error_in_json_is_one_document(arguments: tuple[str, ...], message: str, hint: str, workspace: Path) -> None:
     outcome = edgelstm(*arguments, "--json", "--quiet")
     assert outcome.code == 1
     assert message in outcome.json["error"]["message"]
@@ -89,7 +89,9 @@ def test_a_truncated_file_is_refused(name: str, share: float, workspace: Path) -
     assert "hint: " in error
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(100), b"PK\x03\x04" + bytes(50), b"\x80\x04.", b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(100), b"PK\x03\x04" + bytes(50), b"\x80\x04.", b"{}"]
+)
 def test_a_file_that_is_no_model_is_refused(content: bytes, workspace: Path) -> None:
     Path("model.keras").write_bytes(content)
     error = _build().error
@@ -322,9 +324,7 @@ def test_a_project_file_lists_all_its_problems(tmp_path: Path, monkeypatch: pyte
         assert text in error
 
 
-def test_training_without_tensorflow_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_without_tensorflow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     succeed("new", ".")
     monkeypatch.setitem(sys.modules, "keras", None)

@@ -71,7 +71,7 @@ def test_the_table_fits_a_terminal_of_80_columns(built: Path) -> None:
     ):
         assert re.search(rf"^{label} +{value}$", table, re.MULTILINE), label
     for rung in report["verification"]:
-        assert re.search(rf"^  {rung['against']} +{rung['sequences']} +{rung['values']}  equal$", table, re.MULTILINE)
+        assert re.search(rf"^  {rung['against']} +{rung['values']}  equal$", table, re.MULTILINE)
 
 
 def test_progress_is_told_in_plain_lines(built: Path) -> None:
@@ -200,9 +200,7 @@ def test_several_targets_have_a_folder_each(workspace: Path, require_tool: Calla
     assert {path.name for path in (workspace / "out").iterdir()} == {"cortex-m4", "host"}
     assert (workspace / "out" / "cortex-m4" / "firmware.elf").is_file()
     assert (workspace / "out" / "host" / "firmware").is_file()
-    host, chip = (
-        json.loads((workspace / "out" / name / "report.json").read_text()) for name in ("host", "cortex-m4")
-    )
+    host, chip = (json.loads((workspace / "out" / name / "report.json").read_text()) for name in ("host", "cortex-m4"))
     assert [chip, host] == outcome.json
     assert host["model"] == chip["model"]
     assert host["cost"]["instructions_per_step"] is None

@@ -57,7 +57,13 @@ def test_without_run_the_program_is_only_loaded(built: Path, qemu: str) -> None:
 )
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_program_that_fails_is_no_success(
-    exit_code: int, code: int, message: str, as_json: bool, tmp_path: Path, qemu: str, require_tool: Callable[[str], None]
+    exit_code: int,
+    code: int,
+    message: str,
+    as_json: bool,
+    tmp_path: Path,
+    qemu: str,
+    require_tool: Callable[[str], None],
 ) -> None:
     require_tool("arm-none-eabi-gcc")
     elf = build_firmware(tmp_path, "arm-none-eabi-gcc", MPS2, exit_code, 0)

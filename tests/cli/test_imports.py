@@ -35,7 +35,9 @@ def test_help_of_a_command_loads_nothing_heavy(verb: str, tmp_path: Path) -> Non
     assert not _loaded(code, tmp_path) & set(HEAVY)
 
 
-@pytest.mark.parametrize("arguments", [BUILD, ("inspect", "model.keras"), ("verify", "model.keras", "--data", "data.npz")])
+@pytest.mark.parametrize(
+    "arguments", [BUILD, ("inspect", "model.keras"), ("verify", "model.keras", "--data", "data.npz")]
+)
 def test_no_command_but_train_loads_keras(arguments: tuple[str, ...], workspace: Path) -> None:
     target = [] if arguments[0] == "inspect" else ["--target", "host"]
     code = f"from edgelstm.cli import call; assert call({[*arguments, *target]}) == 0"

@@ -50,7 +50,12 @@ def test_a_simulator_that_differs_is_named(
     message = outcome.json["error"]["message"] if as_json else outcome.err
     assert as_json or outcome.out == ""
     assert "verification failed" in message
-    for against in ("LiteRT BUILTIN_REF", "tflite-runtime BUILTIN_REF, LSTM states", "C on this computer.*", "firmware .*"):
+    for against in (
+        "LiteRT BUILTIN_REF",
+        "tflite-runtime BUILTIN_REF, LSTM states",
+        "C on this computer.*",
+        "firmware .*",
+    ):
         assert re.search(rf"- {against}: 1 of \d+ values differ; first: {FIRST}$", message, re.MULTILINE), against
 
 
@@ -59,7 +64,9 @@ def test_a_flipped_weight_bit_in_the_c_is_named(workspace: Path, monkeypatch: py
     monkeypatch.setattr("edgelstm.pipeline.firmware.emit", _no_selftest)
     outcome = edgelstm("verify", *BUILD[1:], *HOST)
     assert outcome.code == 2
-    assert re.search(r"firmware for host, host: \d+ of \d+ values differ; first: lstm\.\w+\[\d\] at step \d", outcome.err)
+    assert re.search(
+        r"firmware for host, host: \d+ of \d+ values differ; first: lstm\.\w+\[\d\] at step \d", outcome.err
+    )
 
 
 @pytest.mark.usefixtures("no_oracles")

@@ -157,7 +157,9 @@ def test_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     found = succeed("doctor")
-    assert re.search(r"^--  compile for cortex-m4 +no compiler .*\n +install gcc-arm-none-eabi", found.out, re.MULTILINE)
+    assert re.search(
+        r"^--  compile for cortex-m4 +no compiler .*\n +install gcc-arm-none-eabi", found.out, re.MULTILINE
+    )
     assert re.search(r"^--  run cortex-m4 +nothing .*\n +install qemu-system-arm", found.out, re.MULTILINE)
     findings = {finding["what"]: finding for finding in succeed("doctor", "--json").json}
     assert not findings["run cortex-m4"]["is_there"]

@@ -129,9 +129,7 @@ def _parse_xml(document: bytes, subject: str, *roots: str) -> ET.Element:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
 
-    def refuse_own_entities(
-        _name: str, _system: str | None, _public: str | None, internal_subset: bool
-    ) -> None:
+    def refuse_own_entities(_name: str, _system: str | None, _public: str | None, internal_subset: bool) -> None:
         if internal_subset:
             raise _unusable(subject, "it declares entities")
 
@@ -147,6 +145,4 @@ def _parse_xml(document: bytes, subject: str, *roots: str) -> ET.Element:
 
 
 def _unusable(subject: str, reason: str) -> FlashError:
-    return FlashError(
-        f"the gdb server's {subject} is not usable: {reason}", "update or restart the gdb server"
-    )
+    return FlashError(f"the gdb server's {subject} is not usable: {reason}", "update or restart the gdb server")

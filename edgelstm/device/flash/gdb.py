@@ -19,9 +19,7 @@ from edgelstm.errors import FlashError
 Progress = Callable[[int, int], None]
 """Called with the bytes handled so far, writing and verifying together, and how many there will be."""
 
-_ADDRESS = re.compile(
-    r"(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.%]{2,64}\])?:(?P<port>[0-9]{1,5})", re.ASCII
-)
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.%]{2,64}\])?:(?P<port>[0-9]{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -111,12 +109,8 @@ class GdbFlasher:
         """
         image = read_image(elf)
         lines = [f"connect to the gdb server at {self.host}:{self.port}, which halts the chip"]
-        lines += [
-            f"write {len(s.data)} bytes at {s.address:#010x}..{s.end - 1:#010x}" for s in image.segments
-        ]
-        lines.append(
-            "  where the server's memory map says flash, whole blocks are erased first, with all they hold"
-        )
+        lines += [f"write {len(s.data)} bytes at {s.address:#010x}..{s.end - 1:#010x}" for s in image.segments]
+        lines.append("  where the server's memory map says flash, whole blocks are erased first, with all they hold")
         if verify:
             lines.append(f"read back {image.size_bytes} bytes and compare")
         if run and self.reset == "monitor":
@@ -181,9 +175,7 @@ def _verify(server: GdbServer, segments: Sequence[Segment], steps: _Steps) -> No
     for chunk in _chunks(segments, server.chunk_bytes):
         found = server.read_memory(chunk.address, len(chunk.data))
         if found != chunk.data:
-            offset = next(
-                i for i, (one, other) in enumerate(zip(chunk.data, found, strict=True)) if one != other
-            )
+            offset = next(i for i, (one, other) in enumerate(zip(chunk.data, found, strict=True)) if one != other)
             raise FlashError(
                 f"verification failed at {chunk.address + offset:#010x}: "
                 f"expected {chunk.data[offset]:#04x}, found {found[offset]:#04x}",

@@ -69,9 +69,7 @@ def read_image(elf: Path) -> FirmwareImage:
     except Exception as error:  # pyelftools raises errors of many kinds on damaged files
         raise FlashError(f"{elf.name} is not a readable ELF file", "build the firmware again") from error
     if parsed.elfclass != 32 or not parsed.little_endian:
-        raise FlashError(
-            f"{elf.name} is not a 32-bit little-endian ELF file", "build it for a microcontroller"
-        )
+        raise FlashError(f"{elf.name} is not a 32-bit little-endian ELF file", "build it for a microcontroller")
     problems = _header_problems(headers, len(content))
     if problems:
         raise FlashError(f"{elf.name} cannot be loaded: " + "; ".join(problems), "check its linker script")
@@ -127,9 +125,7 @@ def _read_file(elf: Path) -> bytes:
     except OSError as error:
         raise FlashError(f"cannot read {elf}: {error.strerror}", "check its permissions") from error
     if len(content) > MAX_ELF_BYTES:
-        raise FlashError(
-            f"{elf.name} is larger than {MAX_ELF_BYTES >> 20} MiB", "strip its debug information"
-        )
+        raise FlashError(f"{elf.name} is larger than {MAX_ELF_BYTES >> 20} MiB", "strip its debug information")
     return content
 
 
@@ -140,9 +136,7 @@ def _program_headers(parsed: ELFFile, content: bytes) -> list[Mapping[str, Any]]
     """
     count = parsed["e_phnum"]
     if count > MAX_PROGRAM_HEADERS:
-        raise FlashError(
-            f"the ELF file has {count} program headers", f"at most {MAX_PROGRAM_HEADERS} are read"
-        )
+        raise FlashError(f"the ELF file has {count} program headers", f"at most {MAX_PROGRAM_HEADERS} are read")
     stream = io.BytesIO(content)
     headers = [
         struct_parse(parsed.structs.Elf_Phdr, stream, parsed["e_phoff"] + index * parsed["e_phentsize"])

@@ -99,9 +99,7 @@ class Link:
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except TimeoutError as error:
-            raise FlashError(
-                f"no answer from {self._name} within {timeout_s:g} s", START_A_SERVER_HINT
-            ) from error
+            raise FlashError(f"no answer from {self._name} within {timeout_s:g} s", START_A_SERVER_HINT) from error
         except (socket.gaierror, UnicodeError) as error:
             raise FlashError(f"the host of {self._name} is not known", START_A_SERVER_HINT) from error
         except OSError as error:
@@ -169,9 +167,7 @@ class Link:
         try:
             return expand_runs(body)
         except ValueError as error:
-            raise FlashError(
-                f"malformed answer from {self._name} while {doing}: {error}", TIMEOUT_HINT
-            ) from error
+            raise FlashError(f"malformed answer from {self._name} while {doing}: {error}", TIMEOUT_HINT) from error
 
     def _next_frame(self, doing: str, deadline: float) -> tuple[bytes, bytes] | None:
         """The body of the next packet and its two checksum digits, or None for a `-`."""

@@ -129,9 +129,7 @@ class GdbServer:
         """The server's number of a register, from its target description if it gives one."""
         numbers = DEFAULT_REGISTER_NUMBERS.get(machine, {}) | self._described_registers
         if name not in numbers:
-            raise FlashError(
-                f"the gdb server does not know a register {name}", "let it reset the chip instead"
-            )
+            raise FlashError(f"the gdb server does not know a register {name}", "let it reset the chip instead")
         return numbers[name]
 
     def write_register(self, number: int, value: int, name: str) -> None:
@@ -196,9 +194,7 @@ class GdbServer:
         if not answer:
             return FlashError(f"the gdb server does not support {doing}", self._console_hint())
         kind = "error" if _ERROR.fullmatch(answer) else "an unexpected answer"
-        return FlashError(
-            f"{kind} {printable(answer[:64])} from the gdb server while {doing}", self._console_hint()
-        )
+        return FlashError(f"{kind} {printable(answer[:64])} from the gdb server while {doing}", self._console_hint())
 
     def _console_hint(self) -> str:
         said = printable(bytes(self._console[-2000:])).strip()

@@ -9,9 +9,7 @@ from edgelstm.errors import TargetError, ToolMissingError
 
 __all__ = ["EXIT_FAULT", "RunResult", "Runner", "choose_runner"]
 
-_RUNNERS: dict[str, type[Runner]] = {
-    runner.name: runner for runner in (HostRunner, QemuRunner, UnicornRunner)
-}
+_RUNNERS: dict[str, type[Runner]] = {runner.name: runner for runner in (HostRunner, QemuRunner, UnicornRunner)}
 
 
 def choose_runner(target: Target, choice: str | None = None) -> Runner:
@@ -22,9 +20,7 @@ def choose_runner(target: Target, choice: str | None = None) -> Runner:
         ToolMissingError: nothing is installed that can run it; the hint says what to install.
     """
     if choice is not None and choice not in target.runners:
-        raise TargetError(
-            f"{target.name} cannot be run by {choice!r}", f"choose one of {', '.join(target.runners)}"
-        )
+        raise TargetError(f"{target.name} cannot be run by {choice!r}", f"choose one of {', '.join(target.runners)}")
     names = target.runners if choice is None else (choice,)
     reasons = []
     for name in names:

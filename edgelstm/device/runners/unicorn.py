@@ -67,8 +67,8 @@ class _Machine:
 
     def __init__(self, target: Target, elf: Elf) -> None:
         try:
-            import unicorn  # noqa: PLC0415 (optional, and slow to load)
-            from unicorn import arm_const  # noqa: PLC0415
+            import unicorn
+            from unicorn import arm_const
         except ImportError as error:
             raise ToolMissingError(f"unicorn cannot be used: {error}", _INSTALL) from error
         self._api: Any = unicorn
@@ -137,10 +137,7 @@ class _Machine:
         self._uc.mmio_map(_SYSTEM_CONTROL, _PAGE_BYTES, self._read_control, None, self._write_control, None)
         for segment in elf.segments:
             if segment.data:
-                if (
-                    not flash.holds(segment.load_address)
-                    or segment.load_address + len(segment.data) > flash.end
-                ):
+                if not flash.holds(segment.load_address) or segment.load_address + len(segment.data) > flash.end:
                     raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
                 self._uc.mem_write(segment.load_address, segment.data)
 

@@ -17,9 +17,7 @@ def load() -> dict[str, object]:
     return {"x": x, "y": y, "x_test": x_test, "y_test": y_test, "labels": labels}
 
 
-def noisy_sines(
-    rng: np.random.Generator, samples: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+def noisy_sines(rng: np.random.Generator, samples: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Make (samples, STEPS, 1) sines of random phase and strength, and the index of each one's frequency."""
     y = rng.integers(len(FREQUENCIES_HZ), size=samples)
     frequency_hz = np.array(FREQUENCIES_HZ)[y][:, np.newaxis]

@@ -1,0 +1,7 @@
+"""LSTM: the trained layer, the integer op in both contracts, and its TFLite operator."""
+
+from edgelstm.ops.lstm.arithmetic import Gate
+from edgelstm.ops.lstm.layer import LstmLayer
+from edgelstm.ops.lstm.op import Lstm
+
+__all__ = ["Gate", "Lstm", "LstmLayer"]

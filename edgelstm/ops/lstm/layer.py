@@ -1,0 +1,147 @@
+"""The trained LSTM: float forward pass, and its quantization."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
+from edgelstm.ops import scales
+from edgelstm.ops.last_step import LastStepLayer
+from edgelstm.ops.lstm.arithmetic import Gate
+from edgelstm.ops.lstm.op import Lstm
+from edgelstm.ops.sources import array, flag, integer, option_problems, shape_problems
+
+# dropout, recurrent_dropout, unroll, stateful, use_cudnn, seed, initializers and regularizers change nothing at
+# inference.
+_REQUIRED_OPTIONS = {
+    "activation": "tanh",
+    "recurrent_activation": "sigmoid",
+    "go_backwards": False,
+    "return_state": False,
+    "time_major": False,
+    "zero_output_for_mask": False,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LstmLayer(Layer):
+    """A trained LSTM that yields its hidden state at every step.
+
+    Attributes:
+        kernel: (input size, 4 * units).
+        recurrent_kernel: (units, 4 * units).
+        bias: (4 * units,).
+    """
+
+    kernel: FloatArray
+    recurrent_kernel: FloatArray
+    bias: FloatArray
+
+    @property
+    def units(self) -> int:
+        """Size of the hidden and cell state."""
+        return self.output.size
+
+    @property
+    def parameters(self) -> int:
+        """Kernel, recurrent kernel and bias."""
+        return self.kernel.size + self.recurrent_kernel.size + self.bias.size
+
+    @classmethod
+    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
+        """Say which options or weights we do not compile."""
+        problems = option_problems(source, _REQUIRED_OPTIONS)
+        if not input_tensor.is_sequence:
+            problems.append("needs a sequence; set return_sequences=True on the layer before it")
+        units = integer(source, "units")
+        shapes: list[tuple[int, ...]] = [(input_tensor.size, 4 * units), (units, 4 * units)]
+        if flag(source, "use_bias", default=True):
+            shapes.append((4 * units,))
+        return problems + shape_problems(source, shapes)
+
+    @classmethod
+    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
+        """Build the layer, followed by a LastStepLayer where `return_sequences` is false."""
+        units = integer(source, "units")
+        has_bias = flag(source, "use_bias", default=True)
+        layer = cls(
+            name=source.name,
+            input=input_tensor,
+            output=Tensor(source.name, units, is_sequence=True),
+            kernel=array(source, 0),
+            recurrent_kernel=array(source, 1),
+            bias=array(source, 2) if has_bias else np.zeros(4 * units, np.float32),
+        )
+        if flag(source, "return_sequences", default=False):
+            return (layer,)
+        return layer, LastStepLayer.after(layer.output)
+
+    @property
+    def cell_range_name(self) -> str:
+        """The name under which `forward` reports the cell state."""
+        return f"{self.name}/cell"
+
+    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
+        """Compute (batch, time, input size) -> (batch, time, units) from a zero state."""
+        batch, timesteps, _ = inputs.shape
+        hidden = np.zeros((batch, self.units), inputs.dtype)
+        cell = np.zeros_like(hidden)
+        outputs = np.empty((batch, timesteps, self.units), inputs.dtype)
+        for t in range(timesteps):
+            gates = inputs[:, t] @ self.kernel + hidden @ self.recurrent_kernel + self.bias
+            i, f, g, o = np.split(gates, 4, axis=1)
+            cell = _sigmoid(f) * cell + _sigmoid(i) * np.tanh(g)
+            observe(self.cell_range_name, cell)
+            hidden = _sigmoid(o) * np.tanh(cell)
+            outputs[:, t] = hidden
+        return outputs
+
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
+        """Round weights per gate; the cell scale follows the largest cell value of any step."""
+        output = QuantizedTensor(
+            self.output.name,
+            self.units,
+            is_sequence=True,
+            quantization=scales.output_range(self.output.name, ranges),
+        )
+        input_scale = input_tensor.quantization.scale
+        gates = [
+            _quantize_gate(kernel.T, recurrent.T, bias, input_scale, output.quantization.scale)
+            for kernel, recurrent, bias in zip(
+                np.split(self.kernel, 4, axis=1),
+                np.split(self.recurrent_kernel, 4, axis=1),
+                np.split(self.bias, 4),
+                strict=True,
+            )
+        ]
+        low, high = ranges[self.cell_range_name]
+        return Lstm(
+            name=self.name,
+            input=input_tensor,
+            output=output,
+            gates=tuple(gates),
+            cell=scales.cell_quantization(max(-low, high)),
+        )
+
+
+def _sigmoid(values: FloatArray) -> FloatArray:
+    result: FloatArray = 0.5 * (1.0 + np.tanh(0.5 * values))
+    return result
+
+
+def _quantize_gate(
+    kernel: FloatArray,
+    recurrent_kernel: FloatArray,
+    bias: FloatArray,
+    input_scale: float,
+    hidden_scale: float,
+) -> Gate:
+    kernel_scale = scales.symmetric_scale(kernel, bias, input_scale)
+    recurrent_scale = scales.symmetric_scale(recurrent_kernel, np.zeros(1), hidden_scale)
+    return Gate(
+        kernel=scales.round_weights(kernel, kernel_scale),
+        kernel_scale=kernel_scale,
+        recurrent_kernel=scales.round_weights(recurrent_kernel, recurrent_scale),
+        recurrent_scale=recurrent_scale,
+        bias=scales.round_bias(bias, scales.float32(input_scale * kernel_scale)),
+    )

@@ -1,0 +1,202 @@
+"""The integer LSTM step in both contracts.
+
+Formulas: TensorFlow Lite's integer LSTM (8-bit inputs and hidden state, 16-bit cell state), as measured in the
+project's numerics notes, section 3.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from edgelstm.ir import (
+    AnyArray,
+    Constant,
+    IntArray,
+    Op,
+    Quantization,
+    QuantizedTensor,
+    StateArray,
+    TfliteOperator,
+    TfliteTensor,
+)
+from edgelstm.numerics import activations
+from edgelstm.numerics.contracts import Contract
+from edgelstm.numerics.fixedpoint import (
+    Int64Array,
+    quantize_multiplier,
+    requantize,
+    rounding_shift,
+    saturate8,
+    saturate16,
+)
+from edgelstm.ops import scales
+from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
+from edgelstm.ops.lstm.operator import lstm_operator
+
+
+@dataclass(frozen=True, eq=False)
+class Lstm(Op):
+    """The integer LSTM step. `cell_clip` is the real bound of the cell state, 0 for none."""
+
+    kind: ClassVar[str] = "lstm"
+    library: ClassVar[tuple[str, ...]] = ("activations",)
+    output_state: ClassVar[str] = "hidden"
+
+    gates: tuple[Gate, ...]
+    cell: Quantization
+    cell_clip: float = 0.0
+
+    @property
+    def units(self) -> int:
+        """Size of the hidden and cell state."""
+        return self.output.size
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one step."""
+        return 4 * self.units * (self.input.size + self.units)
+
+    @property
+    def parameters(self) -> int:
+        """Kernel, recurrent kernel and bias."""
+        return self.macs + 4 * self.units
+
+    @property
+    def state(self) -> tuple[StateArray, ...]:
+        """The hidden state is also the output; the cell state is int16."""
+        return (
+            scales.hidden_state(self.units, self.output.quantization),
+            StateArray("cell", "int16", self.units, 0, self.cell),
+        )
+
+    def facts(self, contract: Contract) -> LstmArithmetic:
+        """Every integer of the step that is not a weight."""
+        source, hidden = self.input.quantization, self.output.quantization
+        return lstm_arithmetic(contract, self.gates, source, hidden, self.cell, self.cell_clip)
+
+    def constants(self, contract: Contract) -> tuple[Constant, ...]:
+        """Weights and folded biases, unit by unit: the four gates of a unit stand together."""
+        gates = self.facts(contract).gates
+        inputs, units = self.input.size, self.units
+        return (
+            Constant(
+                "kernel",
+                np.stack([gate.kernel for gate in self.gates], axis=1).reshape(4 * units, inputs),
+                "weights",
+                f"{units} units x 4 gates x {inputs} inputs, int8",
+                is_matrix=True,
+            ),
+            Constant(
+                "recurrent_kernel",
+                np.stack([gate.recurrent_kernel for gate in self.gates], axis=1).reshape(4 * units, units),
+                "weights",
+                f"{units} units x 4 gates x {units} hidden values, int8",
+                is_matrix=True,
+            ),
+            Constant(
+                "input_bias",
+                np.stack([gate.input_bias for gate in gates], axis=1).astype(np.int32),
+                "weights",
+                f"{units} units x 4 gates: bias - input zero point * kernel row sum",
+            ),
+            Constant(
+                "recurrent_bias",
+                np.stack([gate.recurrent_bias for gate in gates], axis=1).astype(np.int32),
+                "weights",
+                f"{units} units x 4 gates: - hidden zero point * recurrent kernel row sum",
+            ),
+        )
+
+    def problems(self, contract: Contract) -> list[str]:
+        """Sums must fit 32 bits, and the hidden scale must not be absurdly small."""
+        facts = self.facts(contract)
+        found = []
+        for gate, numbers in zip(self.gates, facts.gates, strict=True):
+            reach = max(
+                scales.accumulator_reach(gate.kernel, numbers.input_bias).max(),
+                scales.accumulator_reach(gate.recurrent_kernel, numbers.recurrent_bias).max(),
+            )
+            multipliers = numbers.input_multiplier, numbers.recurrent_multiplier
+            if reach >= 2**31 or max(multiplier.shift for multiplier in multipliers) > 30:
+                found.append(f"layer {self.name!r}: the {numbers.name} gate's sums do not fit 32 bits")
+        if facts.output_multiplier.shift > 0:
+            found.append(f"layer {self.name!r}: hidden scale {self.output.quantization.scale:g} is below 2^-31")
+        return found
+
+    def simulate(
+        self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
+    ) -> tuple[IntArray, tuple[IntArray, ...]]:
+        """Compute one step; see `Op.simulate`."""
+        hidden, cell = (array.astype(np.int64) for array in state)
+        arithmetic = self.facts(contract)
+        z = [
+            _preactivation(contract, gate, numbers, values, hidden)
+            for gate, numbers in zip(self.gates, arithmetic.gates, strict=True)
+        ]
+        i, f, o = (activations.sigmoid(contract, z[index]) for index in (0, 1, 3))
+        g = activations.tanh(contract, z[2], 3)
+        cell = _next_cell(contract, arithmetic, i * g, f * cell)
+        squashed = activations.tanh(contract, cell, arithmetic.cell_integer_bits)
+        hidden = saturate8(requantize(squashed * o, arithmetic.output_multiplier) + arithmetic.hidden_zero_point)
+        output = hidden.astype(np.int8)
+        return output, (output, cell.astype(np.int16))
+
+    def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
+        """Write one UNIDIRECTIONAL_SEQUENCE_LSTM."""
+        return (lstm_operator(self.input, self.output, self.gates, self.state, self.cell_clip, batch, timesteps),)
+
+    @classmethod
+    def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
+        """Rebuild the op from a UNIDIRECTIONAL_SEQUENCE_LSTM that `check_tflite` accepts."""
+        inputs = [tensor for tensor in operator.inputs if tensor is not None]
+        kernels, recurrents, biases = inputs[1:5], inputs[5:9], inputs[9:13]
+        cell, output = inputs[14], operator.outputs[0]
+        gates = tuple(
+            Gate(_data(w), w.scales[0], _data(r), r.scales[0], _data(b))
+            for w, r, b in zip(kernels, recurrents, biases, strict=True)
+        )
+        return cls(
+            name=output.name,
+            input=input_tensor,
+            output=QuantizedTensor.from_tflite(output, is_sequence=True),
+            gates=gates,
+            cell=Quantization(cell.scales[0], 0, "int16"),
+            cell_clip=float(operator.options.get("cell_clip", 0.0)),
+        )
+
+
+def _data(tensor: TfliteTensor) -> AnyArray:
+    assert tensor.data is not None
+    return tensor.data
+
+
+def _dot(values: IntArray, weights: AnyArray) -> Int64Array:
+    """Products of int8 sum up exactly in float64, which has a fast matrix product."""
+    exact: Int64Array = np.rint(values.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
+    return exact
+
+
+def _preactivation(
+    contract: Contract, gate: Gate, numbers: GateArithmetic, values: IntArray, hidden: Int64Array
+) -> Int64Array:
+    from_input = _dot(values, gate.kernel) + numbers.input_bias
+    from_hidden = _dot(hidden, gate.recurrent_kernel) + numbers.recurrent_bias
+    a = saturate16(requantize(from_input, numbers.input_multiplier))
+    r = requantize(from_hidden, numbers.recurrent_multiplier)
+    if contract is Contract.TFLM:
+        r = saturate16(r)
+    return saturate16(a + r)
+
+
+def _next_cell(contract: Contract, arithmetic: LstmArithmetic, update: Int64Array, kept: Int64Array) -> Int64Array:
+    if contract is Contract.LITERT:
+        cell = saturate16(rounding_shift(kept, 15) + rounding_shift(update, arithmetic.cell_shift))
+    else:
+        # TFLM multiplies by a mantissa of 2^30 even where the factor is a power of two, and so rounds twice.
+        forget = quantize_multiplier(2.0**-15)
+        fresh = quantize_multiplier(2.0**-arithmetic.cell_shift)
+        cell = saturate16(saturate16(requantize(kept, forget)) + saturate16(requantize(update, fresh)))
+    if arithmetic.cell_limit > 0:
+        cell = np.clip(cell, -arithmetic.cell_limit, arithmetic.cell_limit)
+    return cell

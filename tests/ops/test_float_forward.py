@@ -1,0 +1,82 @@
+"""Our float layers compute what Keras 3 does, on files that Keras 3 saved."""
+
+import ast
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgelstm.device.process import run
+from edgelstm.frontends.keras import load_keras
+from edgelstm.ir import FloatArray, FloatModel
+from edgelstm.ops import registry
+from edgelstm.ops.lstm import LstmLayer
+
+SAVE_PREDICTIONS = Path(__file__).with_name("save_predictions.py")
+
+
+def model_names() -> list[str]:
+    """The keys of MODELS, without importing Keras."""
+    tree = ast.parse(SAVE_PREDICTIONS.read_text())
+    table = next(node for node in tree.body if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MODELS")
+    assert isinstance(table.value, ast.Dict)
+    names = [key.value for key in table.value.keys if isinstance(key, ast.Constant)]
+    return [*names, *(f"dense_{name}" for name in ("linear", "relu", "sigmoid", "tanh", "softmax"))]
+
+
+@pytest.fixture(scope="session")
+def predictions(require_tool: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that save_predictions.py fills."""
+    require_tool("keras")
+    require_tool("tensorflow")
+    folder = tmp_path_factory.mktemp("predictions")
+    completed = run(
+        [sys.executable, str(SAVE_PREDICTIONS), str(folder)],
+        timeout_s=300,
+        environment={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
+    )
+    assert completed.exit_code == 0, completed.output[-3000:]
+    return folder
+
+
+@cache
+def load(folder: Path, name: str) -> tuple[FloatModel, FloatArray, FloatArray]:
+    """Our model, inputs, and what Keras predicts for them."""
+    with np.load(folder / f"{name}.npz") as stored:
+        return load_keras(folder / f"{name}.keras"), stored["inputs"], stored["outputs"]
+
+
+def largest_error(model: FloatModel, inputs: FloatArray, expected: FloatArray) -> float:
+    """Relative where the expected values are large, absolute where they are small."""
+    found = model.forward(inputs)
+    assert found.shape == expected.shape
+    return float((np.abs(found - expected) / np.maximum(np.abs(expected), 1)).max())
+
+
+def test_every_model_is_tested(predictions: Path) -> None:
+    assert sorted(path.stem for path in predictions.glob("*.keras")) == sorted(model_names())
+    layers = {type(layer) for name in model_names() for layer in load(predictions, name)[0].layers}
+    assert layers >= set(registry.KERAS_LAYERS.values())
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_forward_equals_keras(name: str, predictions: Path) -> None:
+    model, inputs, expected = load(predictions, name)
+    assert float(np.ptp(expected)) > 0.05
+    assert largest_error(model, inputs, expected) < 1e-5
+
+
+@pytest.mark.parametrize("gate", range(4))
+def test_the_comparison_notices_a_changed_weight(gate: int, predictions: Path) -> None:
+    model, inputs, expected = load(predictions, "stacked")
+    first = model.layers[0]
+    assert isinstance(first, LstmLayer)
+    kernel = first.kernel.copy()
+    kernel[0, gate * first.units] += 0.01
+    changed = replace(model, layers=(replace(first, kernel=kernel), *model.layers[1:]))
+    assert largest_error(changed, inputs, expected) > 1e-5
