@@ -9,9 +9,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-golden", action="store_true", help="write the committed tables and generated files anew"
-    )
+    parser.addoption("--update-golden", action="store_true", help="write the committed tables and generated files anew")
 
 
 @pytest.fixture

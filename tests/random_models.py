@@ -87,7 +87,9 @@ def _lstm(rng: np.random.Generator, name: str, source: QuantizedTensor, units: i
         hidden = Quantization(2.0**-7, 0)
 
     def gate() -> Gate:
-        kernel_scale = scales.float32(gain * float(rng.uniform(0.5, 2)) / (40 * 40 * source.size**0.5 * source.quantization.scale))
+        kernel_scale = scales.float32(
+            gain * float(rng.uniform(0.5, 2)) / (40 * 40 * source.size**0.5 * source.quantization.scale)
+        )
         recurrent_scale = scales.float32(gain * float(rng.uniform(0.5, 2)) / (20 * 40 * units**0.5 * hidden.scale) / 4)
         bias = rng.normal(0, 1, units) / (kernel_scale * source.quantization.scale)
         return Gate(
@@ -107,9 +109,7 @@ def _lstm(rng: np.random.Generator, name: str, source: QuantizedTensor, units: i
 def _dense_and_activation(rng: np.random.Generator, name: str, source: QuantizedTensor, units: int) -> list[Op]:
     per_row = rng.random() < 0.7
     base = float(np.exp(rng.uniform(-6, -3)))
-    kernel_scales = tuple(
-        scales.float32(base * float(rng.uniform(0.3, 1))) for _ in range(units if per_row else 1)
-    )
+    kernel_scales = tuple(scales.float32(base * float(rng.uniform(0.3, 1))) for _ in range(units if per_row else 1))
     reach = 60 * 40 * max(1.0, source.size**0.5) * source.quantization.scale * base
     if rng.random() < 0.2:
         kernel_scales = tuple(2.0**-6 for _ in kernel_scales)
@@ -132,4 +132,7 @@ def _dense_and_activation(rng: np.random.Generator, name: str, source: Quantized
     quantization = {"sigmoid": scales.SIGMOID_OUTPUT, "tanh": scales.TANH_OUTPUT}.get(
         str(function), Quantization(scales.float32(result.scale * 0.7), int(rng.integers(-128, 128)))
     )
-    return [dense, Activation(after, output, QuantizedTensor(after, units, source.is_sequence, quantization), str(function))]
+    return [
+        dense,
+        Activation(after, output, QuantizedTensor(after, units, source.is_sequence, quantization), str(function)),
+    ]

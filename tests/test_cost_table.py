@@ -30,7 +30,12 @@ from edgelstm.verification.ladder import expectation, run_program
 TABLE = Path(__file__).parent / "golden" / "costs.csv"
 TOLERANCE_PERCENT = 2.0
 
-SHAPES = {"lstm_6_16": (6, (16,)), "lstm_16_32": (16, (32,)), "lstm_40_64": (40, (64,)), "stacked_12_24_16": (12, (24, 16))}
+SHAPES = {
+    "lstm_6_16": (6, (16,)),
+    "lstm_16_32": (16, (32,)),
+    "lstm_40_64": (40, (64,)),
+    "stacked_12_24_16": (12, (24, 16)),
+}
 COMPILERS = {"gcc": "qemu", "zig": "unicorn"}
 
 

@@ -70,9 +70,7 @@ def test_npy_holds_x_alone(tmp_path):
     assert dataset.x.flags["C_CONTIGUOUS"]
 
 
-@pytest.mark.parametrize(
-    ("returned", "y"), [("x, [0, 1]", [0, 1]), ("{'x': x, 'y': [1, 0], 'x_test': None}", [1, 0])]
-)
+@pytest.mark.parametrize(("returned", "y"), [("x, [0, 1]", [0, 1]), ("{'x': x, 'y': [1, 0], 'x_test': None}", [1, 0])])
 def test_user_function(tmp_path, returned, y):
     (tmp_path / "shapes.py").write_text("x = [[[1.5]], [[2.5]]]\n")
     (tmp_path / "data.py").write_text(f"def load():\n    from shapes import x\n    return {returned}\n")
@@ -112,9 +110,7 @@ def test_missing_function_file_and_odd_results(tmp_path):
 
 
 def test_unknown_arrays_and_wrong_types_are_all_reported(tmp_path):
-    write_npz(
-        tmp_path, X_train=SEQUENCES, y=SEQUENCES * 1j, y_tset=[1], labels=np.zeros((2, 2)), lengths=[1.5]
-    )
+    write_npz(tmp_path, X_train=SEQUENCES, y=SEQUENCES * 1j, y_tset=[1], labels=np.zeros((2, 2)), lengths=[1.5])
     with pytest.raises(DataError) as caught:
         load_dataset("data.npz", base=tmp_path)
     for part in (

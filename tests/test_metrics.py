@@ -16,9 +16,7 @@ from edgelstm.report.metrics import (
 )
 
 FLOAT_SOFTMAX = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.3, 0.3, 0.4], [0.1, 0.6, 0.3]])
-QUANTIZED_SOFTMAX = np.array(
-    [[0.75, 0.125, 0.125], [0.25, 0.375, 0.375], [0.375, 0.25, 0.375], [0.0, 0.5, 0.5]]
-)
+QUANTIZED_SOFTMAX = np.array([[0.75, 0.125, 0.125], [0.25, 0.375, 0.375], [0.375, 0.25, 0.375], [0.0, 0.5, 0.5]])
 CLASS_IDS = np.array([0, 1, 2, 2])
 
 
@@ -62,9 +60,7 @@ def test_targets_take_the_shape_of_the_outputs():
 
 
 def test_classification():
-    accuracy = evaluate(
-        CLASS_IDS, FLOAT_SOFTMAX, QUANTIZED_SOFTMAX, ("a", "b", "c"), saturated_inputs_percent=(1.5,)
-    )
+    accuracy = evaluate(CLASS_IDS, FLOAT_SOFTMAX, QUANTIZED_SOFTMAX, ("a", "b", "c"), saturated_inputs_percent=(1.5,))
     assert accuracy.metric == "accuracy"
     assert accuracy.float_value == 0.75
     assert accuracy.quantized_value == 0.5

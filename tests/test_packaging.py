@@ -28,9 +28,7 @@ def _tracked(*folders: str) -> set[str]:
 
 def test_the_wheel_holds_what_git_knows(wheel: Path) -> None:
     packed = {
-        name
-        for name in zipfile.ZipFile(wheel).namelist()
-        if ".dist-info/" not in name and not name.endswith("/")
+        name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name and not name.endswith("/")
     }
     package = _tracked("edgelstm")
     data = {f"edgelstm/_data/{name}" for name in _tracked("templates", "targets")}
@@ -56,7 +54,5 @@ def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> No
 def test_importing_edgelstm_is_light() -> None:
     heavy = ("keras", "tensorflow", "h5py", "numpy", "ai_edge_litert", "tflite_runtime", "unicorn")
     script = f"import sys, edgelstm; print([name for name in {heavy} if name in sys.modules])"
-    ran = subprocess.run(
-        [sys.executable, "-c", script], timeout=60, capture_output=True, text=True, check=True
-    )
+    ran = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

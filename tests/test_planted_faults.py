@@ -69,7 +69,9 @@ def _weight_bit(files: Files, model: str) -> Files:
 
 
 def _missing_reset(files: Files, model: str) -> Files:
-    return _replace_once(files, "replay.c", f"{model}_reset(network);", "if (sequence == 0) { " + f"{model}_reset(network); " + "}")
+    return _replace_once(
+        files, "replay.c", f"{model}_reset(network);", "if (sequence == 0) { " + f"{model}_reset(network); " + "}"
+    )
 
 
 def _stale_hidden_state(files: Files, model: str) -> Files:
@@ -99,9 +101,7 @@ def files(model: Model) -> Files:
     return _skip_selftest(dict(emit(model, Options("ref", "balanced", "0" * 64)).files))
 
 
-def test_the_unchanged_program_passes(
-    model: Model, expected: Expectation, files: Files, tmp_path: Path
-) -> None:
+def test_the_unchanged_program_passes(model: Model, expected: Expectation, files: Files, tmp_path: Path) -> None:
     assert _run(model, expected, files, tmp_path).mismatches == 0
 
 
@@ -145,9 +145,7 @@ def test_the_whole_window_of_another_file_is_caught(model: Model) -> None:
     lstm = other.ops[0]
     assert isinstance(lstm, Lstm)
     other = replace(other, ops=(replace(lstm, cell_clip=0.01), *other.ops[1:]))
-    rungs, _ = oracle_rungs(
-        expectation(model, None, 4), write_tflite(to_tflite_model(other)), lambda name: None
-    )
+    rungs, _ = oracle_rungs(expectation(model, None, 4), write_tflite(to_tflite_model(other)), lambda name: None)
     shipped = next(rung for rung in rungs if "as shipped" in rung.against)
     assert shipped.mismatches > 0
 

@@ -131,9 +131,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
     assert problems == [f"  - {problem}" for problem in expected]
 
 
-@pytest.mark.parametrize(
-    "file", ["/etc/model.keras", "C:\\model.keras", "a/../../m.keras", "..\\m.keras", "model"]
-)
+@pytest.mark.parametrize("file", ["/etc/model.keras", "C:\\model.keras", "a/../../m.keras", "..\\m.keras", "model"])
 def test_the_model_file_stays_in_the_project(tmp_path, file):
     assert "model.file" in problems_of(tmp_path, f"[model]\nfile = '{file}'")[0]
 
@@ -190,9 +188,7 @@ def test_any_text_becomes_a_name_that_reaches_c_unchanged(text):
         assert name == text
 
 
-@pytest.mark.parametrize(
-    "name", ["uint8", "size", "int", "main", "string", "el_x", "port_1", "time", "runtime"]
-)
+@pytest.mark.parametrize("name", ["uint8", "size", "int", "main", "string", "el_x", "port_1", "time", "runtime"])
 def test_names_that_c_uses(name):
     assert not is_model_name(name)
     assert as_model_name(name) == f"model_{name}"

@@ -116,7 +116,8 @@ def test_verdicts() -> None:
     assert "LiteRT BUILTIN_REF 1600 equal" in lines
     assert "tflite-runtime BUILTIN_REF, after Dense 320 4 off by 1, allowed" in lines
     assert "C on this computer, cc 12.2.0, ASan, UBSan 1600 7 DIFFER" in lines
-    assert "first difference from C on this computer, cc 12.2.0, ASan, UBSan: lstm.hidden[1] at step 2" in lines
+    assert "first difference from C on this computer, cc 12.2.0, ASan, UBSan:" in lines
+    assert "lstm.hidden[1] at step 2" in lines
     assert not any(line.startswith("first difference from tflite-runtime") for line in lines)
 
 

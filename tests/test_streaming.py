@@ -103,9 +103,7 @@ def test_steps_equal_run_and_instances_are_independent(seed: int, tmp_path: Path
     name = as_model_name(model.name)
     command = ["cc", "-std=c99", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover", "harness.c", f"{name}.c"]
     subprocess.run([*command, "-o", program], cwd=tmp_path, check=True, timeout=120)
-    ran = subprocess.run(
-        [program, "vectors.bin"], cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True
-    )
+    ran = subprocess.run([program, "vectors.bin"], cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True)
     rows = [np.array(line.split(), int) for line in ran.stdout.splitlines()]
     expected = simulate(model, inputs)
     last = expected[:, -1] if model.output.is_sequence else expected

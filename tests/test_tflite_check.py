@@ -189,9 +189,7 @@ def test_a_long_list_is_cut() -> None:
         records.with_operator(RESHAPE, 0, options={"new_shape": ()}),
         records.elementwise("QUANTIZE", 0.1, 0),
         records.with_tensor(records.elementwise("DEQUANTIZE", 0.1, 0), "y", dtype="float32"),
-        records.with_tensor(
-            records.elementwise("QUANTIZE", 0.1, 0), "x", dtype="float32", scales=(), zero_points=()
-        ),
+        records.with_tensor(records.elementwise("QUANTIZE", 0.1, 0), "x", dtype="float32", scales=(), zero_points=()),
     ],
 )
 def test_allowed_variants_pass(model: TfliteModel) -> None:
@@ -211,9 +209,7 @@ def test_sequence_dense_with_kept_dimensions() -> None:
     one_scale = replace(weights, scales=weights.scales[:1], zero_points=(0,))
     bias_scale = records.bias("b", rng, source.scales[0], one_scale).scales
     per_tensor = records.with_tensor(kept, "dense/kernel", scales=one_scale.scales, zero_points=(0,))
-    check_tflite(
-        write_tflite(records.with_tensor(per_tensor, "dense/bias", scales=bias_scale, zero_points=(0,)))
-    )
+    check_tflite(write_tflite(records.with_tensor(per_tensor, "dense/bias", scales=bias_scale, zero_points=(0,))))
 
 
 def test_a_file_that_cannot_be_read_is_refused() -> None:

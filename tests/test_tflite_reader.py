@@ -11,9 +11,7 @@ def test_the_small_file_is_valid_until_a_test_damages_it() -> None:
     assert read_tflite(File().bytes()).operators[0].builtin == "RELU"
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"TFL3", b"\x00" * 8, b"PK\x03\x04" * 20, VALID[:4] + b"TFL2" + VALID[8:]]
-)
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\x00" * 8, b"PK\x03\x04" * 20, VALID[:4] + b"TFL2" + VALID[8:]])
 def test_other_files_are_recognised(data: bytes) -> None:
     assert refusal(data) == "the file is not a TFLite model"
 
@@ -111,9 +109,7 @@ def test_constant_of_the_wrong_size() -> None:
         ((1.0, 1.0), (0, 0), 2, "along axis 2"),
     ],
 )
-def test_bad_quantization(
-    scales: tuple[float, ...], zero_points: tuple[int, ...], axis: int, fault: str
-) -> None:
+def test_bad_quantization(scales: tuple[float, ...], zero_points: tuple[int, ...], axis: int, fault: str) -> None:
     file = File()
     file.tensor["Quantization"] = file.quantization(scales, zero_points, axis)
     assert fault in refusal(file.bytes())
@@ -123,9 +119,7 @@ def test_options_of_another_operator_and_unknown_activation() -> None:
     other, unknown = File(), File()
     for file in (other, unknown):
         file.code["DeprecatedBuiltinCode"] = tflite.BuiltinOperator.FULLY_CONNECTED
-        file.operator["BuiltinOptions"] = file.tables.table(
-            "FullyConnectedOptions", FusedActivationFunction=77
-        )
+        file.operator["BuiltinOptions"] = file.tables.table("FullyConnectedOptions", FusedActivationFunction=77)
     other.operator["BuiltinOptionsType"] = tflite.BuiltinOptions.SoftmaxOptions
     unknown.operator["BuiltinOptionsType"] = tflite.BuiltinOptions.FullyConnectedOptions
     assert "options of another operator" in refusal(other.bytes())

@@ -29,9 +29,7 @@ def _run_interpreter(module: Any, data: bytes, inputs: Sequence[Int8Array]) -> l
     for values in inputs:
         interpreter.set_tensor(source["index"], values)
         interpreter.invoke()
-        results.append(
-            [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
-        )
+        results.append([interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()])
     return results
 
 

@@ -196,8 +196,6 @@ def test_any_tensors_survive(data: st.DataObject, text: str, content: bytes) -> 
     names = data.draw(st.lists(st.text(st.characters(codec="utf-8"), max_size=9), unique=True, max_size=5))
     made = [data.draw(tensors(name)) for name in names]
     absent = [None, *made] if data.draw(st.booleans()) else made
-    operator = TfliteOperator(
-        "RESHAPE", tuple(absent), tuple(made), {"new_shape": (1, -1)}, tuple(made), version=7
-    )
+    operator = TfliteOperator("RESHAPE", tuple(absent), tuple(made), {"new_shape": (1, -1)}, tuple(made), version=7)
     model = TfliteModel((operator,), tuple(made[:1]), tuple(made[1:]), text, {text: content})
     assert_same_model(read_tflite(write_tflite(model)), model)

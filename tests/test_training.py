@@ -133,9 +133,7 @@ def test_own_network_gets_a_loss(tmp_path):
 
 def test_own_compiled_network_keeps_its_loss(tmp_path):
     code = RELU_BUILD.format(units=1).replace("return ", "network = ")
-    (tmp_path / "model.py").write_text(
-        code + "    network.compile('sgd', 'mean_absolute_error')\n    return network\n"
-    )
+    (tmp_path / "model.py").write_text(code + "    network.compile('sgd', 'mean_absolute_error')\n    return network\n")
     trained = train(project_in(tmp_path, build="model.py:build"), Dataset(x=X, y=X[:, 0, 0]))
     import keras
 

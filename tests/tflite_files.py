@@ -49,9 +49,7 @@ class File:
     def quantization(self, scales: tuple[float, ...], zero_points: tuple[int, ...], axis: int = 0) -> int:
         made = self.tables
         scale, zero_point = made.vector(scales, np.float32), made.vector(zero_points, np.int64)
-        return made.table(
-            "QuantizationParameters", Scale=scale, ZeroPoint=zero_point, QuantizedDimension=axis
-        )
+        return made.table("QuantizationParameters", Scale=scale, ZeroPoint=zero_point, QuantizedDimension=axis)
 
 
 def refusal(data: bytes) -> str:

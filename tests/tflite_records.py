@@ -17,15 +17,11 @@ def float32(value: float) -> float:
     return float(np.float32(value))
 
 
-def activation(
-    name: str, shape: tuple[int, ...], scale: float, zero_point: int, **fields: Any
-) -> TfliteTensor:
+def activation(name: str, shape: tuple[int, ...], scale: float, zero_point: int, **fields: Any) -> TfliteTensor:
     return TfliteTensor(name, shape, "int8", (float32(scale),), (zero_point,), **fields)
 
 
-def matrix(
-    name: str, rng: np.random.Generator, shape: tuple[int, int], scales: tuple[float, ...]
-) -> TfliteTensor:
+def matrix(name: str, rng: np.random.Generator, shape: tuple[int, int], scales: tuple[float, ...]) -> TfliteTensor:
     data = rng.integers(-127, 128, shape).astype(np.int8)
     return TfliteTensor(name, shape, "int8", scales, (0,) * len(scales), data=data)
 
@@ -43,12 +39,9 @@ def integers(name: str, *values: int) -> TfliteTensor:
 def lstm(name: str, source: TfliteTensor, units: int, rng: np.random.Generator) -> TfliteOperator:
     batch, time, size = source.shape
     kernels = [matrix(f"{name}/kernel_{gate}", rng, (units, size), (float32(0.008),)) for gate in "ifco"]
-    recurrents = [
-        matrix(f"{name}/recurrent_{gate}", rng, (units, units), (float32(0.007),)) for gate in "ifco"
-    ]
+    recurrents = [matrix(f"{name}/recurrent_{gate}", rng, (units, units), (float32(0.007),)) for gate in "ifco"]
     biases = [
-        bias(f"{name}/bias_{gate}", rng, source.scales[0], kernel)
-        for gate, kernel in zip("ifco", kernels, strict=True)
+        bias(f"{name}/bias_{gate}", rng, source.scales[0], kernel) for gate, kernel in zip("ifco", kernels, strict=True)
     ]
     hidden = activation(f"{name}/hidden", (batch, units), 1 / 128, -3, is_variable=True)
     cell = TfliteTensor(f"{name}/cell", (batch, units), "int16", (2.0**-12,), (0,), is_variable=True)
@@ -70,9 +63,7 @@ def last_step(source: TfliteTensor) -> TfliteOperator:
         integers("last/strides", 1, 1, 1),
     )
     options = {"begin_mask": 5, "end_mask": 5, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 2}
-    return TfliteOperator(
-        "STRIDED_SLICE", (source, *numbers), (output,), {**options, "offset": False}, version=2
-    )
+    return TfliteOperator("STRIDED_SLICE", (source, *numbers), (output,), {**options, "offset": False}, version=2)
 
 
 def dense(source: TfliteTensor, size: int, rng: np.random.Generator) -> TfliteOperator:

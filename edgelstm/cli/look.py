@@ -20,7 +20,7 @@ from edgelstm.pipeline.quantized import is_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.report.table import plain_table
-from edgelstm.simulate import dequantize_array, quantize_array, simulate
+from edgelstm.verification.accuracy import run_simulator
 
 SHOWN = 10
 
@@ -42,8 +42,7 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     if output is not None and output.suffix != ".npy":
         raise ProjectError(f"cannot write {output}", "name a file that ends in .npy")
     quantized = quantize_file(ensure_trained(request, data, terminal), request, data, terminal).model
-    stored = quantize_array(data.dataset.test.x, quantized.input.quantization)
-    outputs = dequantize_array(simulate(quantized, stored), quantized.output.quantization)
+    outputs = run_simulator(quantized, data.dataset.test)
     if output is not None:
         buffer = io.BytesIO()
         np.save(buffer, outputs.astype(np.float32))

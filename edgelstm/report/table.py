@@ -118,7 +118,7 @@ def print_verification(target: str, rungs: Sequence[Rung], console: Console) -> 
     console.print(table)
     for rung in rungs:
         if not rung.passed:
-            console.print(f"  first difference from {rung.against}: {rung.first}")
+            console.print(f"  first difference from {rung.against}:\n    {rung.first}")
 
 
 def _verdict(rung: Rung) -> str:

@@ -5,35 +5,25 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelstm.data import Dataset
+from edgelstm.data.dataset import Samples
 from edgelstm.ir import FloatArray, FloatModel, Model
-from edgelstm.quantization.calibration import LengthBatch, equal_lengths
+from edgelstm.quantization.calibration import equal_lengths
 from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
 from edgelstm.simulate import dequantize_array, quantize_array, simulate
 
+OnProgress = Callable[[int, int], None]
+
 
 def measure_accuracy(
-    float_model: FloatModel,
-    model: Model,
-    dataset: Dataset,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    float_model: FloatModel, model: Model, dataset: Dataset, on_progress: OnProgress = lambda done, total: None
 ) -> Accuracy:
     """Run float model and simulator on the test sequences and compare them with the targets and each other."""
     test = dataset.test
-    batches = list(equal_lengths(len(test.x), test.x.shape[1], test.lengths))
-    float_outputs, quantized_outputs = [], []
-    done = 0
-    for batch in batches:
-        inputs = test.x[batch.samples, : batch.timesteps]
-        float_outputs.append(float_model.forward(inputs))
-        stored = simulate(model, quantize_array(inputs, model.input.quantization))
-        quantized_outputs.append(dequantize_array(stored, model.output.quantization))
-        done += len(batch.samples)
-        on_progress(done, len(test.x))
     quantization = model.input.quantization
     return evaluate(
         test.y,
-        _gather(batches, float_outputs, len(test.x), test.x.shape[1]),
-        _gather(batches, quantized_outputs, len(test.x), test.x.shape[1]),
+        run_samples(float_model.forward, test),
+        run_simulator(model, test, on_progress),
         dataset.labels,
         test.lengths,
         saturated_inputs_percent=saturated_inputs_percent(
@@ -42,14 +32,40 @@ def measure_accuracy(
     )
 
 
-def _gather(batches: list[LengthBatch], outputs: list[FloatArray], samples: int, timesteps: int) -> FloatArray:
-    """Put batches of outputs back into the samples' order; steps behind a sequence's end stay 0."""
-    is_sequence = outputs[0].ndim == 3
-    shape = (samples, timesteps) if is_sequence else (samples,)
-    result = np.zeros((*shape, outputs[0].shape[-1]))
-    for batch, values in zip(batches, outputs, strict=True):
+def run_simulator(model: Model, samples: Samples, on_progress: OnProgress = lambda done, total: None) -> FloatArray:
+    """What the firmware answers, as real numbers: see `run_samples`."""
+
+    def integers(inputs: FloatArray) -> FloatArray:
+        stored = simulate(model, quantize_array(inputs, model.input.quantization))
+        return dequantize_array(stored, model.output.quantization)
+
+    return run_samples(integers, samples, on_progress)
+
+
+def run_samples(
+    model: Callable[[FloatArray], FloatArray],
+    samples: Samples,
+    on_progress: OnProgress = lambda done, total: None,
+) -> FloatArray:
+    """Run a model on sequences, each as far as its length says.
+
+    Returns:
+        (N, C), or (N, T, C) where the model answers every step; steps behind a sequence's end are 0.
+    """
+    count, timesteps, _ = samples.x.shape
+    result: FloatArray | None = None
+    done = 0
+    for batch in equal_lengths(count, timesteps, samples.lengths):
+        values = model(samples.x[batch.samples, : batch.timesteps])
+        is_sequence = values.ndim == 3
+        if result is None:
+            shape = (count, timesteps) if is_sequence else (count,)
+            result = np.zeros((*shape, values.shape[-1]))
         if is_sequence:
             result[batch.samples, : batch.timesteps] = values
         else:
             result[batch.samples] = values
+        done += len(batch.samples)
+        on_progress(done, count)
+    assert result is not None  # check_dataset refuses empty data
     return result

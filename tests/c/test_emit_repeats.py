@@ -46,9 +46,17 @@ def test_twice_in_one_process() -> None:
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
 def test_in_a_fresh_process(hash_seed: str, tmp_path: Path) -> None:
     here = Path(__file__).resolve().parent
-    environment = {"PYTHONHASHSEED": hash_seed, "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        "PYTHONHASHSEED": hash_seed,
+        "TZ": "Asia/Tokyo",
+        "LC_ALL": "C",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     completed = run(
-        [sys.executable, "-c", PROGRAM, str(here), str(here.parent)], timeout_s=60, cwd=tmp_path, environment=environment
+        [sys.executable, "-c", PROGRAM, str(here), str(here.parent)],
+        timeout_s=60,
+        cwd=tmp_path,
+        environment=environment,
     )
     assert completed.output.strip() == digest()
 

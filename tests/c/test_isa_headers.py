@@ -34,7 +34,7 @@ def test_every_header_has_a_layout_and_a_target() -> None:
 
 
 @pytest.mark.parametrize("isa", TARGETS)
-@pytest.mark.parametrize(("compiler", "runner", "contract", "optimize"), BUILDS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("compiler", "runner", "contract", "optimize"), BUILDS, ids=str)
 def test_the_emulated_core_equals_the_host(
     isa: str,
     compiler: str,

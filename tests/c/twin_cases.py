@@ -44,15 +44,16 @@ def fixedpoint_cases() -> tuple[Case, ...]:
     values = _int32s(rng, 3000)
     mantissas = rng.choice([0, 2**30, 2**30 + 1, 2**31 - 1, *rng.integers(2**30, 2**31, 20)], len(values))
     shifts = rng.integers(-31, 32, len(values))
-    low, high = np.sort(_int32s(rng, 3000), axis=0), np.sort(_int32s(rng, 3000), axis=0)[::-1]
+    first, second = np.sort(_int32s(rng, 3000)), np.sort(_int32s(rng, 3000))[::-1]
+    factors = np.maximum(rng.permutation(values), -INT32_MAX)
     inside = np.abs(values) < INT32_MAX
     return (
         _elementwise("saturate8", fixedpoint.saturate8, values),
         _elementwise("saturate16", fixedpoint.saturate16, values),
-        _elementwise("clamp", np.clip, values, np.minimum(low, high), np.maximum(low, high)),
-        _elementwise("high_multiply", fixedpoint.high_multiply, values, np.maximum(rng.permutation(values), -INT32_MAX)),
+        _elementwise("clamp", np.clip, values, np.minimum(first, second), np.maximum(first, second)),
+        _elementwise("high_multiply", fixedpoint.high_multiply, values, factors),
         _elementwise("rounding_shift", _rounding_shifts, values[inside], np.abs(shifts)[inside]),
-        *(_requantize(values, mantissas, shifts, first) for first in (0, 1)),
+        _requantize(values, mantissas, np.minimum(shifts, 30)),
         _requantize_once(values, mantissas, np.minimum(shifts, 30)),
     )
 
@@ -60,10 +61,11 @@ def fixedpoint_cases() -> tuple[Case, ...]:
 @cache
 def activation_cases(contract: Contract) -> tuple[Case, ...]:
     """Every input of every activation."""
-    tanhs = [
-        _elementwise("tanh", lambda x, bits: activations.tanh(contract, x, int(bits[0])), _ALL_INT16, np.full(65536, bits))
-        for bits in range(7)
-    ]
+
+    def tanh(values: Int64Array, bits: Int64Array) -> Int64Array:
+        return activations.tanh(contract, values, int(bits[0]))
+
+    tanhs = [_elementwise("tanh", tanh, _ALL_INT16, np.full(65536, bits)) for bits in range(7)]
     return (_elementwise("sigmoid", lambda x: activations.sigmoid(contract, x), _ALL_INT16), *tanhs)
 
 
@@ -138,16 +140,8 @@ def _rounding_shifts(values: Int64Array, shifts: Int64Array) -> Int64Array:
     return np.array([fixedpoint.rounding_shift(v, int(s)) for v, s in zip(values, shifts, strict=True)], np.int64)
 
 
-def _requantize(values: Int64Array, mantissas: Int64Array, shifts: Int64Array, first: int) -> Case:
-    """Every second value with its own multiplier; sums of a layer have left shifts below 31 bits."""
-    chosen = slice(first, None, 2)
-    return _elementwise(
-        "requantize",
-        lambda *columns: _each(fixedpoint.requantize, *columns),
-        values[chosen],
-        mantissas[chosen],
-        np.minimum(shifts[chosen], 30),
-    )
+def _requantize(values: Int64Array, mantissas: Int64Array, shifts: Int64Array) -> Case:
+    return _elementwise("requantize", lambda *c: _each(fixedpoint.requantize, *c), values, mantissas, shifts)
 
 
 def _requantize_once(values: Int64Array, mantissas: Int64Array, shifts: Int64Array) -> Case:

@@ -23,9 +23,7 @@ def test_exit_code_and_both_streams_are_returned():
 
 def test_input_folder_and_environment_reach_the_program(tmp_path):
     code = "import os, sys; print(sys.stdin.read() + os.getcwd() + os.environ['EXTRA'])"
-    completed = run(
-        python(code), timeout_s=20, cwd=tmp_path, input_bytes=b"given", environment={"EXTRA": "!"}
-    )
+    completed = run(python(code), timeout_s=20, cwd=tmp_path, input_bytes=b"given", environment={"EXTRA": "!"})
     assert completed.output == f"given{tmp_path.resolve()}!\n"
 
 
@@ -92,8 +90,6 @@ def test_nothing_is_left_to_reap():
 
 
 def test_arguments_are_not_seen_by_a_shell(tmp_path):
-    completed = run(
-        [*python("import sys; print(sys.argv[1])"), "$(touch x); `touch y`"], timeout_s=20, cwd=tmp_path
-    )
+    completed = run([*python("import sys; print(sys.argv[1])"), "$(touch x); `touch y`"], timeout_s=20, cwd=tmp_path)
     assert completed.output == "$(touch x); `touch y`\n"
     assert list(Path(tmp_path).iterdir()) == []

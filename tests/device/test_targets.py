@@ -34,9 +34,7 @@ def test_the_two_first_targets():
     assert (host.memory, host.stack_bytes, host.runners) == ((), 0, ("host",))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "right"), [("cortex-m", "cortex-m4"), ("hots", "host"), ("Cortex-M4", "cortex-m4")]
-)
+@pytest.mark.parametrize(("wrong", "right"), [("cortex-m", "cortex-m4"), ("hots", "host"), ("Cortex-M4", "cortex-m4")])
 def test_unknown_target_suggests_the_nearest(wrong, right):
     with pytest.raises(TargetError) as caught:
         load_target(wrong)

@@ -21,9 +21,7 @@ def compile_text(text: str, folder: Path, choice: str = "gcc", target=CHIP, **op
     source = folder / "app.c"
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(text)
-    return compile_firmware(
-        target, find_compiler(target, choice), [source], [], folder / "out", "app", **options
-    )
+    return compile_firmware(target, find_compiler(target, choice), [source], [], folder / "out", "app", **options)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
@@ -102,9 +100,7 @@ def test_a_failed_link_leaves_the_old_firmware_alone(require_tool, tmp_path):
     require_tool("arm-none-eabi-gcc")
     old = compile_text("int app_main(void) { return 0; }\n", tmp_path).elf.read_bytes()
     with pytest.raises(ToolFailedError, match="missing_function"):
-        compile_text(
-            "int missing_function(void);\nint app_main(void) { return missing_function(); }\n", tmp_path
-        )
+        compile_text("int missing_function(void);\nint app_main(void) { return missing_function(); }\n", tmp_path)
     assert (tmp_path / "out" / "app.elf").read_bytes() == old
 
 

@@ -66,9 +66,7 @@ def weights_h5(arrays: Mapping[str, Any] | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def keras_members(
-    model: Any = None, weights: bytes | None = None, version: str = "3.9.0"
-) -> dict[str, bytes]:
+def keras_members(model: Any = None, weights: bytes | None = None, version: str = "3.9.0") -> dict[str, bytes]:
     return {
         "metadata.json": json.dumps({"keras_version": version}).encode(),
         "config.json": json.dumps(lstm_model() if model is None else model).encode(),

@@ -240,9 +240,7 @@ def test_hdf5_that_keeps_the_library_busy_forever() -> None:
         hdf5.read_hdf5(bytes(data), "busy.h5", timeout_s=2.0)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "a\nb", "\x1b[31mred", "\u202egnitcelfer", "x" * 201, "\ud800", 5, None, ["a"]]
-)
+@pytest.mark.parametrize("name", ["", "a\nb", "\x1b[31mred", "\u202egnitcelfer", "x" * 201, "\ud800", 5, None, ["a"]])
 def test_names_that_could_fool_a_terminal(tmp_path: Path, name: Any) -> None:
     path = write_keras(tmp_path / "m.keras", model=sequential(input_layer(), lstm_layer(name=name)))
     assert message_of(path).isprintable()

@@ -47,9 +47,7 @@ INPUT_NAMES = {"time_distributed": "samples", "nested": "samples"}
 @pytest.mark.parametrize("name", ORDER)
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_reads_what_keras_saved(
-    saved_models: Mapping[str, Path], implementation: str, suffix: str, name: str
-) -> None:
+def test_reads_what_keras_saved(saved_models: Mapping[str, Path], implementation: str, suffix: str, name: str) -> None:
     folder = saved_models[implementation]
     source = read_keras(folder / f"{name}{suffix}")
 
@@ -152,7 +150,5 @@ def test_linear_activation_is_no_layer(tmp_path: Path) -> None:
 
 def test_importing_reads_no_heavy_package() -> None:
     check = "import sys, edgelstm.frontends.keras; print({'h5py', 'keras', 'tensorflow'} & set(sys.modules))"
-    result = subprocess.run(
-        [sys.executable, "-c", check], capture_output=True, text=True, timeout=60, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "set()"

@@ -37,8 +37,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "vector_input": ("the input has the shape (?, 3); expected (batch, time steps, features)",),
     "training": ('layer "drop" (Dropout): is called with training=True',),
     "half_precision": (
-        "layer \"half\" (LSTM): has the dtype policy 'mixed_float16'; "
-        "give the float32 model, quantizing is done here",
+        "layer \"half\" (LSTM): has the dtype policy 'mixed_float16'; give the float32 model, quantizing is done here",
     ),
 }
 
@@ -126,13 +125,11 @@ def problems_of(path: Path) -> tuple[str, ...]:
                 input_layer(),
                 lstm_layer(activation={"module": "builtins", "class_name": "function", "config": "tanh"}),
             ),
-            "layer \"lstm\" (LSTM): activation is the Python code 'tanh', "
-            "which is not in the file and never run",
+            "layer \"lstm\" (LSTM): activation is the Python code 'tanh', which is not in the file and never run",
         ),
         (
             sequential(input_layer(), lstm_layer(dtype={"class_name": "X", "config": {"mode": "int8"}})),
-            "layer \"lstm\" (LSTM): has the dtype policy 'int8'; "
-            "give the float32 model, quantizing is done here",
+            "layer \"lstm\" (LSTM): has the dtype policy 'int8'; give the float32 model, quantizing is done here",
         ),
     ],
 )
@@ -149,9 +146,7 @@ def test_code_that_only_training_uses_is_no_problem(tmp_path: Path) -> None:
 def test_pickles_in_the_archive_are_named(tmp_path: Path) -> None:
     path = tmp_path / "m.keras"
     path.write_bytes(zipped({**keras_members(), "assets/tokens.PKL": b"cos\nsystem\n(S'false'\ntR."}))
-    assert problems_of(path) == (
-        "the archive holds 'assets/tokens.PKL', which could run code; it is never loaded",
-    )
+    assert problems_of(path) == ("the archive holds 'assets/tokens.PKL', which could run code; it is never loaded",)
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def results(contract: Contract, function: int) -> Int64Array:
 def real_results(function: int) -> npt.NDArray[np.float64]:
     """In units of 2^-15."""
     if function == SIGMOID:
-        return 32768 / (1 + np.exp(-ALL / 4096))
-    return 32768 * np.tanh(ALL / 2.0 ** (15 - function))
+        return np.asarray(32768 / (1 + np.exp(-ALL / 4096)))
+    return np.asarray(32768 * np.tanh(ALL / 2.0 ** (15 - function)))
 
 
 def digests(contract: Contract) -> tuple[str, ...]:

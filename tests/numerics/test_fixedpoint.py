@@ -91,9 +91,11 @@ def test_rounding_shift_on_all_ties_and_extremes() -> None:
         lambda values, shift: (values + (1 << shift >> 1)) >> shift,
         lambda values, shift: (values + (1 << shift >> 1) - (values > 0)) >> shift,
         lambda values, shift: np.rint(values / 2.0**shift).astype(np.int64),
-        lambda values, shift: fixedpoint.rounding_shift(fixedpoint.rounding_shift(values, shift // 2), shift - shift // 2),
+        lambda values, shift: fixedpoint.rounding_shift(
+            fixedpoint.rounding_shift(values, shift // 2), shift - shift // 2
+        ),
     ],
-    ids=["floor", "ties up", "ties towards zero", "ties to even", "two roundings"],
+    ids=["floor", "ties up", "ties towards zero", "ties to even", "floor, then nearest"],
 )
 def test_the_check_of_rounding_shift_notices(wrong: Callable[[Int64Array, int], Int64Array]) -> None:
     assert rounding_shift_errors(wrong) > 0

@@ -128,4 +128,6 @@ def test_the_runtimes_compute_the_same(oracle: Oracle) -> None:
         found = run_one_op(oracle, "LOGISTIC", source, (1 / 256, -128))
         assert np.array_equal(found, sigmoid_table(contract, *source)), source
         assert np.array_equal(run_one_op(oracle, "TANH", source, (1 / 128, 0)), tanh_table(contract, *source)), source
-        assert np.array_equal(run_one_op(oracle, "RELU", source, result), relu_table(contract, *source, *result)), source
+        assert np.array_equal(run_one_op(oracle, "RELU", source, result), relu_table(contract, *source, *result)), (
+            source
+        )

@@ -31,7 +31,8 @@ def arguments(integer_bits: int) -> Int64Array:
     near = np.array([[-edge - 1, -edge, -edge + 1] for edge in edges]).ravel()
     spread = -np.floor(np.exp2(rng.uniform(0, 31, 20_000))).astype(np.int64)
     values = np.concatenate([near, spread, [0, -1, -(2**31), -(2**31) + 1]])
-    return values[(values >= -(2**31)) & (values <= 0)]
+    inside: Int64Array = values[(values >= -(2**31)) & (values <= 0)]
+    return inside
 
 
 def exponential_error(integer_bits: int) -> float:
@@ -122,7 +123,7 @@ def test_softmax_orders_as_its_input_does(row: list[int], log2_scale: int) -> No
 
 @pytest.mark.parametrize("scale", [0.13, 0.5, 0.9, 1.0, 7.0])
 def test_differences_beyond_the_range_count_for_nothing(scale: float) -> None:
-    """Between -15.5 and -31 in real units, where the share is far below a step and the fixed-point number still fits."""
+    """Somewhere from -15.5 to -31 in real units: the share is far below a step, and the number still fits."""
     scaling = softmax_scaling(scale, 1.0)
     least = scaling.minimum_difference
     assert least * scale >= -31

@@ -48,9 +48,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.LSTM(4, unit_forget_bias=False),
     ),
     **{f"dense_{name}": head(name) for name in ("linear", "relu", "sigmoid", "tanh", "softmax")},
-    "dense_over_time": lambda: sequential(
-        layers.LSTM(4, return_sequences=True), layers.Dense(3, activation="softmax")
-    ),
+    "dense_over_time": lambda: sequential(layers.LSTM(4, return_sequences=True), layers.Dense(3, activation="softmax")),
     "dense_before": lambda: sequential(layers.Dense(5, activation="relu"), layers.LSTM(4)),
     "time_distributed": lambda: sequential(
         layers.LSTM(4, return_sequences=True), layers.TimeDistributed(layers.Dense(3, activation="sigmoid"))

@@ -91,7 +91,11 @@ def test_lstm_reports_everything_at_once() -> None:
         (LSTM, ((2, 16), (4, 16), (16,)), "weight array 0 has shape (2, 16) where its options imply (3, 16)"),
         (LSTM, ((3, 16), (16, 4), (16,)), "weight array 1 has shape (16, 4) where its options imply (4, 16)"),
         (LSTM, ((3, 16), (4, 16), (2, 16)), "weight array 2 has shape (2, 16) where its options imply (16,)"),
-        ({**LSTM, "units": 5}, ((3, 20), (5, 20), (16,)), "weight array 2 has shape (16,) where its options imply (20,)"),
+        (
+            {**LSTM, "units": 5},
+            ((3, 20), (5, 20), (16,)),
+            "weight array 2 has shape (16,) where its options imply (20,)",
+        ),
     ],
 )
 def test_lstm_weights_must_fit_its_options(

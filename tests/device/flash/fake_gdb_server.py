@@ -180,9 +180,7 @@ class FakeGdbServer:
         return b"OK"
 
     def _read(self, address: int, size_bytes: int) -> bytes:
-        memory, start = (
-            (self.flash, FLASH_START) if FLASH_START <= address < RAM_START else (self.ram, RAM_START)
-        )
+        memory, start = (self.flash, FLASH_START) if FLASH_START <= address < RAM_START else (self.ram, RAM_START)
         data = bytearray(memory[address - start : address - start + size_bytes])
         flip = self._faults.flip_bit_at
         if flip is not None and address <= flip < address + size_bytes:

@@ -50,9 +50,7 @@ def test_a_connection_dropped_while_the_program_runs_is_an_error(program_elf: Pa
         (Faults(drop_on=b"c"), "closed the connection while starting the program"),
     ],
 )
-def test_a_program_that_was_not_started_is_not_said_to_run(
-    program_elf: Path, faults: Faults, expected: str
-) -> None:
+def test_a_program_that_was_not_started_is_not_said_to_run(program_elf: Path, faults: Faults, expected: str) -> None:
     with FakeGdbServer(faults) as server:
         assert expected in failure(server, program_elf, timeout_s=0.2).message
 
@@ -81,9 +79,7 @@ def test_one_wrong_bit_fails_the_verification(program_elf: Path, address: int) -
     with FakeGdbServer(Faults(flip_bit_at=address)) as server:
         message = failure(server, program_elf).message
     content = cortex_m_program(2500)[address - FLASH_START] if address < RAM_START else ord("*")
-    assert message == (
-        f"verification failed at {address:#010x}: expected {content:#04x}, found {content ^ 0x10:#04x}"
-    )
+    assert message == (f"verification failed at {address:#010x}: expected {content:#04x}, found {content ^ 0x10:#04x}")
     assert server.sent(b"c") == []
 
 
@@ -150,9 +146,7 @@ def test_packet_sizes_that_make_no_sense_are_not_followed(program_elf: Path, siz
 
 def test_all_parts_outside_the_memory_are_named(tmp_path: Path) -> None:
     elf = tmp_path / "outside.elf"
-    elf.write_bytes(
-        elf_bytes([(FLASH, cortex_m_program(64)), (FLASH + 0x10000 - 8, b"x" * 16), (0x1FFF0000, b"rom")])
-    )
+    elf.write_bytes(elf_bytes([(FLASH, cortex_m_program(64)), (FLASH + 0x10000 - 8, b"x" * 16), (0x1FFF0000, b"rom")]))
     with FakeGdbServer() as server:
         message = failure(server, elf).message
     assert "0x08010000..0x08010007 is outside the target's memory" in message

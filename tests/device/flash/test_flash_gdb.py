@@ -100,9 +100,7 @@ def test_risc_v_starts_at_the_entry_address(tmp_path: Path) -> None:
         ({b"qqemu": b"ENABLE=1,NOIRQ=2", b"qRcmd": b"OK"}, [b"system_reset"]),
     ],
 )
-def test_the_server_resets_the_chip(
-    program_elf: Path, answers: dict[bytes, bytes], expected: list[bytes]
-) -> None:
+def test_the_server_resets_the_chip(program_elf: Path, answers: dict[bytes, bytes], expected: list[bytes]) -> None:
     with FakeGdbServer(Faults(answers=answers)) as server:
         GdbFlasher("127.0.0.1", server.port, timeout_s=5, reset="monitor").flash(program_elf)
     assert [bytes.fromhex(packet[6:].decode()) for packet in server.sent(b"qRcmd")] == expected
@@ -158,9 +156,7 @@ def test_output_has_a_limit(program_elf: Path) -> None:
         (b"Wzz", "'Wzz'"),
     ],
 )
-def test_a_program_that_stops_without_an_exit_is_an_error(
-    program_elf: Path, packet: bytes, expected: str
-) -> None:
+def test_a_program_that_stops_without_an_exit_is_an_error(program_elf: Path, packet: bytes, expected: str) -> None:
     with FakeGdbServer(run=[[b"O6f6f7073", packet]]) as server:
         assert expected in failure(server, program_elf).message
 

@@ -83,9 +83,7 @@ def test_the_vector_table_gives_the_start_of_a_cortex_m(tmp_path: Path) -> None:
     ids=["too short", "handler is not Thumb code", "stack is not aligned", "handler is not in the image"],
 )
 def test_what_is_no_vector_table_is_not_started(tmp_path: Path, table: bytes) -> None:
-    image = read_image(
-        write(tmp_path, elf_bytes([(FLASH, table.ljust(4 if len(table) == 4 else 16, b"\0"))]))
-    )
+    image = read_image(write(tmp_path, elf_bytes([(FLASH, table.ljust(4 if len(table) == 4 else 16, b"\0"))])))
     with pytest.raises(FlashError, match="no Cortex-M vector table at the lowest load address 0x08000000"):
         reset_registers(image)
 

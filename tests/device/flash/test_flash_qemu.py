@@ -82,9 +82,7 @@ def test_an_image_outside_the_memory_is_refused(build_firmware: BuildFirmware, r
     assert "0x90000000" in caught.value.message
 
 
-def test_a_server_that_dies_is_reported(
-    build_firmware: BuildFirmware, run_qemu: RunQemu, tmp_path: Path
-) -> None:
+def test_a_server_that_dies_is_reported(build_firmware: BuildFirmware, run_qemu: RunQemu, tmp_path: Path) -> None:
     elf = build_firmware(MPS2, 0)
     with run_qemu(MPS2) as (qemu, port), pytest.raises(FlashError) as caught:
         GdbFlasher("127.0.0.1", port, timeout_s=5).flash(elf, progress=lambda done, total: qemu.kill())
