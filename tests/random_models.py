@@ -1,4 +1,4 @@
-"""Random quantized models by seed: any mixture of layers that we compile, with ordinary, saturating and extreme numbers."""
+"""Random quantized models by seed: any mixture of our layers, with ordinary, saturating and extreme numbers."""
 
 from dataclasses import dataclass, replace
 

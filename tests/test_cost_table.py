@@ -1,8 +1,8 @@
 """Cost is a test too: flash, RAM and instructions of reference models, against a committed table.
 
 After a wanted change: python -m pytest tests/test_cost_table.py --update-golden
-The compiler's version is part of a row; where another one is installed, its rows are compared within TOLERANCE_PERCENT of
-those in the table for the same family.
+The compiler's version is part of a row; where another one is installed, its rows are compared within
+TOLERANCE_PERCENT of those in the table for the same family.
 """
 
 import csv

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from edgelstm.data import check_dataset, load_dataset
 from edgelstm.errors import OutputError, ProjectError
-from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.project import Project, as_model_name, find_project, is_model_name, load_project, new_project
 

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from edgelstm.cli.printable import printable
+from edgelstm.cli.temporary import own_temporary_folder
 
 _UNFOLDED = 1000
 
@@ -29,11 +30,16 @@ class Terminal:
     verbosity: int = 0
     as_json: bool = False
     _bars: Progress | None = None
+    _stdout: TextIO = field(default_factory=lambda: sys.stdout)
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _announced: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> "Terminal":
-        """Start the bars, if there is a terminal to draw them on."""
+        """Start the bars, if there is a terminal to draw them on, and keep standard output to ourselves for JSON."""
+        self._stdout = sys.stdout
+        if self.as_json:
+            # The user's own data.py or model.py may print.
+            sys.stdout = sys.stderr
         if self.verbosity >= 0 and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             # Redirected, standard output would come out with the bars, and not in the file that it was sent to.
@@ -44,8 +50,9 @@ class Terminal:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Remove the bars."""
+        """Remove the bars, and give standard output back."""
         self._remove_bars()
+        sys.stdout = self._stdout
 
     def note(self, text: str) -> None:
         """Show a line unless quiet."""
@@ -85,7 +92,7 @@ class Terminal:
         """Print a result: as JSON, or for people by `show`."""
         self._remove_bars()
         if self.as_json:
-            click.echo(json.dumps(values, indent=2))
+            click.echo(json.dumps(values, indent=2), file=self._stdout)
             return
         shown = io.StringIO()
         # Wider than any table: a terminal that is too narrow wraps lines, it does not fold or cut cells.
@@ -107,7 +114,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("-v", "--verbose", is_flag=True, help="Show every step.")
     @wraps(command)
     def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: bool, **kwargs: Any) -> None:
-        with Terminal(verbosity=int(verbose) - int(quiet), as_json=as_json) as terminal:
+        with own_temporary_folder(), Terminal(verbosity=int(verbose) - int(quiet), as_json=as_json) as terminal:
             command(*args, terminal=terminal, **kwargs)
 
     return wrapped

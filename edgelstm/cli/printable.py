@@ -2,5 +2,5 @@
 
 
 def printable(text: str) -> str:
-    """Replace control characters other than line ends and tabs."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Put "?" for control characters other than line ends and tabs."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)

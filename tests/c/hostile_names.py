@@ -43,8 +43,8 @@ C_WORDS = _words(
 
 CPP_WORDS = _words(
     """and and_eq bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl concept
-    const_cast consteval constinit decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not not_eq
-    operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
+    const_cast consteval constinit decltype delete dynamic_cast explicit export friend mutable namespace new noexcept
+    not not_eq operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
     typename using virtual wchar_t xor xor_eq"""
 )
 
@@ -66,8 +66,8 @@ OWN = _words(
 MEETING = (
     *_words(
         """lstm lstm_kernel lstm_recurrent_kernel lstm_hidden lstm_cell lstm_layer lstm_2 LSTM-2 kernel bias lstm_bias
-        dense dense_scale dense_shift dense_table table scale shift output output_layer reset reset_layer step run selftest
-        selftest_input hash t h arena"""
+        dense dense_scale dense_shift dense_table table scale shift output output_layer reset reset_layer step run
+        selftest selftest_input hash t h arena"""
     ),
     "lstm 2",
     "lstm\n2",

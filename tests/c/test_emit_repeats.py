@@ -14,7 +14,7 @@ from edgelstm.device.process import run
 from edgelstm.ir import Model
 from edgelstm.numerics.contracts import Contract
 
-SEEDS = (2, 9, 11)
+SEEDS = (2, 9)
 
 PROGRAM = """
 import sys
@@ -32,10 +32,9 @@ def files(model: Model) -> dict[str, str]:
 def digest() -> str:
     """Of all files of some models, names included."""
     content = hashlib.sha256()
-    for seed in SEEDS:
-        for contract in Contract:
-            for name, text in files(random_model(seed, contract)).items():
-                content.update(f"{name}\0{text}\0".encode())
+    for seed, contract in zip(SEEDS, Contract, strict=True):
+        for name, text in files(random_model(seed, contract)).items():
+            content.update(f"{name}\0{text}\0".encode())
     return content.hexdigest()
 
 
@@ -43,7 +42,7 @@ def test_twice_in_one_process() -> None:
     assert digest() == digest()
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
 def test_in_a_fresh_process(hash_seed: str, tmp_path: Path) -> None:
     here = Path(__file__).resolve().parent
     environment = {

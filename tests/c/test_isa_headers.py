@@ -24,8 +24,8 @@ BUILDS = [
     ("gcc", "unicorn", Contract.LITERT, "balanced"),
 ]
 
-# Unicorn needs 10 s for all: one tanh of those that take the table, one of those that do not.
-LEFT_OUT = {"unicorn": {f"tanh {bits}" for bits in (1, 2, 3, 5, 6)}}
+# Unicorn takes a minute for what QEMU does in a second.
+LEFT_OUT = {"unicorn": {f"tanh {bits}" for bits in range(7)}}
 
 
 def test_every_header_has_a_layout_and_a_target() -> None:

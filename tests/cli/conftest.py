@@ -56,7 +56,8 @@ def built(_finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 @pytest.fixture
-def no_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the official interpreters, where something else is on trial."""
+def quick_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the official interpreters and the sanitizers, where something else is on trial."""
     monkeypatch.setattr("edgelstm.verification.ladder.ORACLES", ())
     monkeypatch.setattr("edgelstm.pipeline.verified.ORACLES", ())
+    monkeypatch.setattr("edgelstm.device.compilers._working_sanitizers", lambda compiler: ())

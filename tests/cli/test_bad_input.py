@@ -233,7 +233,7 @@ def test_a_damaged_manifest_is_refused(content: str, workspace: Path) -> None:
     assert "choose another output folder, or delete this one" in edgelstm(*BUILD).error
 
 
-def test_a_senseless_manifest_or_report_is_only_built_again(built: Path, no_oracles: None) -> None:
+def test_a_senseless_manifest_or_report_is_only_built_again(built: Path, quick_ladder: None) -> None:
     manifest = Path("out", ".edgelstm-manifest.json")
     stages = json.loads(manifest.read_text())
     stages["stages"]["model"]["facts"] = {"accuracy": {"metric": 7}}

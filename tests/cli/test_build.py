@@ -118,7 +118,7 @@ def _nothing(folder: Path) -> None:
     """Leave it."""
 
 
-@pytest.mark.usefixtures("no_oracles")
+@pytest.mark.usefixtures("quick_ladder")
 @pytest.mark.parametrize(
     ("change", "options", "reused"),
     [
@@ -127,8 +127,6 @@ def _nothing(folder: Path) -> None:
         (_change_inputs, (), []),
         (_change_model, (), []),
         (_nothing, ("--optimize", "size"), ["reused model.tflite"]),
-        (_nothing, ("--contract", "tflm"), []),
-        (_nothing, ("--name", "other"), []),
         (_nothing, ("--sequences", "2"), ["reused model.tflite", "reused src", "reused firmware.elf"]),
         (_nothing, ("--runner", "unicorn"), ["reused model.tflite", "reused src", "reused firmware.elf"]),
         (_edit_main, (), ["reused model.tflite", "reused src"]),
@@ -146,7 +144,7 @@ def test_a_change_makes_again_what_depends_on_it(
     assert _reused(succeed(*BUILD, *options).err) == REUSED
 
 
-@pytest.mark.usefixtures("no_oracles")
+@pytest.mark.usefixtures("quick_ladder")
 def test_a_renamed_model_leaves_no_file_of_the_old_name(built: Path) -> None:
     succeed(*BUILD, "--name", "gesture")
     names = {path.name for path in (built / "out" / "src").iterdir()}
@@ -154,7 +152,7 @@ def test_a_renamed_model_leaves_no_file_of_the_old_name(built: Path) -> None:
     assert not {"model.c", "model.h"} & names
 
 
-@pytest.mark.usefixtures("no_oracles")
+@pytest.mark.usefixtures("quick_ladder")
 def test_the_name_of_a_tflite_holds_when_it_is_reused(built: Path) -> None:
     arguments = ("build", "out/model.tflite", "--name", "gesture", "-o", "again")
     succeed(*arguments)
@@ -162,7 +160,7 @@ def test_the_name_of_a_tflite_holds_when_it_is_reused(built: Path) -> None:
     assert (built / "again" / "src" / "gesture.c").is_file()
 
 
-@pytest.mark.usefixtures("no_oracles")
+@pytest.mark.usefixtures("quick_ladder")
 def test_what_the_user_writes_in_main_c_is_kept_and_compiled(built: Path) -> None:
     main = built / "out" / "src" / "main.c"
     main.write_text(main.read_text().replace('"selftest passed\\n"', '"my own words\\n"'))
@@ -191,10 +189,11 @@ def test_other_files_in_the_output_folder_disturb_nothing(built: Path) -> None:
     assert _reused(succeed(*BUILD).err) == REUSED
 
 
-@pytest.mark.usefixtures("no_oracles")
+@pytest.mark.usefixtures("quick_ladder")
 def test_several_targets_have_a_folder_each(workspace: Path, require_tool: Callable[[str], None]) -> None:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")
+    np.savez("data.npz", **tiny_arrays(samples=20))
     outcome = succeed(*BUILD, "--target", "cortex-m4, host", "--json")
     assert [result["target"]["name"] for result in outcome.json] == ["cortex-m4", "host"]
     assert {path.name for path in (workspace / "out").iterdir()} == {"cortex-m4", "host"}
@@ -205,17 +204,10 @@ def test_several_targets_have_a_folder_each(workspace: Path, require_tool: Calla
     assert host["model"] == chip["model"]
     assert host["cost"]["instructions_per_step"] is None
     assert outcome.err.count("quantized to int8") == 1
-    assert outcome.err.count("warning: ") == 0
-
-
-@pytest.mark.usefixtures("no_oracles")
-def test_warnings_come_once_for_several_targets(workspace: Path) -> None:
-    np.savez("data.npz", **tiny_arrays(samples=20))
-    outcome = succeed(*BUILD, "--target", "host,cortex-m4")
     assert outcome.err.count("only 20 sequences to calibrate on") == 1
 
 
-@pytest.mark.usefixtures("no_oracles")
+@pytest.mark.usefixtures("quick_ladder")
 def test_the_window_may_be_longer_than_the_data(workspace: Path) -> None:
     write_keras(Path("model.keras"), tiny_layers(), timesteps=None)
     arrays = tiny_arrays()
@@ -224,6 +216,7 @@ def test_the_window_may_be_longer_than_the_data(workspace: Path) -> None:
     assert "#define MODEL_TIMESTEPS 12" in Path("out", "src", "model.h").read_text()
 
 
+@pytest.mark.usefixtures("quick_ladder")
 def test_a_build_of_its_own_tflite_gives_the_same_firmware(built: Path) -> None:
     outcome = succeed("build", "out/model.tflite", "-o", "second", "--json")
     assert outcome.json["accuracy"] is None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command import edgelstm, succeed
 from conftest import BUILD
-from keras_files import CHANNELS, TIMESTEPS, tiny_layers, write_keras
+from keras_files import CHANNELS, TIMESTEPS, tiny_arrays, tiny_layers, write_keras
 from random_models import Bounds, random_model
 
 from edgelstm import __version__
@@ -187,6 +187,16 @@ def test_json_is_one_document_and_quiet_says_nothing_else(arguments: tuple[str, 
     assert outcome.err == ""
 
 
+def test_what_the_users_code_prints_is_no_part_of_the_json(workspace: Path) -> None:
+    Path("data.py").write_text(
+        "import numpy\ndef load():\n    print('loading')\n    return dict(numpy.load('data.npz'))\n"
+    )
+    outcome = succeed("run", "model.keras", "--data", "data.py:load", "--json")
+    assert outcome.json["shape"] == [20, 2]
+    assert "loading" in outcome.err
+    assert succeed("run", "model.keras", "--data", "data.py:load").out.startswith("loading\n")
+
+
 def test_quiet_leaves_results_and_verbose_adds_steps(workspace: Path) -> None:
     usual = succeed("quantize", "model.keras", *DATA)
     quiet = succeed("quantize", "model.keras", *DATA, "-q")
@@ -197,10 +207,11 @@ def test_quiet_leaves_results_and_verbose_adds_steps(workspace: Path) -> None:
     assert "warning: only 9 sequences" in succeed("quantize", "model.keras", *DATA, "-q").err
 
 
-def test_verbose_names_what_is_running(built: Path, no_oracles: None) -> None:
+def test_verbose_names_what_is_running(built: Path, quick_ladder: None) -> None:
     assert "running firmware.elf for cortex-m4, qemu" in succeed(*BUILD, "--verbose").err
 
 
+@pytest.mark.usefixtures("quick_ladder")
 def test_a_new_project_is_trained_built_and_reused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], None]
 ) -> None:
@@ -208,9 +219,11 @@ def test_a_new_project_is_trained_built_and_reused(
     monkeypatch.chdir(tmp_path)
     outcome = succeed("new", "gesture")
     assert "cd gesture && edgelstm build" in outcome.err
-    settings = Path("gesture", "edgelstm.toml")
-    settings.write_text(re.sub(r"epochs = \d+", "epochs = 1", settings.read_text()))
     monkeypatch.chdir("gesture")
+    settings = Path("edgelstm.toml")
+    small = re.sub(r"epochs = \d+", "epochs = 1", settings.read_text()).replace('"data.py:load"', '"data.npz"')
+    settings.write_text(re.sub(r"lstm = \[.*?\]", "lstm = [4]", small))
+    np.savez("data.npz", **tiny_arrays())
     trained = _child("train", "--json")
     assert set(json.loads(trained.stdout)) == {"model", "metric", "float"}
     assert "training: 1 of 1" in trained.stderr
@@ -220,7 +233,8 @@ def test_a_new_project_is_trained_built_and_reused(
     assert Path("out", "src", "gesture.h").is_file()
     write_keras(Path("model.keras"), tiny_layers())
     assert "was not trained by edgelstm" in edgelstm("train").error
-    assert "the model expects 3" in edgelstm("build", "--target", "host").error
+    assert "using model.keras as it is: edgelstm did not train it" in succeed("quantize").err
+    assert succeed("inspect").out.startswith("tiny: ")
 
 
 def _child(*arguments: str) -> subprocess.CompletedProcess[str]:
