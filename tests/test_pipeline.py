@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from random_models import Bounds, random_model
 
+from edgelstm.codegen.emit import Generated, Options, emit
 from edgelstm.data import Dataset
-from edgelstm.errors import DataError, ModelError, OutputError, ProjectError
+from edgelstm.errors import DataError, ModelError, OutputError, ProjectError, ToolTimeoutError
+from edgelstm.ir import Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.pipeline import BuildRequest, Data, build, read_data
 from edgelstm.pipeline.trained import RECORD, ensure_trained, train_model
@@ -56,6 +58,26 @@ def test_build_returns_what_it_wrote(tflite: Path, tmp_path: Path, require_tool:
     assert 0 < result.flash.tables <= costs["flash, tables"]
     assert result.firmware_flash_bytes > result.flash.total
     assert result.firmware_ram_bytes > result.ram.state + result.ram.buffers
+
+
+def test_a_program_that_hangs_is_ended_and_says_what_to_do(
+    tflite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+
+    def hanging(model: Model, options: Options) -> Generated:
+        generated = emit(model, options)
+        main = re.sub(
+            r"int app_main\(void\)\n{", "int app_main(void)\n{\n    for (;;) {\n    }", generated.files["main.c"]
+        )
+        return replace(generated, files={**generated.files, "main.c": main})
+
+    monkeypatch.setattr("edgelstm.pipeline.firmware.emit", hanging)
+    monkeypatch.setattr("edgelstm.pipeline.verified.SHORTEST_LIMIT_S", 0.3)
+    monkeypatch.setattr("edgelstm.verification.ladder.ORACLES", ())
+    with pytest.raises(ToolTimeoutError, match="was ended after") as caught:
+        build(BuildRequest(model=tflite, output=tmp_path / "out", targets=("host",)))
+    assert "--sequences 2" in caught.value.hint
 
 
 def test_data_is_known_by_its_content(tmp_path: Path) -> None:

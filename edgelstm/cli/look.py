@@ -68,9 +68,11 @@ def _print_outputs(outputs: FloatArray, labels: tuple[str, ...], console: Consol
 @output_options
 def inspect(model: Path | None, terminal: Terminal) -> None:
     """Show what a .keras, .h5 or .tflite file holds, without running anything in it."""
-    path = request_for(model, None, {}).model
+    request = request_for(model, None, {})
+    path = request.model
     if not path.is_file():
-        raise ProjectError(f"there is no model file {path}", "give a .keras, .h5 or .tflite file")
+        hint = "run `edgelstm train` first" if request.project else "give a .keras, .h5 or .tflite file"
+        raise ProjectError(f"there is no model file {path}", hint)
     if is_tflite(path):
         quantized = load_tflite(path, Contract.LITERT)
         terminal.result(_quantized_mapping(quantized), lambda console: _print_quantized(quantized, console))

@@ -3,7 +3,7 @@
 import itertools
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgelstm import __version__
@@ -13,6 +13,7 @@ from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import memory_use, read_elf
 from edgelstm.device.runners import Runner, choose_runner
 from edgelstm.device.targets import Target, load_target
+from edgelstm.errors import ToolTimeoutError
 from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import OutputFolder, content_hash
@@ -32,6 +33,7 @@ from edgelstm.report.result import (
 )
 from edgelstm.verification.ladder import (
     Expectation,
+    ProgramRun,
     expectation,
     oracle_rungs,
     require_match,
@@ -40,7 +42,11 @@ from edgelstm.verification.ladder import (
 from edgelstm.verification.oracles import ORACLES
 
 REPORT_FILE = "report.json"
-TIMEOUT_S = 120.0
+
+SHORTEST_LIMIT_S, LONGEST_LIMIT_S = 120.0, 3600.0
+UNICORN_MACS_PER_S = 450_000
+"""Measured with the spoken digits. QEMU does 40 million; the limit on time follows from the slower of the two."""
+LONGEST_SILENCE_S = 20
 
 _SHORT = {"address": "ASan", "undefined": "UBSan", "undefined-trap": "UBSan"}
 
@@ -65,8 +71,25 @@ def common_rungs(
         firmware = compile_host_twin(quantized, host, compiler, request.optimize, Path(work), progress)
         checked = "".join(f", {_SHORT[name]}" for name in firmware.sanitizers)
         label = f"C on this computer, {compiler.label}{checked}"
-        run = run_program(label, expected, firmware.elf, choose_runner(host), TIMEOUT_S, climb)
+        run = _run(label, expected, firmware.elf, choose_runner(host), climb)
     return expected, (*rungs, run.rung)
+
+
+def _run(label: str, expected: Expectation, program: Path, runner: Runner, climb: Callable[[str], None]) -> ProgramRun:
+    """Run a program within a time that follows from the work."""
+    limit_s = min(SHORTEST_LIMIT_S + 2 * _unicorn_s(expected), LONGEST_LIMIT_S)
+    try:
+        return run_program(label, expected, program, runner, limit_s, climb)
+    except ToolTimeoutError as error:
+        hint = "if the model is large, verify fewer sequences, as in --sequences 2"
+        faster = "; or install qemu-system-arm, which is much faster" if runner.name == "unicorn" else ""
+        raise ToolTimeoutError(error.message, hint + faster) from error
+
+
+def _unicorn_s(expected: Expectation) -> float:
+    """About how long Unicorn takes."""
+    sequences, timesteps, _ = expected.inputs.shape
+    return sequences * timesteps * expected.model.macs_per_step / UNICORN_MACS_PER_S
 
 
 def _common_count(contract: Contract) -> int:
@@ -118,8 +141,10 @@ def verify_program(
         progress.detail(f"running {name}")
         progress.advance("verification", climbed, climbed + 1)
 
+    if runner.name == "unicorn" and _unicorn_s(expected) > LONGEST_SILENCE_S:
+        progress.note(f"Unicorn will take about {_unicorn_s(expected):.0f} s; qemu-system-arm would take seconds")
     label = f"{program.path.name} for {target.name}, {runner.name}"
-    run = run_program(label, expected, program.path, runner, TIMEOUT_S, climb)
+    run = _run(label, expected, program.path, runner, climb)
     progress.advance("verification", climbed + 1, climbed + 1)
     rungs = (*rungs, run.rung)
     require_match(rungs)

@@ -44,8 +44,8 @@ C_WORDS = _words(
 CPP_WORDS = _words(
     """and and_eq bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl concept
     const_cast consteval constinit decltype delete dynamic_cast explicit export friend mutable namespace new noexcept
-    not not_eq operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try typeid
-    typename using virtual wchar_t xor xor_eq"""
+    not not_eq operator or or_eq private protected public reinterpret_cast requires static_cast template this throw try
+    typeid typename using virtual wchar_t xor xor_eq"""
 )
 
 TYPES = _words(

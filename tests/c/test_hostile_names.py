@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from generated import WARNINGS, Generated, compile_objects, generate
 from hostile_names import C_WORDS, CPP_WORDS, HOSTILE, LIBRARY, MACROS, MEETING, OWN, TYPES
-from reference_models import dense, lstm
+from reference_models import dense, lstm, tagger
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.names import layer_identifiers
@@ -88,10 +89,9 @@ def test_hostile_names_compile(require_tool: Require, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [C_WORDS, CPP_WORDS, TYPES, MACROS, OWN], ids=["C", "C++", "types", "macros", "own"])
 def test_words_with_a_meaning_compile(words: Sequence[str], require_tool: Require, tmp_path: Path) -> None:
     """As the model's name and as layers' names, in C and in C++."""
-    models = [
-        model_with(word, [words[(index + offset) % len(words)] for offset in range(7)])
-        for index, word in enumerate(words)
-    ]
+    small = tagger(2, 3, 4, Contract.LITERT)
+    models = [replace(small, name=word) for word in words]
+    models += [model_with(words[first], words[first : first + 7]) for first in range(0, len(words), 7)]
     items = generate_all(models, tmp_path)
     check_compiles(items, require_tool, tmp_path, with_firmware=words is OWN)
     check_in_an_application(items, require_tool, tmp_path)

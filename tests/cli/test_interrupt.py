@@ -16,7 +16,7 @@ import pytest
 from command import succeed
 from conftest import BUILD
 
-LIMIT_S = 60
+LIMIT_S = 120
 WHOLE = {"model.tflite", "src", "firmware.elf", "firmware.bin", "firmware.hex", "firmware.map", "report.json"}
 
 
