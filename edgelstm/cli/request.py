@@ -48,7 +48,11 @@ def target_options(*, several: bool) -> Decorator:
         options += [
             click.option("--compiler", help="gcc, clang, zig, or a path [the first found]."),
             click.option("--runner", help="qemu, unicorn or host [the first found]."),
-            click.option("--sequences", type=click.IntRange(1, 1_000_000), help="Test sequences to verify on [16]."),
+            click.option(
+                "--sequences",
+                type=click.IntRange(1, 1_000_000),
+                help="Test sequences to verify on, 8192 steps at most [16].",
+            ),
         ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -36,7 +36,8 @@ def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None) -> t
             problems += _length_problems(f"lengths{suffix}", samples)
         problems += _target_problems(f"y{suffix}", samples, dataset.labels)
     problems += _orphans(dataset)
-    raise_all(problems)
+    steps = "any number of" if timesteps is None else timesteps
+    raise_all(problems, f"the model takes sequences of {steps} time steps with {input_size} channels, finite numbers")
     return tuple(_warnings(dataset))
 
 

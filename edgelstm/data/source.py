@@ -27,7 +27,9 @@ def load_dataset(spec: str, *, base: Path) -> Dataset:
     if path.suffix not in {".npz", ".npy"}:
         raise DataError(f"cannot read data from {spec!a:.200}", 'give a .npz or .npy file, or "file.py:function"')
     if not path.is_file():
-        raise DataError(f"there is no data file {path}")
+        raise DataError(
+            f"there is no data file {path}", "check the name; it is relative to the project, or to where you are"
+        )
     if path.suffix == ".npy":
         return Dataset.from_arrays({"x": read_npy(path)})
     return Dataset.from_arrays(read_npz(path, KEYS))

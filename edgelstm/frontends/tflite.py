@@ -10,6 +10,9 @@ from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.tflite import check_tflite, read_tflite
 
 LARGEST_FILE_BYTES = 64 << 20
+MOST_TIMESTEPS = 1 << 20
+SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
+"""Scales beyond these are damage; products of two still fit float32."""
 
 _NAME_MARK = "edgelstm: "
 
@@ -33,6 +36,9 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     source = records.inputs[0]
     tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
     ops = _chain(records, tensor)
+    problems = [problem for op in ops for problem in op.problems(contract)]
+    if problems:
+        raise UnsupportedModelError(problems)
     return Model(name, tensor, ops, source.shape[1], contract)
 
 
@@ -46,19 +52,38 @@ def _refuse_unknown(records: TfliteModel) -> None:
         problems.append(
             f"{len(records.inputs)} inputs and {len(records.outputs)} outputs; only one of each is supported"
         )
-    elif len(records.inputs[0].shape) != 3 or records.inputs[0].dtype != "int8" or not records.inputs[0].scales:
-        source = records.inputs[0]
-        problems.append(f"the input is {source.dtype} {source.shape}; only int8 (1, time steps, features) is supported")
+    else:
+        problems += _input_problems(records.inputs[0])
+    extreme = {
+        tensor.name
+        for operator in records.operators
+        for tensor in (*operator.inputs, *operator.outputs)
+        if tensor is not None and not all(SMALLEST_SCALE <= scale <= LARGEST_SCALE for scale in tensor.scales)
+    }
+    problems += [
+        f"tensor {name!r} has a scale outside {SMALLEST_SCALE:g}..{LARGEST_SCALE:g}" for name in sorted(extreme)
+    ]
     if problems:
         raise UnsupportedModelError(
             problems, "give the Keras model itself to `edgelstm quantize`: it needs no converter"
         )
 
 
+def _input_problems(source: TfliteTensor) -> list[str]:
+    shape = source.shape
+    is_usable = len(shape) == 3 and shape[0] == 1 and 1 <= shape[1] <= MOST_TIMESTEPS and source.dtype == "int8"
+    if is_usable and source.scales:
+        return []
+    return [
+        f"the input is {source.dtype} {shape}; only int8 (1, 1..{MOST_TIMESTEPS} time steps, features) is supported"
+    ]
+
+
 def _chain(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
     """Follow the operators from the input; each must read what the one before it wrote."""
     ops: list[Op] = []
     current, flat = records.inputs[0].name, ""
+    timesteps = records.inputs[0].shape[1]
     for operator in records.operators:
         source = operator.inputs[0]
         if source is None or source.name not in (current, flat):
@@ -66,11 +91,13 @@ def _chain(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
                 [f"operator {operator.builtin} (output {operator.outputs[0].name!r}) does not read the one before it"],
                 "only chains of layers are supported",
             )
+        before = ops[-1].output if ops else tensor
         if operator.builtin == "RESHAPE":
-            flat = _reshape(ops, operator, source)
+            flat = _reshape(ops, operator, before, timesteps)
             current = operator.outputs[0].name if flat == "" else current
             continue
-        op = TFLITE_OPERATORS[operator.builtin].from_tflite(operator, ops[-1].output if ops else tensor)
+        op = TFLITE_OPERATORS[operator.builtin].from_tflite(operator, before)
+        _refuse_shapes(op, operator, before, timesteps)
         ops.append(op)
         current, flat = op.output.name, ""
     if current != records.outputs[0].name:
@@ -78,18 +105,34 @@ def _chain(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
     return tuple(ops)
 
 
-def _reshape(ops: list[Op], operator: TfliteOperator, source: TfliteTensor) -> str:
+def _refuse_shapes(op: Op, operator: TfliteOperator, before: QuantizedTensor, timesteps: int) -> None:
+    """The file's shapes must be those of the op on what came before it, or flat between two RESHAPEs."""
+    for tensor, meant in ((operator.inputs[0], before), (operator.outputs[0], op.output)):
+        flat = (timesteps, meant.size)
+        shapes = (meant.to_tflite(1, timesteps).shape, flat if meant.is_sequence else None)
+        if tensor is None or tensor.shape not in shapes:
+            found = None if tensor is None else tensor.shape
+            raise UnsupportedModelError(
+                [f"{operator.builtin} {operator.outputs[0].name!r} works on {found} where {shapes[0]} was expected"]
+            )
+    if op.state and not before.is_sequence:
+        raise UnsupportedModelError([f"{operator.builtin} {op.name!r} reads a single vector, not a sequence"])
+
+
+def _reshape(ops: list[Op], operator: TfliteOperator, before: QuantizedTensor, timesteps: int) -> str:
     """A RESHAPE around a Dense on a sequence changes no byte: (1, T, n) to (T, n) and back.
 
     Returns:
         the flat tensor's name, or "" where the sequence is restored and takes over the name.
     """
-    result = operator.outputs[0]
-    if source.shape[-1] != result.shape[-1] or {len(source.shape), len(result.shape)} != {2, 3}:
+    source, result = operator.inputs[0], operator.outputs[0]
+    sequence, flat = (1, timesteps, before.size), (timesteps, before.size)
+    shapes = (None if source is None else source.shape, result.shape)
+    if not before.is_sequence or shapes not in ((sequence, flat), (flat, sequence)):
         raise UnsupportedModelError(
-            [f"RESHAPE {source.name!r} from {source.shape} to {result.shape}: features must stay together"]
+            [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {sequence} to {flat} and back"]
         )
-    if len(result.shape) == 2:
+    if result.shape == flat:
         return result.name
     if ops:
         ops[-1] = replace(ops[-1], name=result.name, output=replace(ops[-1].output, name=result.name))

@@ -111,6 +111,13 @@ class Activation(Op):
         """None."""
         return 0
 
+    def problems(self, contract: Contract) -> list[str]:
+        """A relu's requantized values must fit 32 bits."""
+        ratio = self.input.quantization.scale / self.output.quantization.scale
+        if self.function == "relu" and ratio >= 2.0**20:
+            return [f"layer {self.name!r}: its input scale is {ratio:g} times its output scale"]
+        return []
+
     def table(self, contract: Contract) -> IntArray:
         """The 256 stored outputs for the stored inputs -128..127, as int8."""
         source, result = self.input.quantization, self.output.quantization

@@ -82,8 +82,11 @@ class Softmax(Op):
         found = []
         if self.input.size > MOST_CLASSES:
             found.append(f"layer {self.name!r}: softmax over {self.input.size} values; at most {MOST_CLASSES}")
-        if self.facts(contract).multiplier.shift < 0:
-            found.append(f"layer {self.name!r}: input scale {self.input.quantization.scale:g} is below 2^-26")
+        if not self.beta * self.input.quantization.scale * 2.0**26 > 1.0:
+            found.append(
+                f"layer {self.name!r}: input scale {self.input.quantization.scale:g} times beta {self.beta:g} is not "
+                "above 2^-26, where TensorFlow Lite ends the process"
+            )
         return found
 
     def facts(self, contract: Contract) -> SoftmaxScaling:

@@ -54,7 +54,10 @@ def load_project(folder: Path) -> Project:
         problems.append(f"model.build makes the whole model, so model.{', model.'.join(excluded)} must not be set")
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise ProjectError(f"{folder / PROJECT_FILE} cannot be used:\n{listed}")
+        raise ProjectError(
+            f"{folder / PROJECT_FILE} cannot be used:\n{listed}",
+            "`edgelstm new` writes a file with every key to compare with",
+        )
     return Project(
         folder=folder,
         name=values["project"].get("name", as_model_name(folder.resolve().name)),

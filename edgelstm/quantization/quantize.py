@@ -18,7 +18,7 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
     if model.timesteps is not None and model.timesteps != timesteps:
         raise DataError(
             f"the model takes sequences of {model.timesteps} steps, but {timesteps} were asked for",
-            f"give data of shape (N, {model.timesteps}, {model.input.size})",
+            f"leave --timesteps out, or give data of shape (N, {model.timesteps}, {model.input.size})",
         )
     tensor = QuantizedTensor(
         model.input.name, model.input.size, model.input.is_sequence, output_range(model.input.name, ranges)

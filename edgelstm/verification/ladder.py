@@ -22,6 +22,7 @@ from edgelstm.verification.trace import Comparison, Trace, compare, simulator_tr
 STRESS_SEQUENCES = 4
 MOST_STEPS = 8192
 WINDOWS = 4
+SELFTEST_EXIT_CODE = 1
 
 OnProgress = Callable[[str], None]
 
@@ -144,21 +145,19 @@ def run_program(
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
         arguments = write_vectors(Path(folder), expected.inputs)
         run = runner.run(program, list(arguments), cwd=Path(folder), timeout_s=timeout_s)
-        if run.exit_code != 0:
-            raise _program_failed(name, run.exit_code, run.output)
+        selftest_failed = run.exit_code == SELFTEST_EXIT_CODE and "selftest failed" in run.output
+        if run.exit_code != 0 and not selftest_failed:
+            text = run.output.strip()[-2000:]
+            raise ToolFailedError(f"{name}: the program ended with exit code {run.exit_code}\n{text}")
         trace, costs = read_results(Path(folder), expected.model, sequences, timesteps)
     rung = _rung(name, expected, compare(expected.trace, trace))
-    return ProgramRun(rung, costs.stack_bytes, _cost(costs, run.instructions_per_tick, expected.model.timesteps))
-
-
-def _program_failed(name: str, exit_code: int, output: str) -> Exception:
-    text = output.strip()[-2000:]
-    if "selftest failed" in output:
-        return MismatchError(
-            f"{name}: the program's self-test failed: its known answers differ from the simulator's",
+    if selftest_failed:
+        where = f"; first difference in the replay: {rung.first}" if rung.first else ""
+        raise MismatchError(
+            f"{name}: the program's self-test failed, its known answers differ from the simulator's{where}",
             "the compiler or its options break the arithmetic; try another with --compiler",
         )
-    return ToolFailedError(f"{name}: the program ended with exit code {exit_code}\n{text}")
+    return ProgramRun(rung, costs.stack_bytes, _cost(costs, run.instructions_per_tick, expected.model.timesteps))
 
 
 def _cost(costs: ReplayCosts, instructions_per_tick: Fraction | None, timesteps: int) -> Cost:

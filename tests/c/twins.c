@@ -85,9 +85,9 @@ static int widen_and_dot(int input, int output, int32_t rows, int32_t columns, i
     const int32_t bias_size = rows * (int32_t)sizeof(int32_t);
     int32_t row = 0;
 
-    if (port_read(input, weights, (uint32_t)(rows * padded)) != rows * padded
-        || port_read(input, narrow + offset, (uint32_t)columns) != columns
-        || port_read(input, sums, (uint32_t)bias_size) != bias_size) {
+    if (port_read(input, weights, (uint32_t)(rows * padded)) != rows * padded ||
+        port_read(input, narrow + offset, (uint32_t)columns) != columns ||
+        port_read(input, sums, (uint32_t)bias_size) != bias_size) {
         return 0;
     }
     for (unsigned k = 0; k < MOST_COLUMNS + 4u; k++) {
@@ -100,8 +100,8 @@ static int widen_and_dot(int input, int output, int32_t rows, int32_t columns, i
     for (; row < rows; row++) {
         sums[row] = el_dot1(sums[row], &weights[padded * row], wide, (unsigned)padded);
     }
-    return port_write(output, wide, sizeof wide) == (int32_t)sizeof wide
-           && port_write(output, sums, (uint32_t)bias_size) == bias_size;
+    return port_write(output, wide, sizeof wide) == (int32_t)sizeof wide &&
+           port_write(output, sums, (uint32_t)bias_size) == bias_size;
 }
 
 int app_main(void)

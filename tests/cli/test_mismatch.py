@@ -35,7 +35,7 @@ def _wrong_weight(model: Model, options: Options) -> Generated:
 
 def _no_selftest(model: Model, options: Options) -> Generated:
     generated = _wrong_weight(model, options)
-    main = re.sub(r"if \(!\w+_selftest\(&network\)\)", "if (0)", generated.files["main.c"])
+    main = re.sub(r"= \w+_selftest\(&network\);", "= true;", generated.files["main.c"])
     return replace(generated, files={**generated.files, "main.c": main})
 
 

@@ -14,6 +14,7 @@ from edgelstm.numerics.activations import ExponentialTable, exponential_table, h
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Int64Array
 from edgelstm.tflite import write_tflite
+from edgelstm.verification.oracles import TFLM
 
 ALL = np.arange(-32768, 32768, dtype=np.int64)
 INTEGER_BITS = range(7)
@@ -213,7 +214,8 @@ def one_op_model(builtin: str, input_scale: float) -> bytes:
 
 def run_litert(data: bytes, values: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
     """With the default kernels: the reference ones take a table for a LOGISTIC that stands alone."""
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    from ai_edge_litert import interpreter
+
     kernels = interpreter.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     model = interpreter.Interpreter(model_content=data, experimental_op_resolver_type=kernels, num_threads=1)
     model.allocate_tensors()
@@ -224,10 +226,6 @@ def run_litert(data: bytes, values: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
 
 
 def run_tflm(data: bytes, values: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
-    from edgelstm.verification.oracles import TFLM
-
-    if not TFLM.is_available:
-        pytest.skip("tflite_micro is not installed")
     return TFLM.open(data)(values)[0]
 
 
@@ -237,7 +235,8 @@ ALONE += [(Contract.TFLM, function) for function in FUNCTIONS]
 
 
 @pytest.mark.parametrize(("contract", "function"), ALONE)
-def test_the_runtimes_compute_the_same(contract: Contract, function: int) -> None:
+def test_the_runtimes_compute_the_same(contract: Contract, function: int, require_tool: Callable[[str], None]) -> None:
+    require_tool("ai_edge_litert" if contract is Contract.LITERT else "tflite_micro")
     builtin, bits = ("LOGISTIC", 3) if function == SIGMOID else ("TANH", function)
     run = run_litert if contract is Contract.LITERT else run_tflm
     found = run(one_op_model(builtin, 2.0 ** (bits - 15)), ALL[None].astype(np.int16))

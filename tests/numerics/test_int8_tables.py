@@ -1,6 +1,6 @@
 """The 256-entry tables of relu, sigmoid and tanh against real numbers and the official runtimes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -117,9 +117,8 @@ def run_one_op(oracle: Oracle, builtin: str, source: tuple[float, int], result: 
 
 
 @pytest.mark.parametrize("oracle", [LITERT, TFLM], ids=lambda oracle: oracle.contract.value)
-def test_the_runtimes_compute_the_same(oracle: Oracle) -> None:
-    if not oracle.is_available:
-        pytest.skip(f"{oracle.name} is not installed")
+def test_the_runtimes_compute_the_same(oracle: Oracle, require_tool: Callable[[str], None]) -> None:
+    require_tool(oracle.module.split(".")[0])
     rng, contract = np.random.default_rng(7), oracle.contract
     for scale in (*scales(), 4.0, 8.0, 16.0, 1000.0, 2.0**-20):
         zero_point, output_zero_point = (int(value) for value in rng.integers(-128, 128, 2))

@@ -1,5 +1,6 @@
 """At the ends of what a .tflite file may state, an op says that it cannot, or computes what the runtimes compute."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -46,10 +47,11 @@ def test_other_softmaxes_are_not(contract: Contract, scale: float) -> None:
 
 @pytest.mark.parametrize("oracle", [LITERT, TFLM], ids=lambda oracle: oracle.contract.value)
 @pytest.mark.parametrize("clip", [1e-9, 2.0**-16, 2.0**-9, 0.5, 1e9])
-def test_any_cell_clip_is_the_runtime_s_or_refused(oracle: Oracle, clip: float) -> None:
+def test_any_cell_clip_is_the_runtime_s_or_refused(
+    oracle: Oracle, clip: float, require_tool: Callable[[str], None]
+) -> None:
     """TFLM clamps to 0 where the clip is below the cell's scale, LiteRT not at all."""
-    if not oracle.is_available:
-        pytest.skip(f"{oracle.name} is not installed")
+    require_tool(oracle.module.split(".")[0])
     for seed in range(4):
         model = random_model(seed, oracle.contract, Bounds(units=6, inputs=4, timesteps=4, layers=1))
         ops = tuple(replace(op, cell_clip=scales.float32(clip)) if isinstance(op, Lstm) else op for op in model.ops)
@@ -63,10 +65,11 @@ def test_any_cell_clip_is_the_runtime_s_or_refused(oracle: Oracle, clip: float) 
 
 @pytest.mark.parametrize("oracle", [LITERT, TFLM], ids=lambda oracle: oracle.contract.value)
 @pytest.mark.parametrize("size", [1e-6, 1e-3, 1e3, 1e6])
-def test_gates_of_absurd_scales_are_the_runtime_s(oracle: Oracle, size: float) -> None:
+def test_gates_of_absurd_scales_are_the_runtime_s(
+    oracle: Oracle, size: float, require_tool: Callable[[str], None]
+) -> None:
     """Left shifts that wrap, parts that saturate, multipliers that vanish."""
-    if not oracle.is_available:
-        pytest.skip(f"{oracle.name} is not installed")
+    require_tool(oracle.module.split(".")[0])
     rng = np.random.default_rng(8)
     for seed in range(4):
         model = random_model(seed, oracle.contract, Bounds(units=6, inputs=4, timesteps=4, layers=1))
@@ -138,3 +141,16 @@ def test_any_scales_of_a_file_compile_or_are_refused(contract: Contract) -> None
         except ModelError:
             continue
     assert 5 < compiled < 40
+
+
+@pytest.mark.parametrize("contract", Contract)
+def test_gate_scales_whose_product_leaves_float32_are_refused(contract: Contract) -> None:
+    model = random_model(0, contract, Bounds(units=4, inputs=3, timesteps=2, layers=1))
+    first = model.ops[0]
+    assert isinstance(first, Lstm)
+    huge = tuple(replace(gate, recurrent_scale=FLOAT32_SCALES[-1]) for gate in first.gates)
+    output = replace(first.output, quantization=Quantization(scales.float32(1e9)))
+    hostile = replace(model, ops=(replace(first, gates=huge, output=output),))
+    data = write_tflite(to_tflite_model(hostile))
+    with pytest.raises(ModelError):
+        emit(model_from_tflite(data, "it", contract), Options("ref", "size", "0" * 64))

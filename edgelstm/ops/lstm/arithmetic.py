@@ -60,7 +60,7 @@ class LstmArithmetic:
         gates: input, forget, cell, output.
         cell_integer_bits: n of the cell state's Q(n).(15 - n).
         cell_shift: right shift that brings i * g to the cell's scale.
-        cell_limit: the cell state is clamped to +- this; 0 where it is not.
+        cell_limit: the cell state is clamped to +- this; None where it is not.
         output_multiplier: brings o * tanh(c), Q0.30, to the hidden state's scale.
         hidden_zero_point: zero point of the hidden state.
     """
@@ -68,7 +68,7 @@ class LstmArithmetic:
     gates: tuple[GateArithmetic, ...]
     cell_integer_bits: int
     cell_shift: int
-    cell_limit: int
+    cell_limit: int | None
     output_multiplier: Multiplier
     hidden_zero_point: int
 
@@ -98,13 +98,16 @@ def lstm_arithmetic(
         cell_clip = scales.float32(cell_clip)
     else:
         output_multiplier = quantize_multiplier(2.0**-30 / hidden.scale)
+    limit = math.trunc(max(-32768.0, min(32767.0, cell_clip / cell.scale)))
+    # A bound below one step is none at all to LiteRT, while TFLM then holds the cell at 0.
+    is_clipped = limit > 0 if contract is Contract.LITERT else cell_clip > 0
     return LstmArithmetic(
         gates=tuple(
             _gate_arithmetic(contract, name, gate, source, hidden) for name, gate in zip(GATES, gates, strict=True)
         ),
         cell_integer_bits=15 + exponent,
         cell_shift=30 + exponent,
-        cell_limit=math.trunc(max(-32768.0, min(32767.0, cell_clip / cell.scale))),
+        cell_limit=limit if is_clipped else None,
         output_multiplier=output_multiplier,
         hidden_zero_point=hidden.zero_point,
     )

@@ -197,6 +197,6 @@ def _next_cell(contract: Contract, arithmetic: LstmArithmetic, update: Int64Arra
         forget = quantize_multiplier(2.0**-15)
         fresh = quantize_multiplier(2.0**-arithmetic.cell_shift)
         cell = saturate16(saturate16(requantize(kept, forget)) + saturate16(requantize(update, fresh)))
-    if arithmetic.cell_limit > 0:
+    if arithmetic.cell_limit is not None:
         cell = np.clip(cell, -arithmetic.cell_limit, arithmetic.cell_limit)
     return cell
