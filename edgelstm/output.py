@@ -143,6 +143,7 @@ class OutputFolder:
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         old = self._stages.get(stage, StageRecord("", {}))
         known = {**old.files, **old.unfinished}
+        self._refuse_outside(known)
         # Recorded first: whatever part of this is done when it is interrupted, the next build knows its files.
         self._record(stage, StageRecord("", known, unfinished=digests))
         for name, content in contents.items():
@@ -164,6 +165,7 @@ class OutputFolder:
         """Remove the files of a stage: what they say no longer holds."""
         found = self._stages.get(stage)
         if found is not None:
+            self._refuse_outside([*found.files, *found.unfinished])
             self._record(stage, StageRecord("", {}, unfinished={**found.files, **found.unfinished}))
             for name in self._stages[stage].unfinished:
                 if not self._was_changed(name):
@@ -222,7 +224,10 @@ def _read_manifest(path: Path) -> dict[str, StageRecord]:
             raise ValueError("it is too large")
         records = {
             name: StageRecord(
-                str(stage["key"]), dict(stage["files"]), dict(stage["facts"]), dict(stage.get("unfinished", {}))
+                str(stage["key"]),
+                _digests(stage["files"]),
+                dict(stage["facts"]),
+                _digests(stage.get("unfinished", {})),
             )
             for name, stage in json.loads(path.read_text())["stages"].items()
         }
@@ -233,3 +238,9 @@ def _read_manifest(path: Path) -> dict[str, StageRecord]:
             if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise OutputError(f"{path} names a file outside its folder", _ANEW)
     return records
+
+
+def _digests(files: Mapping[str, Any]) -> dict[str, str]:
+    if not all(isinstance(digest, str) for digest in files.values()):
+        raise ValueError("a digest is no text")
+    return dict(files)

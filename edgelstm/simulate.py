@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelstm.ir import AnyArray, FloatArray, IntArray, Model, Op, Quantization, QuantizedTensor
+from edgelstm.ir import FloatArray, IntArray, Model, Op, Quantization
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +31,6 @@ def quantize_array(values: FloatArray, quantization: Quantization) -> IntArray:
 def dequantize_array(values: IntArray, quantization: Quantization) -> FloatArray:
     """Stored integers to real values."""
     return (values.astype(np.float64) - quantization.zero_point) * quantization.scale
-
-
-def saturated(values: FloatArray, tensor: QuantizedTensor) -> AnyArray:
-    """Where real values lie more than half a step outside what `tensor` can hold."""
-    quantization = tensor.quantization
-    stored = np.asarray(values, np.float64) / quantization.scale + quantization.zero_point
-    return (stored < -128.5) | (stored > 127.5)
 
 
 def initial_state(op: Op, batch: int) -> tuple[IntArray, ...]:

@@ -1,6 +1,7 @@
 """quantize, generate, build, verify: from a model to verified firmware."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -113,7 +114,7 @@ def verify(model: Path | None, terminal: Terminal, **options: object) -> None:
     is 2. Nothing is kept.
     """
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
-        request = request_for(model, Path(work) / "out", options)
+        request = replace(request_for(model, Path(work) / "out", options), may_train=False)
         results = pipeline.build(request, terminal)
     values = [{"target": result.target.name, "verification": result.to_mapping()["verification"]} for result in results]
     terminal.result(values, lambda console: print_results(results, console))

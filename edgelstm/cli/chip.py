@@ -77,7 +77,8 @@ def flash(elf: Path | None, terminal: Terminal, **options: object) -> None:
     project = load_project(Path()) if Path(PROJECT_FILE).is_file() else None
     path = elf or _built_firmware()
     address = options["address"] or (project.flash.address if project else None) or DEFAULT_ADDRESS
-    runner = options["runner"] or (project.flash.runner if project else None) or "gdb"
+    usual = load_target(project.build.targets[0]).flash_runner if project else "gdb"
+    runner = options["runner"] or (project.flash.runner if project else None) or usual or "gdb"
     if runner not in FLASH_RUNNERS:
         raise ProjectError(f"there is no flash runner {runner!r}", f"choose one of {', '.join(FLASH_RUNNERS)}")
     host, port = parse_address(str(address))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,9 +17,8 @@ from edgelstm.frontends.tflite import load_tflite
 from edgelstm.ir import FloatArray, FloatModel, Layer, Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
-from edgelstm.pipeline.quantized import is_tflite, quantize_file
-from edgelstm.pipeline.request import read_data
-from edgelstm.pipeline.trained import ensure_trained
+from edgelstm.pipeline.quantized import TFLITE, is_tflite, quantize_file
+from edgelstm.pipeline.request import BuildRequest, read_data
 from edgelstm.report.table import plain_table
 from edgelstm.verification.accuracy import run_simulator
 
@@ -35,13 +35,15 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
 
     The outputs are real numbers, of shape (N, C), or (N, T, C) for a model that answers every step.
     """
-    request = request_for(model, None, options)
+    request = replace(request_for(model, None, options), may_train=False)
+    if request.project is not None:
+        request = replace(request, model=_built(request))
     data = read_data(request.data, request.base)
     if data.dataset is None:
         raise DataError("there is nothing to run on", "give --data data.npz with an array x")
-    if output is not None and output.suffix != ".npy":
-        raise ProjectError(f"cannot write {output}", "name a file that ends in .npy")
-    quantized = quantize_file(ensure_trained(request, data, terminal), request, data, terminal).model
+    if output is not None and (output.suffix != ".npy" or output.exists()):
+        raise ProjectError(f"cannot write {output}", "name a file that ends in .npy and is not there yet")
+    quantized = quantize_file(request.model, request, data, terminal).model
     outputs = run_simulator(quantized, data.dataset.test)
     if output is not None:
         buffer = io.BytesIO()
@@ -51,6 +53,15 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     labels = data.dataset.labels
     values = {"shape": list(outputs.shape), "outputs": outputs.tolist(), "labels": list(labels)}
     terminal.result(values, lambda console: _print_outputs(outputs, labels, console))
+
+
+def _built(request: BuildRequest) -> Path:
+    """The project's model as its firmware has it, whatever data it runs on now."""
+    folders = (request.output, *(request.output / target for target in request.targets))
+    for folder in folders:
+        if (folder / TFLITE).is_file():
+            return folder / TFLITE
+    raise ProjectError(f"there is no {TFLITE} in {request.output}", "run `edgelstm build` first")
 
 
 def _print_outputs(outputs: FloatArray, labels: tuple[str, ...], console: Console) -> None:

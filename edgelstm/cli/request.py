@@ -69,7 +69,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
     if options.get("target"):
         request = replace(request, targets=_target_names(options["target"]))
     if options.get("data"):
-        request = replace(request, data=options["data"], base=Path())
+        request = replace(request, data=options["data"], base=Path(), may_train=False)
     if options.get("contract"):
         request = replace(request, contract=Contract(options["contract"]))
     if options.get("name"):

@@ -1,8 +1,8 @@
 """Exact int16 sigmoid and tanh of the two contracts, and the tables from which C computes them.
 
 `sigmoid` and `tanh` define the functions: slow, direct transcriptions of what the runtimes compute. `half_sigmoid`
-is the closed form that `templates/c/activations/litert_size.h` evaluates, `ExponentialTable` the 1 KB table of
-`litert_balanced.h.j2`. A test compares all of them on all 65,536 inputs, in Python and in compiled C.
+is the twin of the closed form in `templates/c/lib/activations_litert.h.j2`, `ExponentialTable` its 1 KB table. A test
+compares all of them on all 65,536 inputs, in Python and in compiled C.
 
 Formats: inputs are Q(n).(15-n) with n integer bits (sigmoid: 3), outputs Q0.15.
 """

@@ -1,4 +1,5 @@
-"""Fixed-point primitives on int64 arrays that hold int32 values. Each has a C twin `el_<name>` in `templates/c/isa`.
+"""Fixed-point primitives on int64 arrays that hold int32 values. Those that a step
+computes have a C twin `el_<name>` in `templates/c/isa` or `templates/c/lib/fixedpoint.h`.
 
 Formulas: gemmlowp's fixedpoint.h and TensorFlow Lite's quantization_util.h, as measured in the project's numerics
 notes. `>>` is an arithmetic shift, that is division rounded towards minus infinity.

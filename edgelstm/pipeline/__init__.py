@@ -9,11 +9,12 @@ from edgelstm.output import OutputFolder
 from edgelstm.pipeline.firmware import ensure_firmware, generate, install_sources
 from edgelstm.pipeline.quantized import ensure_quantized
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
-from edgelstm.pipeline.stages import EDITABLE, REPORT
+from edgelstm.pipeline.stages import EDITABLE
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.pipeline.verified import (
     common_rungs,
     install_result,
+    require_oracle,
     reuse_result,
     verification_key,
     verify_program,
@@ -40,8 +41,8 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
     runners = [choose_runner(target, request.runner) for target in targets]
     folders = [OutputFolder(_folder(request, target.name), EDITABLE) for target in targets]
     data = read_data(request.data, request.base)
-    # Finding it takes a moment, which a build that has nothing to do can be spared.
-    host = None if all(folder.record(REPORT) for folder in folders) else find_compiler(load_target("host"))
+    host = find_compiler(load_target("host"))
+    require_oracle(request.contract)
 
     model_path = ensure_trained(request, data, news)
     quantized = ensure_quantized(model_path, request, data, folders, news)
@@ -51,7 +52,7 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
         generated = generate(quantized, target.isa, request.optimize)
         install_sources(generated, folder, news)
         program = ensure_firmware(folder, target, compiler, request.optimize, news)
-        key = verification_key(program, quantized, request, data, runner)
+        key = verification_key(program, quantized, request, data, runner, host)
         result = reuse_result(folder, key, news)
         if result is None:
             common = common or common_rungs(quantized, request, data, host, news)

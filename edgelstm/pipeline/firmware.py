@@ -49,12 +49,15 @@ def ensure_firmware(
     folder: OutputFolder, target: Target, compiler: Compiler, optimize: str, progress: Progress
 ) -> Program:
     """Compile what lies in the folder's `src`, or take back the program that came of the same things."""
-    sources = _files(folder.path / "src", "*.[ch]")
+    sources = folder.path / "src"
+    # All files of all folders: the user's main may include what it likes.
+    files_read = sorted(path for path in sources.rglob("*") if path.is_file())
     key = content_hash(
-        compiler.label,
+        repr(compiler),
         optimize,
         repr(target),
-        *(path.name.encode() + b"\0" + path.read_bytes() for path in (*sources, *_support(target))),
+        support_hash(target),
+        *(part for path in files_read for part in (str(path.relative_to(sources)), path.read_bytes())),
     )
     suffixes = ("",) if target.arch == "host" else (".elf", ".bin", ".hex", ".map")
     if folder.is_current(FIRMWARE, key):
@@ -83,7 +86,7 @@ def compile_sources(
     source_dir: Path, target: Target, compiler: Compiler, optimize: str, work: Path, progress: Progress
 ) -> Firmware:
     """Compile all C files of a folder; compiler warnings are errors in what we generate."""
-    sources = _files(source_dir, "*.c")
+    sources = sorted(path for path in source_dir.glob("*.c") if path.is_file())
     firmware = compile_firmware(target, compiler, sources, [source_dir], work, NAME, optimize=optimize)
     if firmware.warnings:
         progress.warn(f"{compiler.label} warns:\n{firmware.warnings.strip()}")
@@ -97,13 +100,8 @@ def write_sources(files: Mapping[str, str], folder: Path) -> None:
         (folder / name).write_text(text)
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.glob(pattern) if path.is_file())
-
-
-def _support(target: Target) -> list[Path]:
-    return [
-        path
-        for path in (*(targets_dir() / "arch" / target.arch).iterdir(), templates_dir() / "c" / "app" / "port.h")
-        if path.is_file()
-    ]
+def support_hash(target: Target) -> str:
+    """Hash of the start-up code, port and linker script that every firmware of the target is compiled with."""
+    folder = targets_dir() / "arch" / target.arch
+    paths = [*sorted(folder.iterdir()), templates_dir() / "c" / "app" / "port.h"]
+    return content_hash(*(part for path in paths if path.is_file() for part in (path.name, path.read_bytes())))

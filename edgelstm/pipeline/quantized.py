@@ -66,7 +66,7 @@ def _reopen(folder: OutputFolder, request: BuildRequest) -> Quantized | None:
     values = record.facts.get("accuracy") if record else None
     try:
         accuracy = None if values is None else accuracy_from_mapping(values)
-    except (LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError, ValueError):
         return None
     tflite = (folder.path / TFLITE).read_bytes()
     model = model_from_tflite(tflite, request.model.stem, request.contract)

@@ -21,6 +21,7 @@ class BuildRequest:
         name: the model's C name; None takes the file's.
         timesteps: the window of `run`; None takes the model's or the data's.
         project: where to train the model if it is missing or out of date; None outside a project.
+        may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
     model: Path
@@ -37,6 +38,7 @@ class BuildRequest:
     sequences: int = 16
     calibration_samples: int | None = None
     project: Project | None = None
+    may_train: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,10 @@ def ensure_trained(request: BuildRequest, data: Data, progress: Progress) -> Pat
     project = request.project
     if project is None or project.model.file.endswith(".tflite"):
         return _existing(request.model)
+    if not request.may_train:
+        if not request.model.exists():
+            raise ModelError(f"there is no {request.model}", "run `edgelstm train` first")
+        return request.model
     if not request.model.exists():
         progress.note(f"{request.model.name} is missing: training it")
         train_model(project, data, progress)

@@ -9,15 +9,15 @@ from pathlib import Path
 from edgelstm import __version__
 from edgelstm.codegen.emit import Generated
 from edgelstm.codegen.plan import make_plan
-from edgelstm.device.compilers import Compiler, find_compiler
+from edgelstm.device.compilers import Compiler
 from edgelstm.device.elf import memory_use, read_elf
 from edgelstm.device.runners import Runner, choose_runner
 from edgelstm.device.targets import Target, load_target
-from edgelstm.errors import ToolTimeoutError
+from edgelstm.errors import ToolMissingError, ToolTimeoutError
 from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import OutputFolder, content_hash
-from edgelstm.pipeline.firmware import Program, compile_host_twin
+from edgelstm.pipeline.firmware import Program, compile_host_twin, generate, support_hash
 from edgelstm.pipeline.quantized import Quantized
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import REPORT, begin
@@ -52,7 +52,7 @@ _SHORT = {"address": "ASan", "undefined": "UBSan", "undefined-trap": "UBSan"}
 
 
 def common_rungs(
-    quantized: Quantized, request: BuildRequest, data: Data, compiler: Compiler | None, progress: Progress
+    quantized: Quantized, request: BuildRequest, data: Data, compiler: Compiler, progress: Progress
 ) -> tuple[Expectation, tuple[Rung, ...]]:
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
     expected = expectation(quantized.model, data.dataset, request.sequences)
@@ -62,11 +62,8 @@ def common_rungs(
         progress.detail(f"running {name}")
         progress.advance("verification", next(climbed), total)
 
-    rungs, missing = oracle_rungs(expected, quantized.tflite, climb)
-    for name in missing:
-        progress.warn(f'{name} is not installed, so nothing official was compared: pip install "edgelstm[verify]"')
+    rungs = oracle_rungs(expected, quantized.tflite, climb)
     host = load_target("host")
-    compiler = compiler or find_compiler(host)
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
         firmware = compile_host_twin(quantized, host, compiler, request.optimize, Path(work), progress)
         checked = "".join(f", {_SHORT[name]}" for name in firmware.sanitizers)
@@ -96,12 +93,27 @@ def _common_count(contract: Contract) -> int:
     return 1 + sum(oracle.contract is contract and oracle.is_available for oracle in ORACLES)
 
 
-def verification_key(program: Program, quantized: Quantized, request: BuildRequest, data: Data, runner: Runner) -> str:
+def require_oracle(contract: Contract) -> None:
+    """Raise ToolMissingError unless an interpreter that computes the contract exactly is installed."""
+    for oracle in ORACLES:
+        if oracle.contract is contract and oracle.is_exact and not oracle.is_available:
+            raise ToolMissingError(
+                f"{oracle.name} is not installed, so nothing official could be compared",
+                'pip install "edgelstm[verify]"; `edgelstm generate` writes C without verifying it',
+            )
+
+
+def verification_key(
+    program: Program, quantized: Quantized, request: BuildRequest, data: Data, runner: Runner, host: Compiler
+) -> str:
     """Hash of everything that a verification depends on."""
-    oracles = [oracle.name for oracle in ORACLES if oracle.is_available]
+    oracles = [f"{oracle.name} {oracle.version}" for oracle in ORACLES if oracle.is_available]
+    target = load_target("host")
+    twin = generate(quantized, target.isa, request.optimize).files
     return content_hash(
         __version__, program.sha256, quantized.sha256, data.sha256, runner.name, str(request.sequences),
-        request.contract.value, request.optimize, *oracles,
+        request.contract.value, request.optimize, repr(host), repr(target), support_hash(target),
+        *oracles, *twin, *twin.values(),
     )  # fmt: skip
 
 

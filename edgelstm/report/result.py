@@ -82,7 +82,8 @@ class Rung:
         values: how many outputs and states.
         mismatches: how many differ.
         largest: the largest difference.
-        must_match: whether a mismatch is a failure.
+        allowed: the largest difference that is no failure; None where any is, for information.
+        version: of the interpreter, "" where there is none.
         first: the first difference, in words, or "".
     """
 
@@ -92,13 +93,14 @@ class Rung:
     values: int
     mismatches: int
     largest: int = 0
-    must_match: bool = True
+    allowed: int | None = 0
     first: str = ""
+    version: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the rung holds."""
-        return self.mismatches == 0 or not self.must_match
+        return self.allowed is None or self.largest <= self.allowed
 
 
 @dataclass(frozen=True)
@@ -161,17 +163,21 @@ def accuracy_from_mapping(values: Mapping[str, Any]) -> Accuracy:
     confusion = values["confusion"]
     return Accuracy(
         metric=values["metric"],
-        float_value=values["float"],
-        quantized_value=values["quantized"],
-        agreement=values["agreement"],
-        sqnr_db=math.inf if values["sqnr_db"] is None else values["sqnr_db"],
-        outputs=values["outputs"],
-        saturated_inputs_percent=tuple(values["saturated_inputs_percent"]),
+        float_value=_number(values["float"]),
+        quantized_value=_number(values["quantized"]),
+        agreement=float(values["agreement"]),
+        sqnr_db=math.inf if values["sqnr_db"] is None else float(values["sqnr_db"]),
+        outputs=int(values["outputs"]),
+        saturated_inputs_percent=tuple(float(percent) for percent in values["saturated_inputs_percent"]),
         confusion=None if confusion is None else tuple(tuple(row) for row in confusion),
         labels=tuple(values["labels"]),
-        float_mae=values["float_mae"],
-        quantized_mae=values["quantized_mae"],
+        float_mae=_number(values["float_mae"]),
+        quantized_mae=_number(values["quantized_mae"]),
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def result_from_mapping(values: Mapping[str, Any]) -> Result:

@@ -18,9 +18,11 @@ from edgelstm.ir import IntArray, Model
 from edgelstm.verification.oracles import Oracle, name_arrays, step_model
 from edgelstm.verification.trace import Trace
 
-TIMEOUT_S = 300.0
+TIMEOUT_S = 1800.0
 
 STEP_FILE, SHIPPED_FILE = "step.tflite", "shipped.tflite"
+REFUSED_EXIT_CODE = 3
+
 INPUTS_FILE, WINDOWS_FILE, RESULTS_FILE = "inputs.npy", "windows.npy", "results.npz"
 
 
@@ -46,6 +48,8 @@ def run_isolated(
             cwd=folder,
             environment={"PYTHONPATH": path},
         )
+        if completed.exit_code == REFUSED_EXIT_CODE:
+            raise ToolFailedError(completed.output.strip()[-2000:], "please report this with the model")
         if completed.exit_code != 0:
             raise ToolFailedError(
                 f"{oracle.name} ended with exit code {completed.exit_code}:\n{completed.output.strip()[-2000:]}",

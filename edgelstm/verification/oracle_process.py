@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgelstm.errors import EdgelstmError
 from edgelstm.verification import isolation
 from edgelstm.verification.oracles import ORACLES
 
@@ -20,4 +21,8 @@ def main(name: str) -> None:
     np.savez(isolation.RESULTS_FILE, window=window, **arrays)
 
 
-main(sys.argv[1])
+try:
+    main(sys.argv[1])
+except EdgelstmError as error:
+    sys.stderr.write(error.message)
+    sys.exit(isolation.REFUSED_EXIT_CODE)

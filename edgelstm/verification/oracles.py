@@ -1,5 +1,6 @@
 """The official interpreters, run step by step on our own .tflite with every state array exposed."""
 
+import importlib.metadata
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator
@@ -28,19 +29,31 @@ class Oracle:
 
     Attributes:
         name: package and kernels, for reports.
+        package: its name on PyPI.
         module: the Python module, to see whether it is installed.
         contract: whose arithmetic it computes.
-        is_exact: whether all of its kernels follow the contract. tflite-runtime 2.14's Dense rounds twice where the
-            `litert` contract rounds once.
+        inexact_kinds: kinds of ops in which it departs from the contract by a rounding. tflite-runtime 2.14's Dense
+            rounds twice where the `litert` contract rounds once.
         open: bytes of a model -> a function that runs one invocation from the state of the one before.
     """
 
     name: str
+    package: str
     module: str
     contract: Contract
-    is_exact: bool
     open: Callable[[bytes], Invoke]
+    inexact_kinds: frozenset[str] = frozenset()
     supports_numpy_2: bool = True
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all of its kernels follow the contract."""
+        return not self.inexact_kinds
+
+    @property
+    def version(self) -> str:
+        """The installed version."""
+        return importlib.metadata.version(self.package)
 
     @property
     def is_available(self) -> bool:
@@ -72,6 +85,8 @@ class Oracle:
         Returns:
             (sequences, ...) the model's outputs.
         """
+        if len(inputs) == 0:
+            return np.zeros(0, np.int8)
         return np.concatenate([self._open(data)(inputs[index : index + 1])[0] for index in range(len(inputs))])
 
     def _open(self, data: bytes) -> Invoke:
@@ -157,15 +172,16 @@ def _quiet_logging() -> Iterator[None]:
         root.setLevel(level)
 
 
-LITERT = Oracle("LiteRT BUILTIN_REF", "ai_edge_litert.interpreter", Contract.LITERT, True, _litert)
+LITERT = Oracle("LiteRT BUILTIN_REF", "ai-edge-litert", "ai_edge_litert.interpreter", Contract.LITERT, _litert)
 TFLITE_RUNTIME = Oracle(
     "tflite-runtime BUILTIN_REF",
+    "tflite-runtime",
     "tflite_runtime.interpreter",
     Contract.LITERT,
-    False,
     _tflite_runtime,
+    inexact_kinds=frozenset({"dense"}),
     supports_numpy_2=False,
 )
-TFLM = Oracle("tflite_micro", "tflite_micro.python.tflite_micro.runtime", Contract.TFLM, True, _tflm)
+TFLM = Oracle("tflite_micro", "tflite-micro", "tflite_micro.python.tflite_micro.runtime", Contract.TFLM, _tflm)
 
 ORACLES = (LITERT, TFLITE_RUNTIME, TFLM)

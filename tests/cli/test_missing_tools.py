@@ -54,13 +54,16 @@ def test_what_to_install_is_said_before_any_work(
     assert outcome.err.startswith("error: ")
 
 
-def test_missing_interpreters_are_a_warning_that_says_what_to_install(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("verb", ["build", "verify"])
+def test_nothing_counts_as_verified_without_the_exact_interpreter(
+    verb: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgelstm.verification.oracles.Oracle.is_available", property(lambda oracle: False))
-    outcome = succeed(*BUILD, "--target", "host")
-    assert "warning: LiteRT BUILTIN_REF is not installed, so nothing official was compared" in outcome.err
-    assert 'pip install "edgelstm[verify]"' in outcome.err
+    outcome = edgelstm(verb, *BUILD[1:], "--target", "host")
+    assert outcome.code == 1
+    assert "LiteRT BUILTIN_REF is not installed, so nothing official could be compared" in outcome.error
+    assert 'pip install "edgelstm[verify]"' in outcome.error
+    assert not Path("out").exists()
 
 
 def test_training_without_tensorflow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
