@@ -1,5 +1,6 @@
 """new, train: how a project begins."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ def new(folder: Path, name: str | None, terminal: Terminal) -> None:
     files = new_project(folder, name)
     for file, text in files.items():
         write_atomically(folder / file, text)
-    terminal.note(f"made {folder}; next: cd {folder} && edgelstm build --target cortex-m4")
+    terminal.note(f"made {folder}; next: cd {shlex.quote(str(folder))} && edgelstm build --target cortex-m4")
     terminal.result({"folder": str(folder), "files": sorted(files)}, lambda console: None)
 
 

@@ -69,7 +69,8 @@ class Generated:
     roles: Mapping[str, str]
 
 
-APP_FILES = ("main.c", "replay.c", "replay.h")
+APP_FILES = ("main.c", "port.h", "replay.c", "replay.h")
+"""The firmware around the model, of which port.h is the same for every model."""
 
 
 def emit(model: Model, options: Options) -> Generated:
@@ -116,11 +117,16 @@ def emit(model: Model, options: Options) -> Generated:
         f"{name}.c": environment.get_template("model.c.j2").render(context),
         "edgelstm_isa.h": (templates_dir() / "c" / "isa" / f"{options.isa}.h").read_text(),
         **{f"edgelstm_{library}.h": _library(environment, library, model, tables) for library in _libraries(model)},
-        **{file: environment.get_template(f"app/{file}.j2").render(context) for file in APP_FILES},
+        **{file: _app_file(environment, file, context) for file in APP_FILES},
     }
     declared = [constant for item in items.values() for constant in item.constants]
     roles = {constant.name: constant.role for constant in (*declared, *tables.values())}
     return Generated(files, roles)
+
+
+def _app_file(environment: jinja2.Environment, file: str, context: Mapping[str, object]) -> str:
+    plain = templates_dir() / "c" / "app" / file
+    return plain.read_text() if plain.is_file() else environment.get_template(f"app/{file}.j2").render(context)
 
 
 @lru_cache(maxsize=1)
@@ -185,7 +191,9 @@ def _declare(symbol: str, constant: Constant, layout: Layout) -> Declaration:
     aligned = " EL_ALIGNED" if constant.is_matrix else ""
     comment = constant.comment
     if constant.is_matrix:
-        comment += f", in the {layout.name} layout: per 4 columns, 4 bytes of each of 4 rows"
+        comment += (
+            f", in the {layout.name} layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h)"
+        )
     return Declaration(name, values, constant.role, _array(name, values, comment, aligned))
 
 

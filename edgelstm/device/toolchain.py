@@ -142,9 +142,9 @@ class _Build:
         if completed.exit_code != 0:
             self._explain_overflow(completed.output)
             raise ToolFailedError(
-                f"{self.compiler.label} failed (exit code {completed.exit_code}):\n"
-                f"  $ {shlex.join(argv)}{tail(completed.output)}",
-                f"run the command in {self.output_dir} to see all of its output",
+                f"{self.compiler.label} failed (exit code {completed.exit_code}):{tail(completed.output)}\n"
+                f"  the command was: {shlex.join(argv)}",
+                "correct what it names; the firmware has no C library beyond memcpy, memmove, memset and memcmp",
             )
         return completed.output
 

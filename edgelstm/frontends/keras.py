@@ -111,7 +111,9 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     problems = [*source.problems, *_layer_problems(source, registry)]
     if problems:
         supported = ", ".join(sorted(registry.KERAS_LAYERS))
-        raise UnsupportedModelError(problems, f"supported layers: {supported}, in one straight line")
+        raise UnsupportedModelError(
+            problems, f"supported layers: {supported}, TimeDistributed(Dense), dropout and noise, in one straight line"
+        )
     current = model_input = Tensor(source.input_name, source.input_size, is_sequence=True)
     layers: list[Layer] = []
     for layer in source.layers:
@@ -182,4 +184,6 @@ def _why_unknown(class_name: str) -> str:
         return "is a custom class; its code is not in the file and would not be run"
     if class_name == "Lambda":
         return "holds Python code, which is never run; express it with ordinary layers"
+    if class_name in ("Normalization", "Rescaling", "BatchNormalization"):
+        return "is not supported; normalize the data itself, and train and save the model without this layer"
     return "is not supported"

@@ -5,11 +5,12 @@ from pathlib import Path
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import load_target
+from edgelstm.errors import MismatchError
 from edgelstm.output import OutputFolder
 from edgelstm.pipeline.firmware import ensure_firmware, generate, install_sources
 from edgelstm.pipeline.quantized import ensure_quantized
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
-from edgelstm.pipeline.stages import EDITABLE
+from edgelstm.pipeline.stages import EDITABLE, FIRMWARE
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.pipeline.verified import (
     common_rungs,
@@ -56,7 +57,11 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
         result = reuse_result(folder, key, news)
         if result is None:
             common = common or common_rungs(quantized, request, data, host, news)
-            result = verify_program(quantized, generated, target, program, runner, common, news)
+            try:
+                result = verify_program(quantized, generated, target, program, runner, common, news)
+            except MismatchError:
+                folder.withdraw(FIRMWARE)
+                raise
             install_result(folder, key, result, news)
         results.append(result)
     return tuple(results)

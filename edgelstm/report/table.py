@@ -55,7 +55,7 @@ def _costs(results: Sequence[Result]) -> Table:
         "RAM: buffers": [_bytes(result.ram.buffers) for result in results],
         "RAM: stack": [_measured(result.ram.stack, " B") for result in results],
         "RAM: all of the model": [_bytes(result.ram.total) for result in results],
-        "RAM: whole firmware": [_measured(result.firmware_ram_bytes, " B") for result in results],
+        "RAM: firmware, stack reserve": [_measured(result.firmware_ram_bytes, " B") for result in results],
         "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
         "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
@@ -84,7 +84,8 @@ def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     if table.row_count:
         console.print(table)
     noise = f"SQNR {accuracy.sqnr_db:.1f} dB" if math.isfinite(accuracy.sqnr_db) else "no quantization noise"
-    console.print(f"  agreement with float {100 * accuracy.agreement:.2f} %, {noise}")
+    alike = "outputs within 1 % of full scale of float's" if accuracy.metric == "rmse" else "agreement with float"
+    console.print(f"  {alike} {100 * accuracy.agreement:.2f} %, {noise}")
     shares = accuracy.saturated_inputs_percent
     if shares:
         worst = max(range(len(shares)), key=shares.__getitem__)

@@ -163,7 +163,7 @@ def run_program(
         where = f"; first difference in the replay: {rung.first}" if rung.first else ""
         raise MismatchError(
             f"{name}: the program's self-test failed, its known answers differ from the simulator's{where}",
-            "the compiler or its options break the arithmetic; try another with --compiler",
+            "a changed main.c, or the compiler, breaks the arithmetic; try another with --compiler",
         )
     return ProgramRun(rung, costs.stack_bytes, _cost(costs, run.instructions_per_tick, expected.model.timesteps))
 

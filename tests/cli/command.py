@@ -8,6 +8,8 @@ from typing import Any
 
 from edgelstm.cli import call
 
+BUILD = ("build", "model.keras", "--data", "data.npz")
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import succeed
+from command import BUILD, succeed
 from keras_files import tiny_arrays, tiny_layers, write_keras
 
 # The boards that the flash tests start.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "device" / "flash"))
-
-BUILD = ("build", "model.keras", "--data", "data.npz")
 
 
 def _fill(folder: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import Outcome, edgelstm, succeed
-from conftest import BUILD
+from command import BUILD, Outcome, edgelstm, succeed
 from keras_files import CHANNELS, TIMESTEPS, KerasLayer, dense, lstm, tiny_arrays, write_keras
 
 USAGE = [

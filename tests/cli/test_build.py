@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import edgelstm, succeed
-from conftest import BUILD
+from command import BUILD, edgelstm, succeed
 from keras_files import tiny_arrays, tiny_layers, write_keras
 
 REPORT_KEYS = {
@@ -183,7 +182,6 @@ def test_a_generated_file_that_was_edited_is_refused_before_any_work(built: Path
 
 
 def test_other_files_in_the_output_folder_disturb_nothing(built: Path) -> None:
-    (built / "out" / "src" / "notes.txt").write_text("mine")
     (built / "out" / "src" / "folder.c").mkdir()
     (built / "out" / "notes.txt").write_text("mine")
     assert _reused(succeed(*BUILD).err) == REUSED

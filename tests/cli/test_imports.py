@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import BUILD
+from command import BUILD
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "ai_edge_litert", "tflite_runtime", "tflite_micro", "h5py", "unicorn")
 

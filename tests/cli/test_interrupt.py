@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command import succeed
-from conftest import BUILD
+from command import BUILD, succeed
 
 LIMIT_S = 120
 WHOLE = {"model.tflite", "src", "firmware.elf", "firmware.bin", "firmware.hex", "firmware.map", "report.json"}

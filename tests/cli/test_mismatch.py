@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import edgelstm, succeed
-from conftest import BUILD
+from command import BUILD, edgelstm, succeed
 
 from edgelstm.codegen.emit import Generated, Options, emit
 from edgelstm.ir import IntArray, Model

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import edgelstm, succeed
-from conftest import BUILD
+from command import BUILD, edgelstm, succeed
 
 
 def _hide(monkeypatch: pytest.MonkeyPatch, folder: Path, *programs: str) -> None:

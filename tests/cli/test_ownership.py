@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import edgelstm, succeed
-from conftest import BUILD
+from command import BUILD, edgelstm, succeed
 from keras_files import tiny_arrays
 
 from edgelstm.device import compilers

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import edgelstm, succeed
-from conftest import BUILD
+from command import BUILD, edgelstm, succeed
 from keras_files import CHANNELS, TIMESTEPS, tiny_arrays, tiny_layers, write_keras
 from random_models import Bounds, random_model
 

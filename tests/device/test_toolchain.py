@@ -90,7 +90,7 @@ def test_a_refused_source_shows_the_command_and_what_was_said(require_tool, tmp_
     require_tool("arm-none-eabi-gcc")
     with pytest.raises(ToolFailedError) as caught:
         compile_text("int app_main(void) { return nonsense; }\n", tmp_path)
-    assert "$ " in caught.value.message
+    assert "the command was: " in caught.value.message
     assert "-mcpu=cortex-m4" in caught.value.message
     assert "nonsense" in caught.value.message
     assert not (tmp_path / "out" / "app.elf").exists()

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from keras_writer import IMPLEMENTATIONS
 
 SAVE_MODELS = Path(__file__).with_name("save_models.py")
-IMPLEMENTATIONS = ("keras", "tf_keras")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,9 @@ import numpy as np
 FEATURES, UNITS = 3, 2
 LSTM_SHAPES = ((FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,))
 
+IMPLEMENTATIONS = ("keras", "tf_keras")
+"""Who writes Keras files."""
+
 
 def lstm_weights() -> list[Any]:
     rng = np.random.default_rng(1)

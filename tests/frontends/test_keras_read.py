@@ -9,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import IMPLEMENTATIONS
 from keras_writer import (
     FEATURES,
+    IMPLEMENTATIONS,
     LSTM_SHAPES,
     UNITS,
     input_layer,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import IMPLEMENTATIONS
 from keras_writer import (
+    IMPLEMENTATIONS,
     input_layer,
     keras_members,
     lstm_layer,

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #if !defined(__ARM_FEATURE_DSP)
-#error "this code was generated for a core with the DSP extension; generate it again for your target"
+#error "this code is for cores with the DSP extension (Cortex-M4); generate it for yours, or with --target host"
 #endif
 
 #define EL_ALIGNED __attribute__((aligned(4)))

@@ -16,7 +16,7 @@
  *   cell   = sigmoid(z_forget) * cell + sigmoid(z_input) * tanh(z_cell)           Q2.13, scale 2^-13
  *   hidden = sigmoid(z_output) * tanh(cell)                             scale 0.00784313772, zero point -1
  */
-/* 5 units x 4 gates x 3 inputs, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 5 units x 4 gates x 3 inputs, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t classifier_3_5_4_lstm_1_kernel[80] EL_ALIGNED = {
     13, 115, -102, 0, -79, 127, -59, 0, 121, -111, -12, 0, 127, -77, -62, 0, 113, 7, 116, 0, -57, -45, 127, 0,
     -6, 103, -110, 0, -64, 125, -75, 0, -107, -121, -26, 0, 127, -90, -47, 0, 118, 26, 104, 0, -74, -27, 125,
@@ -24,7 +24,7 @@ static const int8_t classifier_3_5_4_lstm_1_kernel[80] EL_ALIGNED = {
     120, 0, -42, 77, 127, 0, -31, 112, -101, 0,
 };
 
-/* 5 units x 4 gates x 5 hidden values, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 5 units x 4 gates x 5 hidden values, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t classifier_3_5_4_lstm_1_recurrent_kernel[160] EL_ALIGNED = {
     26, 119, -92, -4, -89, 127, -47, 72, 124, -104, -24, 108, 125, -66, -73, -127, -116, 0, 0, 0, 67, 0, 0, 0,
     17, 0, 0, 0, 54, 0, 0, 0, 104, -6, 120, -115, -46, -56, 127, -82, 6, 109, -103, 15, -74, 126, -64, 56, 98,
@@ -103,7 +103,7 @@ static void classifier_3_5_4_lstm_1(classifier_3_5_4_t *self, const int8_t *inpu
  *   cell   = sigmoid(z_forget) * cell + sigmoid(z_input) * tanh(z_cell)           Q2.13, scale 2^-13
  *   hidden = sigmoid(z_output) * tanh(cell)                             scale 0.00784313772, zero point -1
  */
-/* 4 units x 4 gates x 5 inputs, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 4 units x 4 gates x 5 inputs, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t classifier_3_5_4_lstm_2_kernel[128] EL_ALIGNED = {
     13, 104, -64, 120, 123, -75, -99, 26, -49, 112, -78, 124, 118, -61, -88, 9, -127, 0, 0, 0, -8, 0, 0, 0,
     -124, 0, 0, 0, 44, 0, 0, 0, 110, -44, -74, -10, -79, 124, 113, -124, -87, 7, -59, -27, -92, 127, 120,
@@ -113,7 +113,7 @@ static const int8_t classifier_3_5_4_lstm_2_kernel[128] EL_ALIGNED = {
     0, 0, 11, 0, 0, 0,
 };
 
-/* 4 units x 4 gates x 4 hidden values, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 4 units x 4 gates x 4 hidden values, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t classifier_3_5_4_lstm_2_recurrent_kernel[64] EL_ALIGNED = {
     25, 111, -75, 123, 120, -65, -91, 13, -60, 118, -88, 126, 113, -49, -78, -3, 103, -31, -63, -22, -89, 127,
     119, -121, -77, -6, -47, -39, -100, 127, 124, -114, -111, 125, 127, -105, -46, -41, -13, 87, 124, -113,
@@ -182,7 +182,7 @@ static void classifier_3_5_4_lstm_2(classifier_3_5_4_t *self, const int8_t *inpu
 }
 
 /* dense: Dense, 4 inputs, 3 outputs (scale 0.0235294122, zero point -1). */
-/* 3 outputs x 4 inputs, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 3 outputs x 4 inputs, int8, in the armv7em layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t classifier_3_5_4_dense_kernel[12] EL_ALIGNED = {
     114, -48, 34, -127, 86, 123, 109, 127, -127, -85, -110, 33,
 };

@@ -6,7 +6,8 @@
 static tagger_2_3_t network;
 
 /* Put the next sample into `input` and return true; return false while there is none.
- * A real value becomes an input by real / TAGGER_2_3_INPUT_SCALE + TAGGER_2_3_INPUT_ZERO_POINT, rounded and clamped to int8. */
+ * A real value becomes an input by real / TAGGER_2_3_INPUT_SCALE + TAGGER_2_3_INPUT_ZERO_POINT, rounded and clamped to int8.
+ * The firmware has no C library: no math.h, no printf. */
 static bool read_sensor(int8_t input[TAGGER_2_3_INPUT_SIZE])
 {
     (void)input;

@@ -15,13 +15,13 @@
  *   cell   = sigmoid(z_forget) * cell + sigmoid(z_input) * tanh(z_cell)           Q2.13, scale 2^-13
  *   hidden = sigmoid(z_output) * tanh(cell)                             scale 0.00784313772, zero point -1
  */
-/* 3 units x 4 gates x 2 inputs, int8, in the ref layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 3 units x 4 gates x 2 inputs, int8, in the ref layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t tagger_2_3_lstm_kernel[48] EL_ALIGNED = {
     14, 127, 0, 0, -23, 127, 0, 0, -57, 125, 0, 0, -89, 116, 0, 0, 118, -99, 0, 0, 124, -64, 0, 0, 127, -31,
     0, 0, 124, -26, 0, 0, -112, -45, 0, 0, -80, -74, 0, 0, -49, -99, 0, 0, -6, 127, 0, 0,
 };
 
-/* 3 units x 4 gates x 3 hidden values, int8, in the ref layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 3 units x 4 gates x 3 hidden values, int8, in the ref layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t tagger_2_3_lstm_recurrent_kernel[48] EL_ALIGNED = {
     25, 113, -88, 0, -11, 127, -59, 0, -46, 127, -24, 0, -78, 120, -32, 0, 103, -100, -47, 0, 122, -76, -80,
     0, 127, -43, -103, 0, 126, -13, 127, 0, -111, -29, 127, 0, -91, -64, 126, 0, -60, -91, 110, 0, 7, 122,
@@ -90,7 +90,7 @@ static void tagger_2_3_lstm(tagger_2_3_t *self, const int8_t *input)
 }
 
 /* dense: Dense, 3 inputs, 2 outputs (scale 0.0235294122, zero point -1). */
-/* 2 outputs x 3 inputs, int8, in the ref layout: per 4 columns, 4 bytes of each of 4 rows */
+/* 2 outputs x 3 inputs, int8, in the ref layout: per 4 columns, 4 bytes of each of 4 rows (see el_dot4 in edgelstm_isa.h) */
 static const int8_t tagger_2_3_dense_kernel[8] EL_ALIGNED = {
     52, -127, 114, 0, 104, 18, -127, 0,
 };
