@@ -41,11 +41,13 @@ int main(void)
                     return 2;
                 }
                 memset(expected + to, (int)(from * 300), size);
-                if ((port_memset(actual + to, (int)(from * 300), size) != actual + to) || memcmp(actual, expected, SIZE)) {
+                if ((port_memset(actual + to, (int)(from * 300), size) != actual + to) ||
+                    memcmp(actual, expected, SIZE)) {
                     return 3;
                 }
                 actual[to] ^= (uint8_t)(rand() & 1);
-                if (sign(port_memcmp(actual + to, expected + to, size)) != sign(memcmp(actual + to, expected + to, size))) {
+                if (sign(port_memcmp(actual + to, expected + to, size)) !=
+                    sign(memcmp(actual + to, expected + to, size))) {
                     return 4;
                 }
             }
