@@ -1,1 +1,1 @@
-"""Integer arithmetic: fixed-point primitives and exact activations, each with a C twin of the same name."""
+"""Integer arithmetic: fixed-point primitives and exact activations, with C twins of the same names."""

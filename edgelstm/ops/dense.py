@@ -41,7 +41,8 @@ class DenseLayer(Layer):
 
     Attributes:
         kernel: (input size, units).
-        bias: (units,), or None.
+        bias: (units,).
+        relu: whether the output is clamped at 0.
     """
 
     kernel: FloatArray

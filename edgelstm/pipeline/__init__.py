@@ -56,8 +56,8 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
         key = verification_key(program, quantized, request, data, runner, host)
         result = reuse_result(folder, key, news)
         if result is None:
-            common = common or common_rungs(quantized, request, data, host, news)
             try:
+                common = common or common_rungs(quantized, request, data, host, news)
                 result = verify_program(quantized, generated, target, program, runner, common, news)
             except MismatchError:
                 folder.withdraw(FIRMWARE)

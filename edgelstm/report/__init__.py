@@ -1,1 +1,1 @@
-"""What a run found out: metrics, and their rendering for a terminal, a program and a browser."""
+"""What a run found out: metrics, and their rendering for a terminal and for programs."""

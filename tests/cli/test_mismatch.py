@@ -73,6 +73,8 @@ def test_the_self_test_notices_a_flipped_weight_bit(workspace: Path, monkeypatch
     outcome = edgelstm(*BUILD, *HOST, "--json")
     assert outcome.code == 2
     assert "self-test failed" in outcome.json["error"]["message"]
+    assert Path("out/model.tflite").exists()
+    assert not Path("out/firmware").exists()
 
 
 @pytest.mark.usefixtures("quick_ladder")

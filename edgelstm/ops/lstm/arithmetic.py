@@ -1,4 +1,4 @@
-"""The integers of an LSTM step, derived from weights and scales (numerics notes, section 3, "Prepare").
+"""The integers of an LSTM step, derived from weights and scales as the runtimes do when they load a model.
 
 Gate order is Keras' and TFLite's: input, forget, cell, output.
 """

@@ -1,4 +1,4 @@
-"""The LSTM as a TFLite operator (numerics notes, section 1)."""
+"""The LSTM as a TFLite operator: the inputs, intermediates and options that all three runtimes accept."""
 
 from edgelstm.ir import AnyArray, QuantizedTensor, StateArray, TfliteOperator, TfliteTensor
 from edgelstm.ops import scales
