@@ -72,8 +72,8 @@ class WindowOp(UnaryOp):
         """The steps of a window, oldest first, and how many more steps the next result takes."""
         size = self.window.span * self.input.size
         return (
-            StateArray("window", "int8", size, self.padding, self.input.quantization),
-            StateArray("countdown", "int16", 1, self.pace.first + 1, COUNT),
+            StateArray("window", "int8", size, self.padding, self.input.quantization, is_in_tflite=False),
+            StateArray("countdown", "int16", 1, self.pace.first + 1, COUNT, is_in_tflite=False),
         )
 
     def yields(self, values: tuple[IntArray, ...], state: tuple[IntArray, ...]) -> BoolArray:
