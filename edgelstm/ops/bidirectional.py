@@ -93,7 +93,8 @@ def _halves(source: SourceLayer) -> tuple[SourceLayer, SourceLayer]:
             source,
             class_name=str(half.get("class_name")),
             name=f"{source.name}/{side}",
-            config=_inner(half.get("config")),
+            # Keras sets zero_output_for_mask, which matters to masked steps alone: a mask gets no further than here.
+            config={**_inner(half.get("config")), "zero_output_for_mask": False},
             weights=arrays,
         )
         for half, side, arrays in zip((forward, backward), ("forward", "backward"), weights, strict=True)
