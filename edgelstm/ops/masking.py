@@ -22,6 +22,9 @@ from edgelstm.ir import (
 )
 from edgelstm.numerics.contracts import Contract
 
+_LARGEST = 2.0**100
+"""Of a mask's value: beyond, no sensor's number is, nor a float32's square."""
+
 
 @dataclass(frozen=True, eq=False)
 class MaskingLayer(UnaryLayer):
@@ -41,7 +44,7 @@ class MaskingLayer(UnaryLayer):
         """A vector has no steps, and the value must be a number."""
         value: Any = source.config.get("mask_value", 0.0)
         problems = [] if input_tensor.is_sequence else ["masks a single vector, which has no steps"]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(np.float32(value)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
             problems.append(f"mask_value={str(value)[:20]!r} is not a number")
         return problems
 
