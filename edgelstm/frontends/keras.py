@@ -15,6 +15,7 @@ from edgelstm.frontends.keras_archive import KerasArchive, read_archive
 from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
 from edgelstm.frontends.keras_guess import guessed_input, implied_features
+from edgelstm.frontends.keras_ids import vocabulary_of
 from edgelstm.frontends.keras_weights import read_weights, why_no_weights
 from edgelstm.ir import FloatModel, Layer, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
@@ -50,6 +51,7 @@ class KerasSource:
         layers: in order of execution, without input layers.
         problems: why the model cannot be compiled, as far as the file alone shows, one line each;
             `build_float_model` raises them with its own.
+        vocabulary: how many ids there are where the input is ids, else 0.
     """
 
     name: str
@@ -58,6 +60,12 @@ class KerasSource:
     timesteps: int | None
     layers: tuple[SourceLayer, ...]
     problems: tuple[str, ...] = ()
+    vocabulary: int = 0
+
+    @property
+    def input_tensor(self) -> Tensor:
+        """What the first layers read."""
+        return Tensor(self.input_name, self.input_size, is_sequence=True, vocabulary=self.vocabulary)
 
 
 def load_keras(path: Path) -> FloatModel:
@@ -104,6 +112,7 @@ def describe(archive: KerasArchive) -> KerasSource:
         timesteps=None if input_problems or shape is None else shape[1],
         layers=layers,
         problems=(*problems, *input_problems),
+        vocabulary=vocabulary_of(layers),
     )
 
 
@@ -119,7 +128,7 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         raise UnsupportedModelError(
             problems, f"supported layers: {supported}, TimeDistributed(Dense), dropout and noise"
         )
-    model_input = Tensor(source.input_name, source.input_size, is_sequence=True)
+    model_input = source.input_tensor
     tensors = {"": model_input}
     layers: list[Layer] = []
     for layer in source.layers:
@@ -147,7 +156,9 @@ def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str
 
 
 def _features(shape: Shape | None, layers: tuple[SourceLayer, ...]) -> int:
-    """Size of one time step as the input states it, else as the first kernel implies it, else 0."""
+    """Size of one time step as the input states it, else as the first kernel implies it, else 0; 1 for ids."""
+    if vocabulary_of(layers):
+        return 1
     stated = shape[2] if shape is not None and len(shape) == 3 else None
     if stated is not None:
         return stated
@@ -160,9 +171,10 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
             yield "the model has no layers"
         return
     shape = graph.input_shape
-    if shape is not None and len(shape) != 3:
+    meant = ("batch", "time steps") if vocabulary_of(layers) else ("batch", "time steps", "features")
+    if shape is not None and len(shape) != len(meant):
         sizes = ", ".join("?" if size is None else str(size) for size in shape[:6])
-        yield f"the input has the shape ({sizes}); expected (batch, time steps, features)"
+        yield f"the input has the shape ({sizes}); expected ({', '.join(meant)})"
         return
     timesteps = None if shape is None else shape[1]
     if not 1 <= _features(shape, layers) <= MOST_FEATURES:
@@ -173,7 +185,7 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
 
 def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[str]:
     """Go through the layers. Where the order or a layer before is a problem, a guess avoids follow-ups."""
-    tensors: dict[str, Tensor | None] = {"": Tensor(source.input_name, source.input_size, is_sequence=True)}
+    tensors: dict[str, Tensor | None] = {"": source.input_tensor}
     for layer in source.layers:
         known_inputs = [tensors.get(name) for name in layer.inputs]
         tensors[layer.name] = known_inputs[0]
@@ -187,12 +199,20 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         inputs = tuple(
             tensor if tensor is not None and not is_guess else guessed_input(layer, known) for tensor in known_inputs
         )
-        problems = known.problems_in(layer, inputs) if known else [_why_unknown(layer.class_name)]
+        problems = _reading_problems(layer, known, inputs)
         yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
         if known is None or problems or (is_guess and not layer.weights):
             tensors[layer.name] = None
         else:
             tensors[layer.name] = _output(known.build(layer, inputs), inputs[0])
+
+
+def _reading_problems(layer: SourceLayer, known: type[Layer] | None, inputs: tuple[Tensor, ...]) -> list[str]:
+    if known is None:
+        return [_why_unknown(layer.class_name)]
+    if not known.reads_ids and any(tensor.vocabulary for tensor in inputs):
+        return ["reads the ids of the input; only an Embedding does"]
+    return known.problems_in(layer, inputs)
 
 
 def _output(built: tuple[Layer, ...], current: Tensor) -> Tensor:

@@ -44,6 +44,9 @@ class Layer(ABC):
     observed_parts: ClassVar[tuple[str, ...]] = ()
     """What `compute` reports beside the output, as "<layer>/<part>"."""
 
+    reads_ids: ClassVar[bool] = False
+    """Whether the input is a model's input of ids; no other layer may read that."""
+
     name: str
     input: Tensor
     output: Tensor

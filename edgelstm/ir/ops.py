@@ -84,6 +84,9 @@ class Op(ABC):
     is_alias: ClassVar[bool] = False
     """Whether the output is the input's bytes unchanged, so that the op needs no code."""
 
+    reads_ids: ClassVar[bool] = False
+    """See `Layer.reads_ids`."""
+
     name: str
     input: QuantizedTensor
     output: QuantizedTensor

@@ -1,18 +1,25 @@
 """What flows between layers: float tensors, and integer tensors with their scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from edgelstm.ir.records import TfliteTensor
 
+MOST_IDS = 1 << 15
+"""C keeps an id in an int16_t."""
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector."""
+    """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector.
+
+    `vocabulary` is 0, but for a model's input of ids, of size 1: then it says how many ids there are, from 0 on.
+    """
 
     name: str
     size: int
     is_sequence: bool
+    vocabulary: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,10 @@ class Quantization:
     dtype: str = "int8"
 
 
+IDS = Quantization(1.0, 0, "int16")
+"""Ids stand for themselves."""
+
+
 @dataclass(frozen=True)
 class QuantizedTensor(Tensor):
     """An integer tensor between ops."""
@@ -31,7 +42,12 @@ class QuantizedTensor(Tensor):
     quantization: Quantization
 
     def to_tflite(self, batch: int, timesteps: int) -> TfliteTensor:
-        """Describe it for a .tflite file: (batch, timesteps, size), or (batch, size) for a vector."""
+        """Describe it for a .tflite file: (batch, timesteps, size), (batch, size) for a vector.
+
+        Ids are (batch, timesteps) int32, which is what both official interpreters take.
+        """
+        if self.vocabulary:
+            return TfliteTensor(self.name, (batch, timesteps), "int32")
         leading = (batch, timesteps) if self.is_sequence else (batch,)
         quantization = self.quantization
         return TfliteTensor(
@@ -41,6 +57,11 @@ class QuantizedTensor(Tensor):
             (quantization.scale,),
             (quantization.zero_point,),
         )
+
+    @classmethod
+    def of_ids(cls, name: str, vocabulary: int) -> Self:
+        """A model's input of ids from 0 to vocabulary - 1."""
+        return cls(name, 1, is_sequence=True, quantization=IDS, vocabulary=vocabulary)
 
     @classmethod
     def from_tflite(cls, tensor: TfliteTensor, *, is_sequence: bool) -> Self:

@@ -19,6 +19,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     # Every op works on one step and keeps what it needs of earlier ones.
     names = ", ".join(entry.layers) if entry.layers else "`return_sequences=False`"
     operators = ", ".join(f"`{name.removeprefix(_CUSTOM)}`" for name in entry.operators) or _NOWHERE
+    operators += "".join(f"; `{name}` is read" for name in entry.foreign)
     return names, operators, "yes", _contracts(entry)
 
 

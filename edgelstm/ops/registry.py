@@ -7,6 +7,7 @@ from edgelstm.ir import Layer, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.dense import Dense, DenseLayer
+from edgelstm.ops.embedding import Embedding, EmbeddingLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
@@ -24,17 +25,20 @@ class Entry:
         op: the class of its op; None for layers that join the weights of a neighbour.
         layers: by Keras class name; none for an op that another layer's options ask for.
         operators: what stands for the op in a .tflite, read and written; "CUSTOM:..." is our own.
+        foreign: operators of foreign files that mean the same.
     """
 
     op: type[Op] | None
     layers: Mapping[str, type[Layer]]
     operators: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
+    Entry(Embedding, {"Embedding": EmbeddingLayer}, ("GATHER",), foreign=("EMBEDDING_LOOKUP",)),
     Entry(LastStep, {}, ("STRIDED_SLICE",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(
@@ -73,5 +77,7 @@ VANISHING: frozenset[str] = frozenset(
 )
 """Keras classes that compute nothing at inference."""
 
-TFLITE_OPERATORS: Mapping[str, type[Op]] = {name: entry.op for entry in ENTRIES if entry.op for name in entry.operators}
+TFLITE_OPERATORS: Mapping[str, type[Op]] = {
+    name: entry.op for entry in ENTRIES if entry.op for name in (*entry.operators, *entry.foreign)
+}
 """TFLite builtin -> op."""

@@ -13,6 +13,7 @@ import numpy as np
 from edgelstm.errors import ToolFailedError, ToolMissingError
 from edgelstm.ir import IntArray, Model
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.embedding import known_ids
 from edgelstm.tflite import check_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.trace import Trace, TraceArray, array_names
@@ -67,10 +68,10 @@ class Oracle:
 
     def trace(self, model: Model, inputs: IntArray) -> Trace:
         """Run stored inputs (sequences, time, size) one step at a time, all sequences as one batch."""
-        return name_arrays(model, self.run_steps(step_model(model, len(inputs)), inputs))
+        return name_arrays(model, self.run_steps(step_model(model, len(inputs)), interpreter_inputs(model, inputs)))
 
     def run_steps(self, data: bytes, inputs: IntArray) -> list[IntArray]:
-        """Run a `step_model` on stored inputs (sequences, time, size).
+        """Run a `step_model` on `interpreter_inputs`.
 
         Returns:
             for each output of the file, (sequences, time, ...).
@@ -80,7 +81,7 @@ class Oracle:
         return [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
 
     def run_window(self, data: bytes, inputs: IntArray) -> IntArray:
-        """Run the shipped file itself on stored inputs (sequences, window, size), each in a fresh interpreter.
+        """Run the shipped file itself on `interpreter_inputs` of whole windows, each in a fresh interpreter.
 
         Returns:
             (sequences, ...) the model's outputs.
@@ -102,6 +103,16 @@ class Oracle:
 def step_model(model: Model, sequences: int) -> bytes:
     """A .tflite that takes one time step of a batch of sequences and shows every state array beside the output."""
     return write_tflite(to_tflite_model(model, batch=sequences, timesteps=1, expose_states=True))
+
+
+def interpreter_inputs(model: Model, inputs: IntArray) -> IntArray:
+    """Stored inputs (sequences, time, size) as the .tflite takes them: ids are (sequences, time) int32.
+
+    Interpreters end on an id outside the vocabulary, so they get what our definition makes of it.
+    """
+    if not model.input.vocabulary:
+        return inputs
+    return known_ids(inputs[..., 0], model.input.vocabulary).astype(np.int32)
 
 
 def name_arrays(model: Model, outputs: list[IntArray]) -> Trace:

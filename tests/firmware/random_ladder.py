@@ -1,6 +1,6 @@
 """The whole ladder for one random model, and totals over many.
 
-python tests/firmware/random_ladder.py FIRST LAST [--kind native|graph|elementwise] [--target NAME]...
+python tests/firmware/random_ladder.py FIRST LAST [--kind native|graph|elementwise|embedding] [--target NAME]...
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from random_elementwise import random_elementwise_model
+from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_models import random_inputs, random_model
 from random_native import random_native_model
@@ -73,6 +74,11 @@ def climb_elementwise(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> lis
     return climb(seed, targets, random_elementwise_model)
 
 
+def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed that takes ids, also such as do not exist."""
+    return climb(seed, targets, random_embedding_model)
+
+
 def _run(expected: Expectation, target: str, seed: int) -> Rung:
     with _program(expected.model, target, seed) as program:
         runner = choose_runner(load_target(target))
@@ -121,12 +127,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The whole ladder for random models.")
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
-    parser.add_argument("--kind", choices=["native", "graph", "elementwise"])
+    parser.add_argument("--kind", choices=["native", "graph", "elementwise", "embedding"])
     parser.add_argument("--target", action="append")
     arguments = parser.parse_args()
     values: Counter[str] = Counter()
     mismatches: Counter[str] = Counter()
-    climbs = {"native": climb_native, "graph": climb_graph, "elementwise": climb_elementwise}
+    climbs = {
+        "native": climb_native,
+        "graph": climb_graph,
+        "elementwise": climb_elementwise,
+        "embedding": climb_embedding,
+    }
     rise = climbs.get(arguments.kind, climb)
     for seed in range(arguments.first, arguments.last):
         for rung in rise(seed, arguments.target or ["cortex-m4"]):

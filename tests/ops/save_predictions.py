@@ -17,6 +17,7 @@ keras: Any = importlib.import_module(sys.argv[1])
 layers: Any = keras.layers
 
 FEATURES = 3
+WORDS = 11
 TIMESTEPS = 7
 
 
@@ -27,6 +28,16 @@ def sequential(*stack: Any, timesteps: int | None = TIMESTEPS) -> Any:
 def functional(build: Callable[[Any], Any]) -> Any:
     inputs = layers.Input((TIMESTEPS, FEATURES), name="samples")
     return keras.Model(inputs, build(inputs))
+
+
+def of_ids(build: Callable[[Any], Any], timesteps: int | None = TIMESTEPS, **options: Any) -> Any:
+    inputs = layers.Input((timesteps,), name="ids", **options)
+    return keras.Model(inputs, build(inputs))
+
+
+def two_tables(inputs: Any) -> Any:
+    both = [layers.Embedding(WORDS, 3)(inputs), layers.Embedding(WORDS + 5, 4)(inputs)]
+    return layers.Dense(2)(layers.GRU(3)(layers.Concatenate()(both)))
 
 
 def residual(inputs: Any) -> Any:
@@ -97,6 +108,17 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),
+    "embedding": lambda: of_ids(lambda ids: layers.LSTM(4)(layers.Embedding(WORDS, 5)(ids))),
+    "embedding_of_integers": lambda: of_ids(two_tables, None, dtype="int32"),
+    "embedding_normalized": lambda: keras.Sequential(
+        [
+            layers.Input((TIMESTEPS,)),
+            layers.Embedding(WORDS, 5),
+            layers.SpatialDropout1D(0.3),
+            layers.BatchNormalization(),
+            layers.LSTM(3, return_sequences=True),
+        ]
+    ),
     # A normalization that a Dense before or a layer behind takes over, or that becomes a Dense of its own.
     "normalized_inputs": lambda: sequential(adapted(), layers.LSTM(4), layers.BatchNormalization(), layers.Dense(2)),
     "normalized_gru": lambda: sequential(
@@ -193,6 +215,8 @@ def save(name: str, folder: Path) -> None:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
+    if len(model.input_shape) == 2:
+        inputs = rng.integers(0, WORDS, (5, TIMESTEPS)).astype(np.float32)
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))
