@@ -11,6 +11,7 @@ import click
 import pytest
 from random_elementwise import random_elementwise_model
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_native import random_native_model
 from reference_models import classifier
 
@@ -26,6 +27,7 @@ from edgelstm.tflite.export import to_tflite_model
 BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_graph(seed, Contract.LITERT),
     random_native_model,
+    random_normalized_model,
     lambda seed: random_elementwise_model(seed, Contract.LITERT),
 )
 

@@ -9,6 +9,7 @@ from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
@@ -46,6 +47,11 @@ ENTRIES = (
     Entry(Add, {"Add": AddLayer}, ("ADD",)),
     Entry(Multiply, {"Multiply": MultiplyLayer}, ("MUL",)),
     Entry(Concatenate, {"Concatenate": ConcatenateLayer}, ("CONCATENATION",)),
+    Entry(
+        LayerNormalization,
+        {"LayerNormalization": LayerNormalizationLayer},
+        ("CUSTOM:edgelstm.layer_normalization",),
+    ),
     Entry(
         None,
         {

@@ -24,7 +24,7 @@ from edgelstm.tflite.operator_rules import (
     strided_slice_problems,
     tanh_problems,
 )
-from edgelstm.tflite.own_rules import gru_problems, own_lstm_problems, simple_rnn_problems
+from edgelstm.tflite.own_rules import gru_problems, layer_normalization_problems, own_lstm_problems, simple_rnn_problems
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
 
@@ -35,6 +35,7 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "ADD": elementwise_problems,
         "CONCATENATION": concatenation_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
+        "CUSTOM:edgelstm.layer_normalization": layer_normalization_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
         "DEQUANTIZE": dequantize_problems,

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from edgelstm.ir import TfliteOperator, TfliteTensor
+from edgelstm.numerics.layer_normalization import gained_step
 from edgelstm.tflite.lstm_rules import lstm_tensor_problems
-from edgelstm.tflite.quantization_rules import activation_problems, bias_problems, weight_problems
+from edgelstm.tflite.quantization_rules import activation_problems, bias_problems, vector_problems, weight_problems
 
 _GATES = ("sigmoid", "hard_sigmoid_6", "hard_sigmoid_5")
 _HARD_GATES = _GATES[1:]
@@ -29,6 +32,29 @@ def simple_rnn_problems(operator: TfliteOperator) -> Iterator[str]:
     """Judge a SimpleRNN: kernel and recurrent kernel with their biases, then the state."""
     yield from _option_problems(operator, {"activation": ("tanh", "relu")})
     yield from _recurrent_problems(operator, gates=1, states=("int8",))
+
+
+def layer_normalization_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a LayerNormalization: int16 factors and int32 summands of the features."""
+    epsilon = operator.options.get("epsilon")
+    epsilons = (epsilon,) if isinstance(epsilon, float) and epsilon >= 0 else ()
+    yield from _option_problems(operator, {"epsilon": epsilons})
+    if len(operator.inputs) != 3 or len(operator.outputs) != 1:
+        yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
+        return
+    (source, gamma, beta), (output,) = operator.inputs, operator.outputs
+    if source is None or source.shape != output.shape or len(source.shape) not in {2, 3}:
+        yield "input and output are not two sequences, or two vectors, of one shape"
+        return
+    yield from activation_problems("input", source)
+    yield from activation_problems("output", output)
+    size = source.shape[-1]
+    yield from vector_problems("gamma", gamma, size, "int16", 2**15 - 1)
+    yield from vector_problems("beta", beta, size, "int32", 2**29)
+    if gamma is not None and beta is not None and len(gamma.scales) == 1:
+        wanted = float(np.float32(gamma.scales[0] * gained_step(size)))
+        if beta.scales != (wanted,):
+            yield f"beta must have the scale {wanted}, which follows from that of gamma"
 
 
 def _option_problems(operator: TfliteOperator, allowed: Mapping[str, Sequence[object]]) -> Iterator[str]:

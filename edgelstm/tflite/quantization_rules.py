@@ -67,6 +67,21 @@ def bias_problems(
         yield f"{role} is not a constant"
 
 
+def vector_problems(role: str, tensor: TfliteTensor | None, size: int, dtype: str, largest: int) -> Iterator[str]:
+    """Judge a constant vector with one scale whose numbers are at most `largest` in magnitude."""
+    if tensor is None:
+        yield f"{role} is absent"
+        return
+    if tensor.dtype != dtype or tensor.shape != (size,):
+        yield f"{role} is {tensor.dtype} of shape {tensor.shape}, not {dtype} of shape {(size,)}"
+    if len(tensor.scales) != 1 or any(tensor.zero_points):
+        yield f"{role} has {len(tensor.scales)} scales, not one, or a zero point other than 0"
+    if tensor.data is None:
+        yield f"{role} is not a constant"
+    elif bool((np.abs(tensor.data.astype(np.int64)) > largest).any()):
+        yield f"{role} holds a number beyond {largest}"
+
+
 def fixed_scale_problems(role: str, tensor: TfliteTensor, scale: float, zero_point: int) -> Iterator[str]:
     """Judge a tensor whose quantization the runtimes dictate."""
     if tensor.scales != (scale,) or tensor.zero_points != (zero_point,):

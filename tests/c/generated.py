@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_models import Bounds, random_model
 from random_native import random_native_model
 
@@ -78,11 +79,14 @@ def generate_many(isa: str, folder: Path) -> Iterator[Generated]:
             name = f"random_{seed}_{contract.value}_{optimize}"
             model = replace(random_model(seed, contract, BOUNDS), name=name)
             yield generate(model, isa, optimize, folder / name)
-    for kind in ("native", "graph"):
-        for seed in SEEDS:
+    for seed in SEEDS:
+        models = {
+            "native": random_native_model(seed, BOUNDS),
+            "graph": random_graph(seed, CHOICES[seed % len(CHOICES)], BOUNDS),
+            "normalized": random_normalized_model(seed, BOUNDS),
+        }
+        for kind, model in models.items():
             name = f"random_{seed}_{kind}"
-            contract = CHOICES[seed % len(CHOICES)]
-            model = random_native_model(seed, BOUNDS) if kind == "native" else random_graph(seed, contract, BOUNDS)
             yield generate(replace(model, name=name), isa, OPTIMIZE[seed % len(OPTIMIZE)], folder / name)
 
 

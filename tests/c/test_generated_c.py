@@ -20,6 +20,7 @@ from generated import (
     generate_many,
 )
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_models import random_model
 from random_native import random_native_model
 
@@ -42,6 +43,7 @@ def test_the_seeds_have_every_op_and_kind_of_output() -> None:
     models = [random_model(seed, Contract.LITERT, BOUNDS) for seed in SEEDS]
     models += [random_native_model(seed, BOUNDS) for seed in SEEDS]
     models += [random_graph(seed, Contract.LITERT, BOUNDS) for seed in SEEDS]
+    models += [random_normalized_model(seed, BOUNDS) for seed in SEEDS]
     assert {type(op) for model in models for op in model.ops} == set(registry.TFLITE_OPERATORS.values())
     functions = {getattr(op, "function", "") for model in models for op in model.ops}
     assert functions >= {"relu", "sigmoid", "tanh"}

@@ -1,6 +1,6 @@
 """The whole ladder for one random model, and totals over many.
 
-python tests/firmware/random_ladder.py FIRST LAST [--kind native|graph|elementwise] [--target NAME]...
+python tests/firmware/random_ladder.py FIRST LAST [--kind native|graph|elementwise|normalized] [--target NAME]...
 """
 
 import argparse
@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from random_elementwise import random_elementwise_model
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
 
@@ -59,7 +60,16 @@ def climb(
 
 def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """The same for the model of this seed with layers of the `native` contract, which no interpreter has."""
-    expected = _expected(random_native_model(seed), seed)
+    return _climb_alone(random_native_model(seed), seed, targets)
+
+
+def climb_normalized(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb_native` of the model of this seed with LayerNormalization."""
+    return _climb_alone(random_normalized_model(seed), seed, targets)
+
+
+def _climb_alone(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
+    expected = _expected(model, seed)
     return [_run(expected, target, seed) for target in ("host", *targets)]
 
 
@@ -121,12 +131,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The whole ladder for random models.")
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
-    parser.add_argument("--kind", choices=["native", "graph", "elementwise"])
+    parser.add_argument("--kind", choices=["native", "graph", "elementwise", "normalized"])
     parser.add_argument("--target", action="append")
     arguments = parser.parse_args()
     values: Counter[str] = Counter()
     mismatches: Counter[str] = Counter()
-    climbs = {"native": climb_native, "graph": climb_graph, "elementwise": climb_elementwise}
+    climbs = {
+        "native": climb_native,
+        "graph": climb_graph,
+        "elementwise": climb_elementwise,
+        "normalized": climb_normalized,
+    }
     rise = climbs.get(arguments.kind, climb)
     for seed in range(arguments.first, arguments.last):
         for rung in rise(seed, arguments.target or ["cortex-m4"]):
