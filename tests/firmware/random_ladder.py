@@ -55,7 +55,7 @@ def climb(
         )
     contract = Contract.TFLM if seed % 5 == 0 else Contract.LITERT
     expected = _expected(replace(model, contract=contract), seed)
-    return rungs + [_run(expected, target, seed) for target in ("host", *targets)]
+    return rungs + [run_alone(expected, target, seed) for target in ("host", *targets)]
 
 
 def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -70,7 +70,7 @@ def climb_normalized(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list
 
 def _climb_alone(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
     expected = _expected(model, seed)
-    return [_run(expected, target, seed) for target in ("host", *targets)]
+    return [run_alone(expected, target, seed) for target in ("host", *targets)]
 
 
 def climb_graph(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -83,7 +83,8 @@ def climb_elementwise(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> lis
     return climb(seed, targets, random_elementwise_model)
 
 
-def _run(expected: Expectation, target: str, seed: int) -> Rung:
+def run_alone(expected: Expectation, target: str, seed: int) -> Rung:
+    """Build the model's C as this seed chooses, and run it on one target."""
     with _program(expected.model, target, seed) as program:
         runner = choose_runner(load_target(target))
         return run_program(f"C, {target}", expected, program, runner, 60, lambda name: None).rung

@@ -44,7 +44,7 @@ def test_says_why(saved_models: Mapping[str, Path], implementation: str, suffix:
     with pytest.raises(UnsupportedModelError) as caught:
         load_keras(saved_models[implementation] / f"{name}{suffix}")
     assert caught.value.problems == REFUSED[name]
-    assert "Dense, GRU, LSTM, LeakyReLU" in caught.value.hint
+    assert "Dense, GRU, LSTM, LayerNormalization, LeakyReLU" in caught.value.hint
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -55,7 +55,7 @@ def test_all_problems_at_once(saved_models: Mapping[str, Path], implementation: 
     text = "\n".join(caught.value.problems)
     for expected in (
         'layer "first" (LSTM): activation=',
-        'layer "norm" (LayerNormalization): is not supported',
+        'layer "norm" (GroupNormalization): is not supported',
         'layer "both" (Bidirectional): is not supported',
         "layer \"head\" (Dense): activation is the Python code 'MyPackage>custom_activation'",
         'layer "mine" (MyPackage>Custom): is a custom class',
