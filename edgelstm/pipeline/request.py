@@ -29,6 +29,7 @@ class BuildRequest:
         constant_time: run the same instructions whatever the data.
         no_asm: leave assembler out of the C.
         wide_weights: spend half as much flash again on weights to save instructions.
+        tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -49,6 +50,7 @@ class BuildRequest:
     sequences: int = 16
     calibration_samples: int | None = None
     project: Project | None = None
+    tflite_recurrent: str = "layer"
     may_train: bool = True
 
     @property

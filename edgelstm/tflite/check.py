@@ -30,7 +30,7 @@ from edgelstm.tflite.records import mentions, quoted
 
 _MAX_LISTED = 50
 
-_RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
+RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
     {
         "ADD": elementwise_problems,
         "CONCATENATION": concatenation_problems,
@@ -57,10 +57,15 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
 
 def check_tflite(data: bytes) -> None:
     """Raise one ModelFormatError that lists every rule which the file `data` breaks, if it breaks any."""
+    require_rules(data, RULES)
+
+
+def require_rules(data: bytes, rules_by_name: Mapping[str, Callable[[TfliteOperator], Iterator[str]]]) -> None:
+    """`check_tflite` by these rules on operators."""
     model = read_tflite(data)
     problems = [*_graph_problems(model)]
     for index, operator in enumerate(model.operators):
-        rules = _RULES.get(operator.builtin, _no_rules)
+        rules = rules_by_name.get(operator.builtin, _no_rules)
         problems += [f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in rules(operator)]
     if not problems:
         return

@@ -49,14 +49,19 @@ def weight_problems(
 
 
 def bias_problems(
-    role: str, tensor: TfliteTensor | None, size: int, input_scale: float, weight_scales: tuple[float, ...]
+    role: str,
+    tensor: TfliteTensor | None,
+    size: int,
+    input_scale: float,
+    weight_scales: tuple[float, ...],
+    dtype: str = "int32",
 ) -> Iterator[str]:
-    """Judge a constant int32 vector whose scale is the float32 product of input and weight scale."""
+    """Judge a constant vector whose scale is the float32 product of input and weight scale."""
     if tensor is None:
         yield f"{role} is absent"
         return
-    if tensor.dtype != "int32":
-        yield f"{role} is {tensor.dtype}, not int32"
+    if tensor.dtype != dtype:
+        yield f"{role} is {tensor.dtype}, not {dtype}"
     if tensor.shape != (size,):
         yield f"{role} has the shape {tensor.shape}, not {(size,)}"
     if tensor.scales != tuple(float32_product(input_scale, scale) for scale in weight_scales):

@@ -1,0 +1,32 @@
+"""model_step.tflite: the graph of one step that `--tflite-recurrent step` asks for."""
+
+from edgelstm.data import Dataset
+from edgelstm.ir import FloatModel, Model
+from edgelstm.report.progress import Progress
+from edgelstm.step_graph import to_step_graph
+from edgelstm.tflite import write_tflite
+from edgelstm.tflite.step_rules import check_step_graph
+from edgelstm.verification.step_graph import measure_step_graph
+
+LAYER, STEP = "layer", "step"
+RECURRENT_CHOICES = (LAYER, STEP)
+"""Of `--tflite-recurrent`: recurrent layers as operators of model.tflite alone, or as a graph of one step beside it."""
+
+
+def write_step_file(model: Model) -> bytes:
+    """The file; UnsupportedModelError where builtin operators cannot describe the model."""
+    data = write_tflite(to_step_graph(model))
+    check_step_graph(data)
+    return data
+
+
+def report_step_file(data: bytes, float_model: FloatModel, model: Model, dataset: Dataset, progress: Progress) -> None:
+    """Say how far the graph lies from the float model and from the C."""
+    measured = measure_step_graph(float_model, model, data, dataset.test)
+    for one in measured:
+        progress.note(
+            f"the graph of one step in {one.interpreter}: SQNR {one.sqnr_db:.1f} dB to the float model (the C: "
+            f"{one.c_sqnr_db:.1f} dB), {one.difference_db:.1f} dB to the C, which it approximates"
+        )
+    if not measured:
+        progress.warn("no interpreter is installed that could run the graph of one step; it was not compared")
