@@ -1,7 +1,7 @@
 """quantize, generate, build, verify: from a model to verified firmware."""
 
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -50,10 +50,13 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     assert accuracy is not None
     terminal.note(f"wrote {target}, {len(quantized.tflite)} bytes")
     values = {"tflite": str(target), "sha256": quantized.sha256, "accuracy": accuracy_mapping(accuracy)}
-    if quantized.step_tflite is not None:
-        write_atomically(step_target, quantized.step_tflite)
-        terminal.note(f"wrote {step_target}, {len(quantized.step_tflite)} bytes")
-        values["step_tflite"] = str(step_target)
+    if quantized.step is not None:
+        write_atomically(step_target, quantized.step.tflite)
+        terminal.note(f"wrote {step_target}, {len(quantized.step.tflite)} bytes")
+        values["step_graph"] = {
+            "tflite": str(step_target),
+            "accuracy": [asdict(one) for one in quantized.step.accuracy],
+        }
     terminal.result(values, lambda console: print_accuracy(accuracy, console))
 
 

@@ -16,7 +16,7 @@ from edgelstm.ir import Model
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
-from edgelstm.pipeline.step_file import STEP, report_step_file, write_step_file
+from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
@@ -34,13 +34,13 @@ class Quantized:
 
     Attributes:
         accuracy: None without data or from a .tflite.
-        step_tflite: the graph of one step; None where it was not asked for.
+        step: the graph of one step; None where it was not asked for.
     """
 
     model: Model
     tflite: bytes
     accuracy: Accuracy | None
-    step_tflite: bytes | None = None
+    step: StepFile | None = None
 
     @property
     def sha256(self) -> str:
@@ -63,7 +63,7 @@ def ensure_quantized(
     for folder in stale:
         begin(folder, MODEL)
         accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
-        step = {} if quantized.step_tflite is None else {STEP_TFLITE: quantized.step_tflite}
+        step = {} if quantized.step is None else {STEP_TFLITE: quantized.step.tflite}
         folder.install(MODEL, key, {TFLITE: quantized.tflite, **step}, {"accuracy": accuracy})
     return quantized
 
@@ -79,11 +79,11 @@ def _reopen(folder: OutputFolder, request: BuildRequest) -> Quantized | None:
     tflite = (folder.path / TFLITE).read_bytes()
     model = model_from_tflite(tflite, request.model.stem, request.contract)
     model = replace(model, name=request.name or model.name)
-    return Quantized(model, tflite, accuracy, _step_tflite(model, request))
+    return Quantized(model, tflite, accuracy, _step(model, request))
 
 
-def _step_tflite(model: Model, request: BuildRequest) -> bytes | None:
-    return write_step_file(model) if request.tflite_recurrent == STEP else None
+def _step(model: Model, request: BuildRequest) -> StepFile | None:
+    return step_file(model) if request.tflite_recurrent == STEP else None
 
 
 def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
@@ -112,15 +112,15 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     _note_native(model, progress)
     tflite = write_tflite(to_tflite_model(model))
     check_tflite(tflite)
-    step_tflite = _step_tflite(model, request)
+    step = _step(model, request)
     accuracy = measure_accuracy(
         float_model, model, data.dataset, lambda done, total: progress.advance("accuracy", done, total)
     )
     progress.note(f"quantized to int8 on {count} calibration sequences")
     _warn_saturation(accuracy, progress)
-    if step_tflite is not None:
-        report_step_file(step_tflite, float_model, model, data.dataset, progress)
-    return Quantized(model, tflite, accuracy, step_tflite)
+    if step is not None:
+        step = measured(step, float_model, model, data.dataset, progress)
+    return Quantized(model, tflite, accuracy, step)
 
 
 def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
@@ -131,7 +131,7 @@ def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Pro
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
     model = replace(model, name=request.name or model.name)
-    return Quantized(model, path.read_bytes(), None, _step_tflite(model, request))
+    return Quantized(model, path.read_bytes(), None, _step(model, request))
 
 
 def _note_native(model: Model, progress: Progress) -> None:

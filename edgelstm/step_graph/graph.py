@@ -31,7 +31,9 @@ def to_step_graph(model: Model) -> TfliteModel:
     problems = _problems(model)
     if problems:
         raise UnsupportedModelError(
-            problems, "leave --tflite-recurrent out: model.tflite keeps the layers as custom operators"
+            problems,
+            "leave --tflite-recurrent out: model.tflite holds the whole model",
+            headline="builtin operators cannot describe a step of the model",
         )
     operators: list[TfliteOperator] = []
     steps: list[RecurrentStep] = []

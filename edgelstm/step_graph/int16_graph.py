@@ -9,6 +9,9 @@ from edgelstm.ops.projection import Projection
 Q15 = 2.0**-15
 """The scale of what LOGISTIC and TANH yield, and of hidden states between -1 and 1."""
 
+_LARGEST_BIAS = 2.0**46
+"""Kernels multiply sums of 48 bits."""
+
 
 class Int16Graph:
     """The operators of one layer as they are added; each method returns the tensor it made, (1, size)."""
@@ -36,7 +39,8 @@ class Int16Graph:
         """FULLY_CONNECTED with the weights and biases of the C, biases in 64 bits as int16 asks for."""
         zeros = (0,) * len(projection.scales)
         bias_scales = tuple(scales.float32(source.scales[0] * scale) for scale in projection.scales)
-        steps = np.rint(projection.bias * (projection.value.scale / source.scales[0])).astype(np.int64)
+        steps = np.rint(projection.bias * (projection.value.scale / source.scales[0]))
+        steps = np.clip(steps, -_LARGEST_BIAS, _LARGEST_BIAS).astype(np.int64)
         shape = projection.weights.shape
         weights = TfliteTensor(self._label(name), shape, "int8", projection.scales, zeros, data=projection.weights)
         bias = TfliteTensor(self._label(f"{name}_bias"), shape[:1], "int64", bias_scales, zeros, data=steps)

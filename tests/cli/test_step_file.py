@@ -38,6 +38,15 @@ def test_quantize_writes_it_beside_the_model(gru_workspace: Path, require_tool: 
     assert not (gru_workspace / "plain_step.tflite").exists()
 
 
+def test_its_figures_are_in_the_json(gru_workspace: Path, require_tool: Callable[[str], None]) -> None:
+    require_tool("tflite_micro")
+    graph = succeed(*QUANTIZE, *STEP, "--json").json["step_graph"]
+    assert graph["tflite"] == "model_step.tflite"
+    assert [one["interpreter"] for one in graph["accuracy"]] == ["LiteRT BUILTIN_REF", "tflite_micro"]
+    assert all(one["sqnr_db"] > 25 < one["difference_db"] for one in graph["accuracy"])
+    assert "step_graph" not in succeed(*QUANTIZE, "--json").json
+
+
 def test_a_foreign_file_is_not_replaced(gru_workspace: Path) -> None:
     (gru_workspace / "model_step.tflite").write_bytes(b"\0\0\0\0TFL3 somebody else's")
     assert "did not write it" in edgelstm(*QUANTIZE, *STEP).error
@@ -63,6 +72,7 @@ def test_build_keeps_it_with_the_model(gru_workspace: Path, require_tool: Callab
 def test_a_model_without_such_a_graph_is_refused_with_reasons(workspace: Path, command: tuple[str, ...]) -> None:
     before = sorted(workspace.iterdir())
     error = edgelstm(*command, *STEP).error
+    assert "builtin operators cannot describe a step" in error
     assert 'layer "lstm"' in error
     assert "no GRU and no SimpleRNN" in error
     assert "leave --tflite-recurrent out" in error
