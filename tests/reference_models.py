@@ -84,7 +84,7 @@ RECURRENT = {"lstm": lstm, "gru": gru, "rnn": simple_rnn, "normalized": lstm}
 def classifier(
     inputs: int, units: tuple[int, ...], classes: int, timesteps: int, contract: Contract, kind: str = "lstm"
 ) -> Model:
-    """Stacked recurrent layers of a kind ("normalized": LSTMs with LayerNormalization), the last step, Dense, softmax."""
+    """Stacked layers of a kind ("normalized": LSTM and LayerNormalization), then the last step, Dense and softmax."""
     tensor = Tensor("input", inputs, is_sequence=True)
     layers: list[Layer] = []
     for index, size in enumerate(units):

@@ -1,5 +1,6 @@
 """The graph of one step: both interpreters run it, and it follows the float model as closely as the C does."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ from edgelstm.step_graph import to_step_graph
 from edgelstm.tflite import read_tflite, write_tflite
 from edgelstm.tflite.step_rules import check_step_graph
 from edgelstm.verification.oracles import LITERT, TFLM, Oracle
-from edgelstm.verification.step_graph import measure_step_graph, run_here, run_step_graph
+from edgelstm.verification.step_graph import StepGraphAccuracy, measure_step_graph, run_here, run_step_graph
 
 SOURCE = Tensor("input", 4, is_sequence=True)
 TIMESTEPS, SEQUENCES = 30, 40
@@ -96,6 +97,11 @@ def test_it_follows_the_float_model_and_the_c(name: str, oracle: Oracle, require
     assert sqnr_db(wanted, found) > LEAST_SQNR_DB[name]
     assert sqnr_db(wanted, found) > sqnr_db(wanted, by_c) - 3.0
     assert sqnr_db(by_c, found) > LEAST_LIKENESS_DB
+
+
+def test_figures_without_noise_are_none_in_json() -> None:
+    figures = StepGraphAccuracy("LiteRT", 40.0, 41.0, math.inf).to_mapping()
+    assert figures == {"interpreter": "LiteRT", "sqnr_db": 40.0, "c_sqnr_db": 41.0, "difference_db": None}
 
 
 def test_states_go_in_and_out(require_tool: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """quantize, generate, build, verify: from a model to verified firmware."""
 
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -55,7 +55,7 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
         terminal.note(f"wrote {step_target}, {len(quantized.step.tflite)} bytes")
         values["step_graph"] = {
             "tflite": str(step_target),
-            "accuracy": [asdict(one) for one in quantized.step.accuracy],
+            "accuracy": [one.to_mapping() for one in quantized.step.accuracy],
         }
     terminal.result(values, lambda console: print_accuracy(accuracy, console))
 

@@ -1,8 +1,10 @@
 """How far the graph of one step lies from the float model and from the C, as the official interpreters run it."""
 
+import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,11 @@ class StepGraphAccuracy:
     sqnr_db: float
     c_sqnr_db: float
     difference_db: float
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As plain values; infinities become None, as JSON has none."""
+        values = asdict(self)
+        return {key: None if value in (math.inf, -math.inf) else value for key, value in values.items()}
 
 
 def measure_step_graph(
