@@ -11,6 +11,7 @@ from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
@@ -71,6 +72,11 @@ ENTRIES = (
     Entry(Add, {"Add": AddLayer}, ("ADD",)),
     Entry(Multiply, {"Multiply": MultiplyLayer}, ("MUL",)),
     Entry(Concatenate, {"Concatenate": ConcatenateLayer}, ("CONCATENATION",)),
+    Entry(
+        LayerNormalization,
+        {"LayerNormalization": LayerNormalizationLayer},
+        ("CUSTOM:edgelstm.layer_normalization",),
+    ),
     Entry(
         None,
         {

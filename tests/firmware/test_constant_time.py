@@ -15,6 +15,7 @@ from edgelstm.device.toolchain import compile_firmware
 from edgelstm.ir import FloatModel, IntArray, Model, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.activation import activation_layers
+from edgelstm.ops.layer_normalization import LayerNormalizationLayer
 from edgelstm.quantization import quantize
 from edgelstm.verification.step_counts import count_steps
 
@@ -34,6 +35,15 @@ def _spotter() -> Model:
     ranges = {"input": (-2.0, 2.0), "lstm": (-1.0, 1.0), "lstm/cell": (-2.9, 3.1), "dense": (-40.0, 40.0)}
     model = FloatModel("spotter", recurrent.input, layers, 24)
     return quantize(model, {"softmax": (0.0, 1.0), **ranges}, 24, Contract.LITERT)
+
+
+def _normalizer() -> Model:
+    """LayerNormalization in every step, of vectors with and without variance."""
+    source = Tensor("input", 9, is_sequence=True)
+    weights = np.linspace(-2, 2, 9, dtype=np.float32)
+    layer = LayerNormalizationLayer("normal", source, replace(source, name="normal"), weights, weights[::-1], 1e-5)
+    model = FloatModel("normalizer", source, (layer,), 24)
+    return quantize(model, {"input": (-2.0, 2.0), "normal": (-4.0, 4.0)}, 24, Contract.LITERT)
 
 
 def _inputs(model: Model) -> IntArray:
@@ -91,6 +101,12 @@ def test_steps_with_softmax_vary_by_less_than_one_percent(
 ) -> None:
     _require_tools(name, compiler, require_tool)
     assert _variations(_spotter(), name, compiler, optimize, True, tmp_path)["step"] < LARGEST_VARIATION
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m0", "rv32imc"])
+def test_steps_with_a_normalization_never_vary(name: str, require_tool: Callable[[str], None], tmp_path: Path) -> None:
+    _require_tools(name, "gcc", require_tool)
+    assert _variations(_normalizer(), name, "gcc", "size", True, tmp_path)["step"] == 0.0
 
 
 @pytest.mark.parametrize("model", [CLASSIFIER, _spotter()], ids=lambda model: model.name)
