@@ -9,6 +9,8 @@ import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgelstm.codegen.names import layer_identifiers
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import Model, Op, StateArray
@@ -84,7 +86,7 @@ class Plan:
     @property
     def state_bytes(self) -> int:
         """Size of all state arrays."""
-        return sum(array.size * (2 if array.dtype == "int16" else 1) for _, array in self.state)
+        return sum(array.size * np.dtype(array.dtype).itemsize for _, array in self.state)
 
 
 def make_plan(model: Model) -> Plan:

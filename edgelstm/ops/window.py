@@ -15,6 +15,9 @@ from edgelstm.numerics.contracts import Contract
 COUNT = Quantization(1.0, 0, "int16")
 """Of a state that is a number of steps."""
 
+MOST_TICKS = 2**15 - 1
+"""Of a window's span, and from one window to the next: what `COUNT` counts."""
+
 
 @dataclass(frozen=True)
 class Window:

@@ -18,10 +18,18 @@ CONSTANT_ALIGNMENT_BYTES = 16
 OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
     {
         "ADD": "AddOptions",
+        "AVERAGE_POOL_2D": "Pool2DOptions",
         "CONCATENATION": "ConcatenationOptions",
+        "CONV_2D": "Conv2DOptions",
+        "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
         "FULLY_CONNECTED": "FullyConnectedOptions",
         "LEAKY_RELU": "LeakyReluOptions",
+        "MAX_POOL_2D": "Pool2DOptions",
+        "MEAN": "ReducerOptions",
         "MUL": "MulOptions",
+        "PAD": "PadOptions",
+        "PADV2": "PadV2Options",
+        "REDUCE_MAX": "ReducerOptions",
         "RESHAPE": "ReshapeOptions",
         "SOFTMAX": "SoftmaxOptions",
         "STRIDED_SLICE": "StridedSliceOptions",
