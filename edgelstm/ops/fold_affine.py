@@ -8,8 +8,10 @@ import numpy as np
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import FloatArray, Layer, Tensor
 from edgelstm.ops.affine import AffineLayer, float32
+from edgelstm.ops.conv1d import Conv1DLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.gru import GruLayer
+from edgelstm.ops.kernel_layer import KernelLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
@@ -86,7 +88,7 @@ def _without(graph: Sequence[Layer], affine: AffineLayer, merged: Mapping[int, L
 
 
 def _into_previous(layer: Layer, affine: AffineLayer) -> Layer | None:
-    if not isinstance(layer, DenseLayer) or layer.relu:
+    if not isinstance(layer, KernelLayer) or layer.relu:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         kernel, bias = layer.kernel * affine.factor, layer.bias * affine.factor + affine.offset
@@ -96,11 +98,23 @@ def _into_previous(layer: Layer, affine: AffineLayer) -> Layer | None:
 def _into_next(affine: AffineLayer, layer: Layer) -> Layer | None:
     if isinstance(layer, AffineLayer):
         return layer.after(affine)
+    if isinstance(layer, Conv1DLayer):
+        return _into_convolution(affine, layer)
     # One by one: only these multiply their whole input by `kernel`, and add `bias` to nothing else.
     if isinstance(layer, DenseLayer | LstmLayer | GruLayer | SimpleRnnLayer):
         kernel, bias = _scaled(affine, layer.kernel, layer.bias)
         return replace(layer, kernel=kernel, bias=bias)
     return None
+
+
+def _into_convolution(affine: AffineLayer, layer: Conv1DLayer) -> Layer | None:
+    """None where padding, which is 0 behind the affine layer, would be something else before it."""
+    if affine.offset.any() and (layer.window.before or layer.window.behind):
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        kernel = affine.factor[:, None] * layer.kernel
+        bias = affine.offset @ layer.kernel.astype(np.float64).sum(axis=0) + layer.bias
+    return replace(layer, kernel=float32(kernel), bias=float32(bias))
 
 
 def _scaled(affine: AffineLayer, kernel: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:

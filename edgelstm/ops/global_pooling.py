@@ -70,6 +70,11 @@ class GlobalMax(GlobalPool):
     output_state: ClassVar[str] = "largest"
 
     @property
+    def library(self) -> tuple[str, ...]:
+        """Its maximum of two."""
+        return ("window",)
+
+    @property
     def state(self) -> tuple[StateArray, ...]:
         """The largest values so far."""
         return (StateArray("largest", "int8", self.input.size, -128, self.input.quantization),)

@@ -73,12 +73,32 @@ class MaxPool(PoolOp):
         return largest
 
 
+@dataclass(frozen=True)
+class AverageFacts:
+    """How C divides a sum by the number of taps: (sum + half) * reciprocal / 2^shift, rounded down."""
+
+    half: int
+    reciprocal: int
+    shift: int
+
+    @classmethod
+    def of(cls, taps: int) -> Self:
+        """Exact for sums of so many int8 values: the reciprocal exceeds the true one by too little to matter."""
+        largest = 128 * taps + taps // 2
+        shift = next(shift for shift in range(1, 63) if largest * (-(2**shift) % taps) < 2**shift)
+        return cls(taps // 2, -(-(2**shift) // taps), shift)
+
+
 @dataclass(frozen=True, eq=False)
 class AveragePool(PoolOp):
     """The int8 AVERAGE_POOL_2D of TensorFlow Lite: the mean of the stored values, ties away from stored 0."""
 
     kind: ClassVar[str] = "average_pool"
     builtin: ClassVar[str] = "AVERAGE_POOL_2D"
+
+    def facts(self, contract: Contract) -> AverageFacts:
+        """See AverageFacts."""
+        return AverageFacts.of(self.window.taps)
 
     def problems(self, contract: Contract) -> list[str]:
         """TensorFlow Lite divides by the number of steps without padding, which a stream cannot know at its end."""

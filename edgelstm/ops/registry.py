@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from edgelstm.ir import Layer, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
+from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
+from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
+from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
 
@@ -37,6 +40,11 @@ ENTRIES = (
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
     Entry(LastStep, {}, ("STRIDED_SLICE",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
+    Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",)),
+    Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",)),
+    Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",)),
+    Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer}, ("REDUCE_MAX",)),
+    Entry(GlobalAverage, {"GlobalAveragePooling1D": GlobalAverageLayer}, ("MEAN",)),
     Entry(
         Activation,
         {"Activation": ActivationLayer, "ReLU": ActivationLayer, "LeakyReLU": ActivationLayer},
