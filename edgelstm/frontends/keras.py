@@ -16,7 +16,7 @@ from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
 from edgelstm.frontends.keras_guess import guessed_input, implied_features
 from edgelstm.frontends.keras_weights import read_weights, why_no_weights
-from edgelstm.ir import FloatModel, Layer, SourceLayer, Tensor
+from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.fold_affine import fold_affine
 
@@ -30,7 +30,7 @@ class LayerRegistry(Protocol):
     """What we can compile: `edgelstm.ops.registry`."""
 
     @property
-    def KERAS_LAYERS(self) -> Mapping[str, type[Layer]]:  # noqa: N802
+    def KERAS_LAYERS(self) -> Mapping[str, LayerBuilder]:  # noqa: N802
         """Keras class name -> layer."""
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
+from edgelstm.frontends.tflite_forms import PADS, Padding, read_padding, sequence_shapes
 from edgelstm.ir import Model, Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
@@ -16,7 +17,7 @@ MOST_TIMESTEPS = 1 << 20
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
 """Scales beyond these are damage; products of two still fit float32."""
 
-_STRUCTURAL = ("RESHAPE", "QUANTIZE")
+_STRUCTURAL = ("RESHAPE", "QUANTIZE", *PADS)
 """Operators that become part of another op."""
 
 _NAME_MARK = "edgelstm: "
@@ -92,13 +93,17 @@ class _Reading:
         ops: in the order of the file.
         tensors: what each activation of the file is, by name: the input, or the output of an op.
         requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
+        steps: names that a RESHAPE made of vectors, for a BROADCAST_TO to repeat.
+        paddings: what was padded, by name; the op that reads it takes the padding over.
     """
 
     def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
         self.ops: list[Op] = []
         self.tensors = {tensor.name: tensor}
         self.requantized: set[str] = set()
-        self._timesteps = records.inputs[0].shape[1]
+        self.steps: set[str] = set()
+        self.paddings: dict[str, Padding] = {}
+        self._timesteps = {tensor.name: records.inputs[0].shape[1]}
 
     def read(self, operator: TfliteOperator) -> None:
         """Add the op that an operator is, or what it tells of another."""
@@ -107,6 +112,8 @@ class _Reading:
             raise UnsupportedModelError([f"operator {label} does not read what another wrote before it"])
         if self.requantized.intersection(names) and operator.builtin != "CONCATENATION":
             raise UnsupportedModelError([f"{label} reads what a QUANTIZE wrote; only CONCATENATION may"])
+        if self.steps.intersection(names) and operator.builtin != "BROADCAST_TO":
+            raise UnsupportedModelError([f"{label} reads a vector as one step; only BROADCAST_TO may"])
         if operator.builtin == "RESHAPE":
             self._reshape(operator, names[0])
             return
@@ -114,18 +121,32 @@ class _Reading:
             self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
             self.requantized.add(operator.outputs[0].name)
             return
+        if operator.builtin in PADS:
+            self._pad(operator, names[0])
+            return
         inputs = tuple(self.tensors[name] for name in names)
-        op = TFLITE_OPERATORS[operator.builtin].read_tflite(operator, inputs)
+        op: Op = TFLITE_OPERATORS[operator.builtin].read_tflite(operator, inputs)
+        for name in names:
+            if name in self.paddings:
+                op = self.paddings[name].into(op)
         self._refuse_shapes(op, operator)
         self.ops.append(op)
         self.tensors[op.output.name] = op.output
+        self._timesteps[op.output.name] = self._length(op)
+
+    def _length(self, op: Op) -> int:
+        """How many elements a sequence has that an op yields."""
+        before = max((self._timesteps[tensor.name] for tensor in op.inputs if tensor.is_sequence), default=1)
+        return op.repeats or (before if op.pace is None else op.pace.count(before))
 
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
         """The file's shapes must be those of the op on what came before it, or flat between two RESHAPEs."""
         read = [tensor for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
-            flat = (self._timesteps, meant.size)
-            shapes = (meant.to_tflite(1, self._timesteps).shape, flat if meant.is_sequence else None)
+            if tensor.name in self.steps:
+                continue
+            timesteps = self._timesteps.get(tensor.name) or self._timesteps.get(meant.name) or self._length(op)
+            shapes = sequence_shapes(timesteps, meant.size) if meant.is_sequence else ((1, meant.size),)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 label = f"{operator.builtin} {operator.outputs[0].name!r}"
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
@@ -133,19 +154,38 @@ class _Reading:
             raise UnsupportedModelError([f"{operator.builtin} {op.name!r} reads a single vector, not a sequence"])
 
     def _reshape(self, operator: TfliteOperator, name: str) -> None:
-        """A RESHAPE around a Dense on a sequence changes no byte: (1, T, n) to (T, n) and back."""
+        """A RESHAPE around an op on a sequence changes no byte: (1, T, n) to (T, n) or an image, and back."""
         before, result = self.tensors[name], operator.outputs[0]
-        sequence, flat = (1, self._timesteps, before.size), (self._timesteps, before.size)
+        timesteps = self._timesteps.get(name, 1)
+        self._timesteps[result.name] = timesteps
+        forms = sequence_shapes(timesteps, before.size)
         source = operator.inputs[0]
         shapes = (None if source is None else source.shape, result.shape)
-        if not before.is_sequence or shapes not in ((sequence, flat), (flat, sequence)):
+        if not before.is_sequence and shapes == ((1, before.size), (1, 1, before.size)):
+            self.tensors[result.name] = before
+            self.steps.add(result.name)
+            return
+        if not before.is_sequence or not set(shapes) <= set(forms):
             raise UnsupportedModelError(
-                [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {sequence} to {flat} and back"]
+                [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {forms[0]} to {forms[1]} and back"]
             )
-        if result.shape == flat:
+        if name in self.paddings:
+            self.paddings[result.name] = self.paddings[name]
+        if result.shape != forms[0] or name in self.paddings:
             self.tensors[result.name] = before
             return
         self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
+
+    def _pad(self, operator: TfliteOperator, name: str) -> None:
+        """Keep what a PAD says for the op that reads its result."""
+        result, tensor = operator.outputs[0].name, self.tensors[name]
+        source = operator.inputs[0]
+        timesteps = self._timesteps.get(name, 0)
+        if name in self.paddings or source is None or source.shape not in sequence_shapes(timesteps, tensor.size):
+            raise UnsupportedModelError([f"{operator.builtin} {result!r} does not pad a sequence"])
+        padding = read_padding(operator)
+        self.tensors[result], self.paddings[result] = tensor, padding
+        self._timesteps[result] = timesteps + padding.before + padding.behind
 
     def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
         """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""

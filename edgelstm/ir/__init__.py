@@ -6,7 +6,7 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from edgelstm.ir.layers import FloatModel, Layer, Observe, Ranges, SourceLayer, UnaryLayer
+from edgelstm.ir.layers import FloatModel, Layer, LayerBuilder, Observe, Ranges, SourceLayer, UnaryLayer
 from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ir.tensors import Quantization, QuantizedTensor, Tensor
@@ -19,6 +19,7 @@ __all__ = [
     "FloatModel",
     "IntArray",
     "Layer",
+    "LayerBuilder",
     "Matrix",
     "Model",
     "Observe",

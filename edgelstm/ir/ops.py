@@ -24,6 +24,7 @@ class StateArray:
         size: number of elements.
         initial: the stored value of every element after a reset.
         quantization: scale and zero point, for readers and oracles.
+        is_in_tflite: whether a .tflite keeps it in a variable too.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StateArray:
     size: int
     initial: int
     quantization: Quantization
+    is_in_tflite: bool = True
 
     def to_tflite(self, name: str, batch: int) -> TfliteTensor:
         """The variable that keeps it in a .tflite file."""
@@ -118,6 +120,11 @@ class Op(ABC):
     def pace(self) -> Pace | None:
         """Of an op on a sequence that does not yield at every tick; its C function returns whether it did."""
         return None
+
+    @property
+    def repeats(self) -> int:
+        """The length of the sequence that the op makes of a vector, 0 for all others."""
+        return 0
 
     @property
     def padding(self) -> int:

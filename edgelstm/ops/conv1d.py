@@ -24,7 +24,7 @@ from edgelstm.ops import scales
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.images import image_operators, read_window
 from edgelstm.ops.kernel_layer import KernelLayer, bias_of, fused_ceiling, kernel_problems
-from edgelstm.ops.rows import RoundedRows, RowsOp, read_weights
+from edgelstm.ops.rows import RoundedRows, RowsOp, has_relu, read_weights
 from edgelstm.ops.sources import array, integer, option_problems
 from edgelstm.ops.window import Window, WindowOp
 from edgelstm.ops.window_layer import WindowOptions, tap_values, windowed
@@ -139,6 +139,6 @@ class Conv1D(WindowOp, RowsOp):
             kernel=np.asarray(kernel.data).reshape(kernel.shape[0], -1),
             kernel_scales=kernel.scales,
             bias=bias,
-            relu=operator.options["fused_activation_function"] == "RELU",
+            relu=has_relu(operator),
             window=read_window(operator, (kernel.shape[1], kernel.shape[2])),
         )

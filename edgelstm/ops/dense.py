@@ -23,7 +23,7 @@ from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_
 from edgelstm.ops import scales
 from edgelstm.ops.kernel_layer import KernelLayer, bias_of, fused_ceiling, kernel_problems
 from edgelstm.ops.reshape import reshape
-from edgelstm.ops.rows import RoundedRows, RowsOp, read_weights
+from edgelstm.ops.rows import RoundedRows, RowsOp, has_relu, read_weights
 from edgelstm.ops.sources import array, integer
 
 
@@ -179,5 +179,5 @@ class Dense(RowsOp):
             kernel=np.asarray(kernel.data),
             kernel_scales=kernel.scales,
             bias=bias,
-            relu=operator.options["fused_activation_function"] == "RELU",
+            relu=has_relu(operator),
         )

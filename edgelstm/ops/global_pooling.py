@@ -77,7 +77,7 @@ class GlobalMax(GlobalPool):
     @property
     def state(self) -> tuple[StateArray, ...]:
         """The largest values so far."""
-        return (StateArray("largest", "int8", self.input.size, -128, self.input.quantization),)
+        return (StateArray("largest", "int8", self.input.size, -128, self.input.quantization, is_in_tflite=False),)
 
     def simulate(
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
@@ -114,9 +114,10 @@ class GlobalAverage(GlobalPool):
     @property
     def state(self) -> tuple[StateArray, ...]:
         """The sums of the stored values, and how many steps they are of."""
+        wide = replace(self.input.quantization, dtype="int32")
         return (
-            StateArray("sum", "int32", self.input.size, 0, replace(self.input.quantization, dtype="int32")),
-            StateArray("count", "int32", 1, 0, Quantization(1.0, 0, "int32")),
+            StateArray("sum", "int32", self.input.size, 0, wide, is_in_tflite=False),
+            StateArray("count", "int32", 1, 0, Quantization(1.0, 0, "int32"), is_in_tflite=False),
         )
 
     def facts(self, contract: Contract) -> MeanFacts:

@@ -102,9 +102,10 @@ class AveragePool(PoolOp):
 
     def problems(self, contract: Contract) -> list[str]:
         """TensorFlow Lite divides by the number of steps without padding, which a stream cannot know at its end."""
-        if not self.window.before and not self.window.behind:
-            return []
-        return [f"layer {self.name!r}: an average over windows with padding is not supported"]
+        found = super().problems(contract)
+        if self.window.before or self.window.behind:
+            found.append(f"layer {self.name!r}: an average over windows with padding is not supported")
+        return found
 
     def apply(self, contract: Contract, taps: IntArray) -> IntArray:
         """See `WindowOp.apply`."""

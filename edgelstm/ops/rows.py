@@ -159,9 +159,22 @@ def read_weights(operator: TfliteOperator) -> tuple[TfliteTensor, AnyArray]:
     """The kernel and the values of the bias of an operator; UnsupportedModelError where it has no constant kernel."""
     kernel = operator.inputs[1]
     bias = operator.inputs[2] if len(operator.inputs) > 2 else None
-    fused = operator.options["fused_activation_function"]
-    if kernel is None or kernel.data is None or fused not in ("NONE", "RELU"):
-        what = f"{operator.builtin} {operator.outputs[0].name!r}"
+    output = operator.outputs[0]
+    is_clamped = operator.options["fused_activation_function"] not in ("NONE", "RELU") and not _ends_at_6(operator)
+    if kernel is None or kernel.data is None or is_clamped:
+        what = f"{operator.builtin} {output.name!r}"
         raise UnsupportedModelError([f"{what}: only constant weights with no activation or RELU are supported"])
-    outputs = operator.outputs[0].shape[-1]
+    outputs = output.shape[-1]
     return kernel, np.zeros(outputs, np.int32) if bias is None or bias.data is None else bias.data
+
+
+def has_relu(operator: TfliteOperator) -> bool:
+    """Whether an operator that `read_weights` accepts clamps its output at real 0."""
+    return operator.options["fused_activation_function"] != "NONE"
+
+
+def _ends_at_6(operator: TfliteOperator) -> bool:
+    """Whether a RELU6 clamps nothing above, because the output's scale ends at 6 or below."""
+    output = operator.outputs[0]
+    is_relu6 = operator.options["fused_activation_function"] == "RELU6"
+    return bool(is_relu6 and output.zero_points[0] + round(6.0 / output.scales[0]) >= 127)

@@ -15,7 +15,7 @@ from edgelstm.tflite.quantization_rules import (
 )
 
 _SAME, _VALID = 0, 1
-_FUSED = ("NONE", "RELU")
+_FUSED = ("NONE", "RELU", "RELU6")
 
 
 def convolution_problems(operator: TfliteOperator) -> Iterator[str]:
