@@ -40,7 +40,7 @@ class VectorDense:
 
 def vector_dense(op: Op, contract: Contract) -> VectorDense | None:
     """The facts, if the op has such rows."""
-    if not isinstance(op, RowsOp):
+    if not isinstance(op, RowsOp) or not op.matrices(contract):
         return None
     (matrix,) = op.matrices(contract)
     rows = len(matrix.weights)

@@ -9,6 +9,7 @@ from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
+from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
@@ -47,6 +48,11 @@ ENTRIES = (
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",)),
+    Entry(
+        DepthwiseConv1D,
+        {"DepthwiseConv1D": DepthwiseConv1DLayer, "SeparableConv1D": SeparableConv1DLayer},
+        ("DEPTHWISE_CONV_2D",),
+    ),
     Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",)),
     Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",)),
     Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer}, ("REDUCE_MAX",)),

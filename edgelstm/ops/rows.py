@@ -170,11 +170,11 @@ def read_weights(operator: TfliteOperator) -> tuple[TfliteTensor, AnyArray]:
 
 def has_relu(operator: TfliteOperator) -> bool:
     """Whether an operator that `read_weights` accepts clamps its output at real 0."""
-    return operator.options["fused_activation_function"] != "NONE"
+    return bool(operator.options["fused_activation_function"] != "NONE")
 
 
 def _ends_at_6(operator: TfliteOperator) -> bool:
     """Whether a RELU6 clamps nothing above, because the output's scale ends at 6 or below."""
     output = operator.outputs[0]
     is_relu6 = operator.options["fused_activation_function"] == "RELU6"
-    return bool(is_relu6 and output.zero_points[0] + round(6.0 / output.scales[0]) >= 127)
+    return is_relu6 and output.zero_points[0] + round(6.0 / output.scales[0]) >= 127
