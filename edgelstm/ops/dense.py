@@ -31,6 +31,8 @@ from edgelstm.ops.sources import array, integer
 class DenseLayer(KernelLayer):
     """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units)."""
 
+    takes_mask: ClassVar[bool] = True
+
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """Say which options or weights we do not compile."""

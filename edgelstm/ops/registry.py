@@ -14,6 +14,7 @@ from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, Globa
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
@@ -28,24 +29,36 @@ class Entry:
     """A layer and what stands for it.
 
     Attributes:
-        op: the class of its op; None for layers that join the weights of a neighbour.
+        op: the class of its op; None for layers that join the weights of a neighbour, or stand for other layers.
         layers: by Keras class name; none for an op that another layer's options ask for.
         operators: what stands for the op in a .tflite, read and written; "CUSTOM:..." is our own.
+        label: what to call an op that no Keras class names.
+        streams: whether it answers sample by sample, or why not.
+        contract: where neither the op nor its operators say it.
     """
 
     op: type[Op] | None
     layers: Mapping[str, LayerBuilder]
     operators: tuple[str, ...] = ()
+    label: str = ""
+    streams: str = "yes"
+    contract: str = ""
 
 
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
-    Entry(None, {"Bidirectional": BidirectionalLayer}),
-    Entry(LastStep, {}, ("STRIDED_SLICE",)),
-    Entry(Reverse, {}, ("REVERSE_V2",)),
-    Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",)),
+    Entry(
+        None,
+        {"Bidirectional": BidirectionalLayer},
+        streams="backward half behind the window",
+        contract="as the layers in it",
+    ),
+    Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
+    Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
+    Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
+    Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",)),
     Entry(
@@ -73,6 +86,7 @@ ENTRIES = (
             "Normalization": NormalizationLayer,
             "Rescaling": RescalingLayer,
         },
+        contract="joins the weights of a neighbour",
     ),
 )
 """Every layer, in the order of the README's table."""

@@ -26,7 +26,7 @@ from edgelstm.tflite.operator_rules import (
     strided_slice_problems,
     tanh_problems,
 )
-from edgelstm.tflite.own_rules import gru_problems, own_lstm_problems, simple_rnn_problems
+from edgelstm.tflite.own_rules import gru_problems, masking_problems, own_lstm_problems, simple_rnn_problems
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
 from edgelstm.tflite.window_rules import (
@@ -48,6 +48,7 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "CONV_2D": convolution_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
+        "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
         "DEPTHWISE_CONV_2D": depthwise_problems,
         "DEQUANTIZE": dequantize_problems,

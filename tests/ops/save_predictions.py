@@ -132,6 +132,25 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.BatchNormalization(), layers.Conv1D(4, 3, padding="same"), layers.GlobalAveragePooling1D()
     ),
     "conv_scaled_border": lambda: sequential(layers.Rescaling(0.7), layers.Conv1D(4, 3, padding="same")),
+    "conv_depthwise": lambda: sequential(
+        layers.DepthwiseConv1D(3, padding="same", depth_multiplier=2, activation="relu"),
+        layers.DepthwiseConv1D(2, strides=2, use_bias=False),
+        layers.LSTM(3),
+    ),
+    "conv_separable": lambda: sequential(
+        layers.SeparableConv1D(5, 3, padding="same", activation="tanh"),
+        layers.SeparableConv1D(4, 2, depth_multiplier=2, strides=2, use_bias=False),
+        layers.LSTM(4),
+    ),
+    "conv_depthwise_normalized": lambda: sequential(
+        layers.BatchNormalization(),
+        layers.DepthwiseConv1D(2, depth_multiplier=2),
+        layers.BatchNormalization(),
+        layers.SeparableConv1D(4, 3),
+        layers.BatchNormalization(),
+        layers.GlobalAveragePooling1D(),
+        layers.BatchNormalization(),
+    ),
     "pooled_max": lambda: sequential(
         layers.Conv1D(4, 2), layers.MaxPooling1D(), layers.MaxPooling1D(2, strides=1, padding="same"), layers.LSTM(4)
     ),
@@ -143,6 +162,37 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.GRU(3),
     ),
     "pooled_globally": lambda: functional(pooled_globally),
+    "masked": lambda: sequential(
+        layers.Masking(0.25),
+        layers.LSTM(4, return_sequences=True),
+        layers.Dense(5, activation="tanh"),
+        layers.GRU(4, return_sequences=True),
+        layers.SimpleRNN(3),
+        layers.Dense(2),
+    ),
+    "backwards": lambda: sequential(
+        layers.LSTM(4, go_backwards=True, return_sequences=True),
+        layers.GRU(5, go_backwards=True),
+        layers.RepeatVector(6),
+        layers.SimpleRNN(4, go_backwards=True, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(2)),
+    ),
+    "both_ways": lambda: sequential(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(3), merge_mode="sum", backward_layer=layers.GRU(3, go_backwards=True)),
+        layers.Dense(2),
+    ),
+    "both_ways_merged": lambda: sequential(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave"),
+        layers.BatchNormalization(),
+        layers.Bidirectional(layers.SimpleRNN(3, use_bias=False), merge_mode="mul"),
+    ),
+    "both_ways_mixed": lambda: sequential(
+        layers.Bidirectional(
+            layers.LSTM(4, return_sequences=True),
+            backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True, use_bias=False),
+        ),
+    ),
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),
@@ -242,6 +292,7 @@ def save(name: str, folder: Path) -> None:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
+    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = inputs[3] = 0.25  # what a Masking leaves out
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))

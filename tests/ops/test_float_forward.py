@@ -104,6 +104,7 @@ def test_forward_equals_tf_keras(name: str, suffix: str, old_predictions: Path) 
         ("conv_normalized", 0),
         ("conv_normalized_border", 1),
         ("conv_scaled_border", 0),
+        ("conv_depthwise_normalized", 1),
     ],
 )
 def test_affine_layers_vanish(name: str, dense: int, predictions: Path) -> None:
