@@ -6,10 +6,11 @@ import numpy as np
 from random_graphs import BOUNDS
 from random_models import Bounds, _dense_and_activation, _lstm, _quantization, _weights
 
-from edgelstm.ir import Model, Op, Quantization, QuantizedTensor
+from edgelstm.ir import AnyArray, Model, Op, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops import scales
 from edgelstm.ops.conv1d import Conv1D
+from edgelstm.ops.depthwise import DepthwiseConv1D
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalMax
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.pooling import AveragePool, MaxPool
@@ -26,7 +27,7 @@ def random_windows(seed: int, contract: Contract, bounds: Bounds = BOUNDS) -> Mo
     ops: list[Op] = []
     tensor, length = source, timesteps
     for index in range(int(rng.integers(1, 5))):
-        kind = str(rng.choice(["conv", "conv", "max", "average", "lstm", "dense"] if index else ["conv", "max"]))
+        kind = str(rng.choice(["conv", "conv", "depthwise", "max", "average", "lstm", "dense"][: 7 if index else 4]))
         tensor, length = _grow(rng, ops, kind, f"{kind}{index}", tensor, length, bounds)
     end = str(rng.choice(["none", "last", "mean", "largest", "mean"]))
     if end != "none":
@@ -53,9 +54,11 @@ def _grow(
     if kind == "dense":
         ops.extend(_dense_and_activation(rng, name, tensor, min(units, 12)))
         return ops[-1].output, length
-    window = random_window(rng, length, is_padded=kind != "average", is_dilated=kind == "conv")
+    window = random_window(rng, length, is_padded=kind != "average", is_dilated=kind in ("conv", "depthwise"))
     if kind == "conv":
         ops.append(random_convolution(rng, name, tensor, units, window))
+    elif kind == "depthwise":
+        ops.append(random_depthwise(rng, name, tensor, int(rng.choice([1, 1, 2, 3])), window))
     else:
         ops.append((MaxPool if kind == "max" else AveragePool)(name, tensor, replace(tensor, name=name), window))
     return ops[-1].output, window.pace.count(length)
@@ -79,24 +82,29 @@ def random_window(rng: np.random.Generator, timesteps: int, *, is_padded: bool, 
 def random_convolution(
     rng: np.random.Generator, name: str, source: QuantizedTensor, filters: int, window: Window
 ) -> Conv1D:
-    """Weights and scales that leave outputs of ordinary size, or saturate some."""
-    columns = window.taps * source.size
+    """Rows that meet all values of the taps."""
+    return Conv1D(*_rows(rng, name, source, filters, window.taps * source.size), window)
+
+
+def random_depthwise(
+    rng: np.random.Generator, name: str, source: QuantizedTensor, per_input: int, window: Window
+) -> DepthwiseConv1D:
+    """Rows that meet one value of each tap."""
+    return DepthwiseConv1D(*_rows(rng, name, source, per_input * source.size, window.taps), window)
+
+
+def _rows(
+    rng: np.random.Generator, name: str, source: QuantizedTensor, rows: int, columns: int
+) -> tuple[str, QuantizedTensor, QuantizedTensor, AnyArray, tuple[float, ...], AnyArray, bool]:
+    """All of a convolution but its window: weights and scales that leave outputs of ordinary size, or saturate some."""
     base = float(np.exp(rng.uniform(-6, -3)))
     per_row = rng.random() < 0.8
-    kernel_scales = tuple(scales.float32(base * float(rng.uniform(0.3, 1))) for _ in range(filters if per_row else 1))
+    kernel_scales = tuple(scales.float32(base * float(rng.uniform(0.3, 1))) for _ in range(rows if per_row else 1))
     reach = 60 * 40 * columns**0.5 * source.quantization.scale * base * float(rng.choice([0.2, 1.0, 1.0, 3.0]))
-    return Conv1D(
-        name=name,
-        input=source,
-        output=QuantizedTensor(
-            name, filters, True, Quantization(scales.float32(reach / 128), int(rng.integers(-128, 128)))
-        ),
-        kernel=_weights(rng, (filters, columns)),
-        kernel_scales=kernel_scales,
-        bias=scales.round_bias(rng.normal(0, 200, filters), 1.0),
-        relu=bool(rng.random() < 0.4),
-        window=window,
-    )
+    quantization = Quantization(scales.float32(reach / 128), int(rng.integers(-128, 128)))
+    output = QuantizedTensor(name, rows, True, quantization)
+    bias = scales.round_bias(rng.normal(0, 200, rows), 1.0)
+    return name, source, output, _weights(rng, (rows, columns)), kernel_scales, bias, bool(rng.random() < 0.4)
 
 
 def _reduction(rng: np.random.Generator, kind: str, tensor: QuantizedTensor) -> Op:

@@ -45,6 +45,8 @@ class Entry:
     contract: str = ""
 
 
+_AT_THE_BORDER = 'yes; with padding="same", the last results behind the window'
+
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
@@ -60,13 +62,14 @@ ENTRIES = (
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
     Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
-    Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",)),
+    Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
     Entry(
         DepthwiseConv1D,
         {"DepthwiseConv1D": DepthwiseConv1DLayer, "SeparableConv1D": SeparableConv1DLayer},
         ("DEPTHWISE_CONV_2D",),
+        streams=_AT_THE_BORDER,
     ),
-    Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",)),
+    Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
     Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",)),
     Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer}, ("REDUCE_MAX",)),
     Entry(GlobalAverage, {"GlobalAveragePooling1D": GlobalAverageLayer}, ("MEAN",)),
