@@ -26,5 +26,6 @@ def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
         Tensor("unknown", size, is_sequence=True),
         Tensor("unknown", size, is_sequence=True, timesteps=_MANY_STEPS),
         Tensor("unknown", size, is_sequence=False),
+        Tensor("unknown", 1, is_sequence=True, vocabulary=size),
     ]
     return next((guess for guess in guesses if kind and not kind.problems_in(source, (guess,))), guesses[0])

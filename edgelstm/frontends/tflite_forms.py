@@ -5,15 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import Op, TfliteOperator
+from edgelstm.ir import Op, QuantizedTensor, TfliteOperator
 from edgelstm.ops.window import WindowOp
 
 PADS = ("PAD", "PADV2")
 
 
-def sequence_shapes(timesteps: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """A sequence as layers see it, flat, and as an image of one row or one column."""
-    return (1, timesteps, size), (timesteps, size), (1, 1, timesteps, size), (1, timesteps, 1, size)
+def forms_of(tensor: QuantizedTensor, timesteps: int) -> tuple[tuple[int, ...], ...]:
+    """A tensor as layers see it; a sequence also flat, and unless it is one of ids as an image of one row or column."""
+    whole = tensor.to_tflite(1, timesteps).shape
+    if not tensor.is_sequence:
+        return (whole,)
+    images = ((1, 1, timesteps, tensor.size), (1, timesteps, 1, tensor.size)) if len(whole) == 3 else ()
+    return (whole, whole[1:], *images)
 
 
 @dataclass(frozen=True)

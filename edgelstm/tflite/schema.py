@@ -23,6 +23,7 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
         "CONV_2D": "Conv2DOptions",
         "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
         "FULLY_CONNECTED": "FullyConnectedOptions",
+        "GATHER": "GatherOptions",
         "LEAKY_RELU": "LeakyReluOptions",
         "MAX_POOL_2D": "Pool2DOptions",
         "MEAN": "ReducerOptions",

@@ -4,7 +4,16 @@ for every third model that of another core."""
 from collections.abc import Callable
 
 import pytest
-from random_ladder import climb, climb_elementwise, climb_graph, climb_masked, climb_native, climb_whole, climb_window
+from random_ladder import (
+    climb,
+    climb_elementwise,
+    climb_embedding,
+    climb_graph,
+    climb_masked,
+    climb_native,
+    climb_whole,
+    climb_window,
+)
 
 from edgelstm.report.result import Rung
 
@@ -25,7 +34,8 @@ def test_every_output_and_state_is_equal_on_every_rung(first: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "climb_one", [climb_native, climb_graph, climb_elementwise, climb_whole, climb_masked, climb_window]
+    "climb_one",
+    [climb_native, climb_graph, climb_elementwise, climb_whole, climb_masked, climb_embedding, climb_window],
 )
 @pytest.mark.parametrize("first", range(0, FURTHER_MODELS, GROUP))
 def test_further_kinds_of_models(climb_one: Callable[..., list[Rung]], first: int) -> None:
