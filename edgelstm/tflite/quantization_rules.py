@@ -28,9 +28,9 @@ def activation_problems(role: str, tensor: TfliteTensor, dtype: str = "int8") ->
 
 
 def weight_problems(
-    role: str, tensor: TfliteTensor | None, shape: tuple[int, int], per_channel: bool = False
+    role: str, tensor: TfliteTensor | None, shape: tuple[int, ...], per_channel: bool = False, axis: int = 0
 ) -> Iterator[str]:
-    """Judge a constant int8 matrix: symmetric, one scale (or one per row)."""
+    """Judge constant int8 weights: symmetric, one scale (or one for each row, along `axis`)."""
     if tensor is None:
         yield f"{role} is absent"
         return
@@ -38,7 +38,7 @@ def weight_problems(
         yield f"{role} is {tensor.dtype}, not int8"
     if tensor.shape != shape:
         yield f"{role} has the shape {tensor.shape}, not {shape}"
-    if len(tensor.scales) != 1 and not (per_channel and len(tensor.scales) == shape[0] and tensor.axis == 0):
+    if len(tensor.scales) != 1 and not (per_channel and len(tensor.scales) == shape[axis] and tensor.axis == axis):
         yield f"{role} has {len(tensor.scales)} scales along axis {tensor.axis}"
     if any(tensor.zero_points):
         yield f"{role} has a zero point other than 0"

@@ -23,6 +23,7 @@ from random_masked import masked_inputs, random_masked_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
 from random_whole import random_whole_model
+from random_windows import random_windows
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.layouts import WIDE_LAYOUTS
@@ -101,6 +102,11 @@ def climb_whole(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung
     return climb(seed, targets, random_whole_model)
 
 
+def climb_window(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed, with windows over time."""
+    return climb(seed, targets, random_windows)
+
+
 def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the model of this seed that takes ids, also such as do not exist."""
     return climb(seed, targets, random_embedding_model)
@@ -126,6 +132,7 @@ CLIMBS = {
     "elementwise": climb_elementwise,
     "embedding": climb_embedding,
     "whole": climb_whole,
+    "window": climb_window,
 }
 
 
