@@ -5,7 +5,7 @@ import pytest
 from random_ladder import CLIMBS, climb
 
 MODELS = 300
-FURTHER_MODELS = 60
+FURTHER_MODELS = 50
 GROUP = 10
 OTHERS = ("cortex-m3", "cortex-m55", "cortex-m0", "rv32imc", "cortex-m33", "cortex-m7")
 
