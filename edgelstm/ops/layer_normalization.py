@@ -49,6 +49,8 @@ class LayerNormalizationLayer(UnaryLayer):
         epsilon: added to the variance.
     """
 
+    takes_mask: ClassVar[bool] = True
+
     gamma: FloatArray
     beta: FloatArray
     epsilon: float

@@ -1,13 +1,15 @@
 """Random models' generated files in folders, and command lines of the compilers that must accept them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
+from random_masked import random_masked_model
 from random_models import Bounds, random_model
 from random_native import random_native_model
+from random_whole import random_whole_model
 
 from edgelstm.codegen.emit import OPTIMIZE, Options, emit
 from edgelstm.device.process import run
@@ -20,6 +22,15 @@ SEEDS = range(12)
 BOUNDS = Bounds(units=20, inputs=12, timesteps=4, layers=2)
 VARIANTS = ((Contract.LITERT, "size"), (Contract.LITERT, "balanced"), (Contract.TFLM, "balanced"))
 """What tells the C apart: `tflm` has one implementation, and "speed" is "balanced" today."""
+
+KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
+    "native": lambda seed, contract: random_native_model(seed, BOUNDS),
+    "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
+    "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),
+    "whole": lambda seed, contract: random_whole_model(seed, contract, BOUNDS),
+    "normalized": lambda seed, contract: random_normalized_model(seed, BOUNDS),
+}
+"""Further random models by seed and contract."""
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wsign-conversion", "-Werror")
 LEVELS = ("-O0", "-O2", "-O3", "-Os")
@@ -73,20 +84,16 @@ def generate(model: Model, isa: str, optimize: str, folder: Path) -> Generated:
 
 
 def generate_many(isa: str, folder: Path) -> Iterator[Generated]:
-    """All seeds in all variants, with layers of the `native` contract, and as graphs, each under a name of its own."""
+    """All seeds in all variants, and of each further kind, each under a name of its own."""
     for contract, optimize in VARIANTS:
         for seed in SEEDS:
             name = f"random_{seed}_{contract.value}_{optimize}"
             model = replace(random_model(seed, contract, BOUNDS), name=name)
             yield generate(model, isa, optimize, folder / name)
-    for seed in SEEDS:
-        models = {
-            "native": random_native_model(seed, BOUNDS),
-            "graph": random_graph(seed, CHOICES[seed % len(CHOICES)], BOUNDS),
-            "normalized": random_normalized_model(seed, BOUNDS),
-        }
-        for kind, model in models.items():
+    for kind, build in KINDS.items():
+        for seed in SEEDS:
             name = f"random_{seed}_{kind}"
+            model = build(seed, CHOICES[seed % len(CHOICES)])
             yield generate(replace(model, name=name), isa, OPTIMIZE[seed % len(OPTIMIZE)], folder / name)
 
 
