@@ -13,6 +13,8 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
 
+_LARGEST_MAIN_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class BuildRequest:
@@ -30,6 +32,7 @@ class BuildRequest:
         no_asm: leave assembler out of the C.
         wide_weights: spend half as much flash again on weights to save instructions.
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
+        main: a C file that takes the place of the generated main.c.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -51,6 +54,7 @@ class BuildRequest:
     calibration_samples: int | None = None
     project: Project | None = None
     tflite_recurrent: str = "layer"
+    main: Path | None = None
     may_train: bool = True
 
     @property
@@ -68,6 +72,19 @@ class BuildRequest:
             no_asm=self.no_asm,
             wide_weights=self.wide_weights,
         )
+
+    def main_source(self) -> str | None:
+        """The text of `main`; ProjectError if it cannot be read."""
+        if self.main is None:
+            return None
+        try:
+            with self.main.open("rb") as stream:
+                return stream.read(_LARGEST_MAIN_BYTES).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+            raise ProjectError(
+                f"cannot read {self.main}: {reason}", "[build] main in edgelstm.toml names it"
+            ) from error
 
     def require_wide_weights(self, targets: Sequence[Target]) -> None:
         """Raise ProjectError where wide weights are wanted for a core that has none."""

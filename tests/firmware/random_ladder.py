@@ -1,7 +1,6 @@
 """The whole ladder for one random model, and totals over many.
 
-python tests/firmware/random_ladder.py FIRST LAST [--kind native|masked|graph|elementwise|whole|normalized]
-    [--target NAME]...
+python tests/firmware/random_ladder.py FIRST LAST [--kind KIND] [--target NAME]...
 """
 
 import argparse
@@ -17,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from random_elementwise import random_elementwise_model
+from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_model
@@ -101,6 +101,11 @@ def climb_whole(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung
     return climb(seed, targets, random_whole_model)
 
 
+def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed that takes ids, also such as do not exist."""
+    return climb(seed, targets, random_embedding_model)
+
+
 def run_alone(expected: Expectation, target: str, seed: int) -> Rung:
     """Build the model's C as this seed chooses, and run it on one target."""
     with _program(expected.model, target, seed) as program:
@@ -118,6 +123,7 @@ CLIMBS = {
     "masked": climb_masked,
     "graph": climb_graph,
     "elementwise": climb_elementwise,
+    "embedding": climb_embedding,
     "whole": climb_whole,
     "normalized": climb_normalized,
 }

@@ -7,6 +7,7 @@ import pytest
 from random_ladder import (
     climb,
     climb_elementwise,
+    climb_embedding,
     climb_graph,
     climb_masked,
     climb_native,
@@ -33,7 +34,16 @@ def test_every_output_and_state_is_equal_on_every_rung(first: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "climb_one", [climb_native, climb_graph, climb_elementwise, climb_whole, climb_masked, climb_normalized]
+    "climb_one",
+    [
+        climb_native,
+        climb_graph,
+        climb_elementwise,
+        climb_whole,
+        climb_masked,
+        climb_embedding,
+        climb_normalized,
+    ],
 )
 @pytest.mark.parametrize("first", range(0, FURTHER_MODELS, GROUP))
 def test_further_kinds_of_models(climb_one: Callable[..., list[Rung]], first: int) -> None:
