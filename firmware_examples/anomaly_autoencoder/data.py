@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def load() -> dict[str, object]:
-    """Return windows (N, 64, 1) in standard deviations, which are also their own targets: 1137 to train, 780 to test."""
+    """Return windows (N, 64, 1) in standard deviations, their own targets: 1137 to train on and 780 to test."""
     pressure, _ = read_pressure()
     mean, deviation = normalisation(pressure)
     normalised = (pressure - mean) / deviation

@@ -73,18 +73,19 @@ def plan_clips(random: np.random.Generator, speakers: Sequence[str]) -> list[Cli
 def record(random: np.random.Generator, clips: Sequence[Clip]) -> Floats:
     """Return the sound of each clip, (N, 15872) at 16 kHz: the last word ends with the clip or up to 0.2 s before."""
     spoken = iter(speak([word for clip in clips for word in clip.words]))
-    sounds = np.zeros((len(clips), CLIP_SAMPLES), np.float32)
-    for sound, clip in zip(sounds, clips, strict=True):
-        end = CLIP_SAMPLES - int(random.integers(SAMPLE_RATE_HZ // 5))
-        for word in reversed([next(spoken) for _ in clip.words]):
-            part = word[-end:]
-            sound[end - len(part) : end] += part * np.float32(random.uniform(0.3, 1.0))
-            end -= len(part) + int(random.integers(SAMPLE_RATE_HZ // 20, SAMPLE_RATE_HZ // 5))
-            if end <= 0:
-                break
-        loudness = 10.0 ** random.uniform(-3.5, -1.5)
-        sound += (loudness * random.standard_normal(CLIP_SAMPLES)).astype(np.float32)
-    return sounds
+    return np.stack([_clip(random, [next(spoken) for _ in clip.words]) for clip in clips])
+
+
+def _clip(random: np.random.Generator, spoken: Sequence[Floats]) -> Floats:
+    sound = 10.0 ** random.uniform(-3.5, -1.5) * random.standard_normal(CLIP_SAMPLES)
+    end = CLIP_SAMPLES - int(random.integers(SAMPLE_RATE_HZ // 5))
+    for word in reversed(spoken):
+        heard = word[-end:]
+        sound[end - len(heard) : end] += heard * random.uniform(0.3, 1.0)
+        end -= len(heard) + int(random.integers(SAMPLE_RATE_HZ // 20, SAMPLE_RATE_HZ // 5))
+        if end <= 0:
+            break
+    return sound.astype(np.float32)
 
 
 def _in_a_voice(random: np.random.Generator, text: str, voice: str) -> Word:
