@@ -92,13 +92,15 @@ class _Reading:
         ops: in the order of the file.
         tensors: what each activation of the file is, by name: the input, or the output of an op.
         requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
+        steps: names that a RESHAPE made of vectors, for a BROADCAST_TO to repeat.
     """
 
     def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
         self.ops: list[Op] = []
         self.tensors = {tensor.name: tensor}
         self.requantized: set[str] = set()
-        self._timesteps = records.inputs[0].shape[1]
+        self.steps: set[str] = set()
+        self._timesteps = {tensor.name: records.inputs[0].shape[1]}
 
     def read(self, operator: TfliteOperator) -> None:
         """Add the op that an operator is, or what it tells of another."""
@@ -107,6 +109,8 @@ class _Reading:
             raise UnsupportedModelError([f"operator {label} does not read what another wrote before it"])
         if self.requantized.intersection(names) and operator.builtin != "CONCATENATION":
             raise UnsupportedModelError([f"{label} reads what a QUANTIZE wrote; only CONCATENATION may"])
+        if self.steps.intersection(names) and operator.builtin != "BROADCAST_TO":
+            raise UnsupportedModelError([f"{label} reads a vector as one step; only BROADCAST_TO may"])
         if operator.builtin == "RESHAPE":
             self._reshape(operator, names[0])
             return
@@ -119,13 +123,22 @@ class _Reading:
         self._refuse_shapes(op, operator)
         self.ops.append(op)
         self.tensors[op.output.name] = op.output
+        self._timesteps[op.output.name] = self._length(op)
+
+    def _length(self, op: Op) -> int:
+        """How many elements a sequence has that an op yields."""
+        before = max((self._timesteps[tensor.name] for tensor in op.inputs if tensor.is_sequence), default=1)
+        return op.repeats or (before if op.pace is None else op.pace.count(before))
 
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
         """The file's shapes must be those of the op on what came before it, or flat between two RESHAPEs."""
         read = [tensor for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
-            flat = (self._timesteps, meant.size)
-            shapes = (meant.to_tflite(1, self._timesteps).shape, flat if meant.is_sequence else None)
+            if tensor.name in self.steps:
+                continue
+            timesteps = self._timesteps.get(meant.name) or self._length(op)
+            flat = (timesteps, meant.size)
+            shapes = (meant.to_tflite(1, timesteps).shape, flat if meant.is_sequence else None)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 label = f"{operator.builtin} {operator.outputs[0].name!r}"
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
@@ -135,9 +148,15 @@ class _Reading:
     def _reshape(self, operator: TfliteOperator, name: str) -> None:
         """A RESHAPE around a Dense on a sequence changes no byte: (1, T, n) to (T, n) and back."""
         before, result = self.tensors[name], operator.outputs[0]
-        sequence, flat = (1, self._timesteps, before.size), (self._timesteps, before.size)
+        timesteps = self._timesteps.get(name, 1)
+        self._timesteps[result.name] = timesteps
+        sequence, flat = (1, timesteps, before.size), (timesteps, before.size)
         source = operator.inputs[0]
         shapes = (None if source is None else source.shape, result.shape)
+        if not before.is_sequence and shapes == ((1, before.size), (1, 1, before.size)):
+            self.tensors[result.name] = before
+            self.steps.add(result.name)
+            return
         if not before.is_sequence or shapes not in ((sequence, flat), (flat, sequence)):
             raise UnsupportedModelError(
                 [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {sequence} to {flat} and back"]

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from edgelstm.ir.arrays import FloatArray
 from edgelstm.ir.ops import Op
@@ -35,6 +35,16 @@ class SourceLayer:
     weights: tuple[FloatArray, ...] = ()
     keras_major: int = 3
     inputs: tuple[str, ...] = ("",)
+
+
+class LayerBuilder(Protocol):
+    """What builds our layers for a class of Keras: one of our layers, or what makes several of them."""
+
+    def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
+        """See `Layer.problems_in`."""
+
+    def build(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> "tuple[Layer, ...]":
+        """See `Layer.build`."""
 
 
 @dataclass(frozen=True, eq=False)

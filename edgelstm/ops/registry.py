@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgelstm.ir import Layer, Op
+from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
+from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.gru import Gru, GruLayer
@@ -12,6 +13,8 @@ from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
+from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
+from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
 
@@ -27,7 +30,7 @@ class Entry:
     """
 
     op: type[Op] | None
-    layers: Mapping[str, type[Layer]]
+    layers: Mapping[str, LayerBuilder]
     operators: tuple[str, ...] = ()
 
 
@@ -35,7 +38,10 @@ ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
+    Entry(None, {"Bidirectional": BidirectionalLayer}),
     Entry(LastStep, {}, ("STRIDED_SLICE",)),
+    Entry(Reverse, {}, ("REVERSE_V2",)),
+    Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(
         Activation,
@@ -57,7 +63,7 @@ ENTRIES = (
 )
 """Every layer, in the order of the README's table."""
 
-KERAS_LAYERS: Mapping[str, type[Layer]] = {name: layer for entry in ENTRIES for name, layer in entry.layers.items()}
+KERAS_LAYERS: Mapping[str, LayerBuilder] = {name: layer for entry in ENTRIES for name, layer in entry.layers.items()}
 """Keras class name -> layer."""
 
 VANISHING: frozenset[str] = frozenset(

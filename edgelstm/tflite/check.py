@@ -13,6 +13,7 @@ from edgelstm.ir import TfliteModel, TfliteOperator
 from edgelstm.tflite.lstm_rules import lstm_problems
 from edgelstm.tflite.merge_rules import concatenation_problems, elementwise_problems
 from edgelstm.tflite.operator_rules import (
+    broadcast_problems,
     dequantize_problems,
     fully_connected_problems,
     leaky_relu_problems,
@@ -20,6 +21,7 @@ from edgelstm.tflite.operator_rules import (
     quantize_problems,
     relu_problems,
     reshape_problems,
+    reverse_problems,
     softmax_problems,
     strided_slice_problems,
     tanh_problems,
@@ -33,6 +35,7 @@ _MAX_LISTED = 50
 _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
     {
         "ADD": elementwise_problems,
+        "BROADCAST_TO": broadcast_problems,
         "CONCATENATION": concatenation_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
@@ -46,6 +49,7 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "RELU": relu_problems,
         "RELU6": relu_problems,
         "RESHAPE": reshape_problems,
+        "REVERSE_V2": reverse_problems,
         "SOFTMAX": softmax_problems,
         "STRIDED_SLICE": strided_slice_problems,
         "TANH": tanh_problems,
