@@ -24,24 +24,35 @@ class Entry:
     """A layer and what stands for it.
 
     Attributes:
-        op: the class of its op; None for layers that join the weights of a neighbour.
+        op: the class of its op; None for layers that join the weights of a neighbour, or stand for other layers.
         layers: by Keras class name; none for an op that another layer's options ask for.
         operators: what stands for the op in a .tflite, read and written; "CUSTOM:..." is our own.
+        label: what to call an op that no Keras class names.
+        streams: whether it answers sample by sample, or why not.
+        contract: where neither the op nor its operators say it.
     """
 
     op: type[Op] | None
     layers: Mapping[str, LayerBuilder]
     operators: tuple[str, ...] = ()
+    label: str = ""
+    streams: str = "yes"
+    contract: str = ""
 
 
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
-    Entry(None, {"Bidirectional": BidirectionalLayer}),
-    Entry(LastStep, {}, ("STRIDED_SLICE",)),
-    Entry(Reverse, {}, ("REVERSE_V2",)),
-    Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",)),
+    Entry(
+        None,
+        {"Bidirectional": BidirectionalLayer},
+        streams="backward half behind the window",
+        contract="as the layers in it",
+    ),
+    Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
+    Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
+    Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(
         Activation,
@@ -59,6 +70,7 @@ ENTRIES = (
             "Normalization": NormalizationLayer,
             "Rescaling": RescalingLayer,
         },
+        contract="joins the weights of a neighbour",
     ),
 )
 """Every layer, in the order of the README's table."""

@@ -94,6 +94,29 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "simple_rnn": lambda: sequential(layers.SimpleRNN(5, return_sequences=True), layers.SimpleRNN(4, use_bias=False)),
     "simple_rnn_relu": lambda: sequential(layers.SimpleRNN(5, activation="relu"), layers.Dense(2)),
+    "backwards": lambda: sequential(
+        layers.LSTM(4, go_backwards=True, return_sequences=True),
+        layers.GRU(5, go_backwards=True),
+        layers.RepeatVector(6),
+        layers.SimpleRNN(4, go_backwards=True, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(2)),
+    ),
+    "both_ways": lambda: sequential(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(3), merge_mode="sum", backward_layer=layers.GRU(3, go_backwards=True)),
+        layers.Dense(2),
+    ),
+    "both_ways_merged": lambda: sequential(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave"),
+        layers.BatchNormalization(),
+        layers.Bidirectional(layers.SimpleRNN(3, use_bias=False), merge_mode="mul"),
+    ),
+    "both_ways_mixed": lambda: sequential(
+        layers.Bidirectional(
+            layers.LSTM(4, return_sequences=True),
+            backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True, use_bias=False),
+        ),
+    ),
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),
