@@ -193,6 +193,9 @@ def _clashes(model: Model, runs: Sequence[tuple[Op, Clock]], clocks: Mapping[str
         if len(counts) > 1:
             yield f"layer {op.name!r} joins sequences of {' and '.join(map(str, sorted(counts)))} time steps"
     levels = {op.name: clock.level for op, clock in runs}
+    for op, clock in runs:
+        if op.pace is not None and not op.pace.name and any(pace.name for pace in clock.paces):
+            yield f"layer {op.name!r} counts time steps of a sequence of which a mask leaves some out"
     for op in model.ops:
         for tensor in op.inputs:
             if not tensor.is_sequence or not any(pace.name for pace in clocks[tensor.name].paces):

@@ -172,7 +172,7 @@ class _Run:
     def _tick(self, loop: Loop, t: int) -> None:
         """Run the ops whose inputs all have new elements; where only some sequences of the batch have, only those."""
         fresh: dict[str, BoolArray] = {self._model.input.name: np.ones(self._batch, bool)} if loop.level == 0 else {}
-        for op, _ in loop.steps:
+        for op, paces in loop.steps:
             if op.name in loop.padded:
                 values = tuple(np.full_like(self._values[tensor.name], op.padding) for tensor in op.inputs)
                 runs = np.ones(self._batch, bool)
@@ -181,6 +181,8 @@ class _Run:
                 runs = self._runs(op, loop, fresh)
             if runs.any():
                 fresh[op.output.name] = self._step(op, values, runs)
+            elif any(pace.name for pace in paces):
+                self._keep(op.output, self._values[op.output.name])
 
     def _read(self, tensor: QuantizedTensor, loop: Loop, t: int) -> IntArray:
         if tensor.is_sequence and self.schedule.reads_stored(tensor, loop.level):
@@ -200,7 +202,7 @@ class _Run:
         result, after = op.step(self._model.contract, values, before)
         yields = runs & op.yields(values, before)
         self.states[op.name] = tuple(_where(runs, new, old) for new, old in zip(after, before, strict=True))
-        if not isinstance(op, Reduction) and yields.any():
+        if not isinstance(op, Reduction) and (yields.any() or (op.pace is not None and op.pace.name)):
             self._keep(op.output, _where(yields, result, self._values[op.output.name]))
         return yields
 

@@ -11,6 +11,7 @@ import click
 import pytest
 from random_elementwise import random_elementwise_model
 from random_graphs import random_graph
+from random_masked import random_masked_model
 from random_native import random_native_model
 from random_whole import random_whole_model
 from reference_models import classifier
@@ -29,6 +30,7 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     random_native_model,
     lambda seed: random_elementwise_model(seed, Contract.LITERT),
     lambda seed: random_whole_model(seed, Contract.LITERT),
+    random_masked_model,
 )
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,6 +19,7 @@ from edgelstm.frontends.keras_weights import read_weights, why_no_weights
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.fold_affine import fold_affine
+from edgelstm.ops.masking import MaskingLayer
 
 MOST_FEATURES = 1 << 16
 MOST_TIMESTEPS = 1 << 20
@@ -136,9 +137,32 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
             layers += built
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
+    if problems := [*_mask_problems(layers)]:
+        raise UnsupportedModelError(
+            problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
+        )
     if problems := [*_name_problems(model_input, layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
     return FloatModel(source.name, model_input, fold_affine(layers), source.timesteps)
+
+
+def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
+    """Layers that a mask reaches, of which Keras' would ignore it, or merge it with steps that all count."""
+    masked: dict[str, str] = {}
+    for layer in layers:
+        found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
+        origins = sorted({origin for origin in found.values() if origin})
+        if isinstance(layer, MaskingLayer):
+            masked[layer.output.name] = layer.name
+        if not origins:
+            continue
+        if not layer.takes_mask or isinstance(layer, MaskingLayer):
+            kind = type(layer).__name__.removesuffix("Layer")
+            yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
+        elif len(set(found.values())) > 1:
+            yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
+        elif layer.output.is_sequence:
+            masked[layer.output.name] = origins[0]
 
 
 def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str]:

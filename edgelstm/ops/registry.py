@@ -11,6 +11,7 @@ from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
@@ -53,6 +54,7 @@ ENTRIES = (
     Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
+    Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(
         Activation,

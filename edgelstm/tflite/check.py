@@ -26,7 +26,7 @@ from edgelstm.tflite.operator_rules import (
     strided_slice_problems,
     tanh_problems,
 )
-from edgelstm.tflite.own_rules import gru_problems, own_lstm_problems, simple_rnn_problems
+from edgelstm.tflite.own_rules import gru_problems, masking_problems, own_lstm_problems, simple_rnn_problems
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
 
@@ -39,6 +39,7 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "CONCATENATION": concatenation_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
+        "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
         "DEQUANTIZE": dequantize_problems,
         "FULLY_CONNECTED": fully_connected_problems,

@@ -1,6 +1,6 @@
 """The whole ladder for one random model, and totals over many.
 
-python tests/firmware/random_ladder.py FIRST LAST [--kind native|graph|elementwise|whole] [--target NAME]...
+python tests/firmware/random_ladder.py FIRST LAST [--kind native|masked|graph|elementwise|whole] [--target NAME]...
 """
 
 import argparse
@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from random_elementwise import random_elementwise_model
 from random_graphs import random_graph
+from random_masked import masked_inputs, random_masked_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
 from random_whole import random_whole_model
@@ -66,6 +67,14 @@ def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Run
     return [_run(expected, target, seed) for target in ("host", *targets)]
 
 
+def climb_masked(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """The same for the model of this seed of which a mask leaves steps out."""
+    model = random_masked_model(seed)
+    inputs = masked_inputs(model, seed, SEQUENCES)
+    expected = Expectation(model, inputs, simulator_trace(model, inputs))
+    return [_run(expected, target, seed) for target in ("host", *targets)]
+
+
 def climb_graph(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the graph of this seed, with branches that meet again."""
     return climb(seed, targets, random_graph)
@@ -92,7 +101,13 @@ def _expected(model: Model, seed: int) -> Expectation:
     return Expectation(model, inputs, simulator_trace(model, inputs))
 
 
-CLIMBS = {"native": climb_native, "graph": climb_graph, "elementwise": climb_elementwise, "whole": climb_whole}
+CLIMBS = {
+    "native": climb_native,
+    "masked": climb_masked,
+    "graph": climb_graph,
+    "elementwise": climb_elementwise,
+    "whole": climb_whole,
+}
 
 
 @lru_cache

@@ -94,6 +94,14 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "simple_rnn": lambda: sequential(layers.SimpleRNN(5, return_sequences=True), layers.SimpleRNN(4, use_bias=False)),
     "simple_rnn_relu": lambda: sequential(layers.SimpleRNN(5, activation="relu"), layers.Dense(2)),
+    "masked": lambda: sequential(
+        layers.Masking(0.25),
+        layers.LSTM(4, return_sequences=True),
+        layers.Dense(5, activation="tanh"),
+        layers.GRU(4, return_sequences=True),
+        layers.SimpleRNN(3),
+        layers.Dense(2),
+    ),
     "backwards": lambda: sequential(
         layers.LSTM(4, go_backwards=True, return_sequences=True),
         layers.GRU(5, go_backwards=True),
@@ -216,6 +224,7 @@ def save(name: str, folder: Path) -> None:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
+    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = inputs[3] = 0.25  # what a Masking leaves out
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))
