@@ -14,9 +14,9 @@ def build(input_shape: tuple[int, int], dataset: Dataset) -> keras.Model:
             # Becomes part of the convolution's weights.
             keras.layers.BatchNormalization(name="normalized"),
             keras.layers.ReLU(name="relu"),
-            keras.layers.LSTM(24, name="lstm"),
-            keras.layers.Dropout(0.3, name="dropout"),
-            keras.layers.Dense(len(dataset.labels), activation="softmax", name="word"),
+            keras.layers.LSTM(24, return_sequences=True, name="lstm"),
+            keras.layers.Dropout(0.2, name="dropout"),
+            keras.layers.TimeDistributed(keras.layers.Dense(len(dataset.labels), activation="softmax"), name="word"),
         ],
         name="keyword_stream",
     )
