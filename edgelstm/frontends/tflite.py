@@ -1,10 +1,11 @@
 """Reads an int8 .tflite, ours or one with the same operators, back into a Model."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
-from edgelstm.ir import Model, Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir import MOST_IDS, Model, Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.ops.sources import LARGEST_SIZE
@@ -39,7 +40,11 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     if records.description.startswith(_NAME_MARK):
         name = records.description.removeprefix(_NAME_MARK)
     source = records.inputs[0]
-    tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
+    vocabulary = _vocabulary(records)
+    if vocabulary:
+        tensor = QuantizedTensor.of_ids(source.name, vocabulary)
+    else:
+        tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
     ops = _graph(records, tensor)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]
@@ -59,7 +64,7 @@ def _refuse_unknown(records: TfliteModel) -> None:
             f"{len(records.inputs)} inputs and {len(records.outputs)} outputs; only one of each is supported"
         )
     else:
-        problems += _input_problems(records.inputs[0])
+        problems += _id_problems(records) if _vocabulary(records) else _input_problems(records.inputs[0])
     extreme = {
         tensor.name
         for operator in records.operators
@@ -83,6 +88,26 @@ def _input_problems(source: TfliteTensor) -> list[str]:
     return [
         f"the input is {source.dtype} {shape}; only int8 (1, 1..{MOST_TIMESTEPS} time steps, features) is supported"
     ]
+
+
+def _vocabulary(records: TfliteModel) -> int:
+    """How many ids every table of the file has a row for; 0 where it has no table."""
+    tables = [
+        tensor.shape[0]
+        for operator in records.operators
+        if operator.builtin in TFLITE_OPERATORS and TFLITE_OPERATORS[operator.builtin].reads_ids
+        for tensor in operator.inputs
+        if tensor is not None and tensor.data is not None and tensor.shape
+    ]
+    return min(tables, default=0)
+
+
+def _id_problems(records: TfliteModel) -> Iterator[str]:
+    source, shape = records.inputs[0], records.inputs[0].shape
+    if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= MOST_TIMESTEPS or source.dtype != "int32":
+        yield f"the ids are {source.dtype} {shape}; only int32 (1, 1..{MOST_TIMESTEPS} time steps) is supported"
+    if _vocabulary(records) > MOST_IDS:
+        yield f"there are {_vocabulary(records)} ids; at most {MOST_IDS} are supported"
 
 
 class _Reading:
@@ -119,6 +144,8 @@ class _Reading:
             self.requantized.add(operator.outputs[0].name)
             return
         inputs = tuple(self.tensors[name] for name in names)
+        if any(tensor.vocabulary for tensor in inputs) and not TFLITE_OPERATORS[operator.builtin].reads_ids:
+            raise UnsupportedModelError([f"{label} reads the ids of the input; only a GATHER does"])
         op = TFLITE_OPERATORS[operator.builtin].read_tflite(operator, inputs)
         self._refuse_shapes(op, operator)
         self.ops.append(op)
@@ -137,8 +164,8 @@ class _Reading:
             if tensor.name in self.steps:
                 continue
             timesteps = self._timesteps.get(meant.name) or self._length(op)
-            flat = (timesteps, meant.size)
-            shapes = (meant.to_tflite(1, timesteps).shape, flat if meant.is_sequence else None)
+            whole = meant.to_tflite(1, timesteps).shape
+            shapes = (whole, whole[1:] if meant.is_sequence else None)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 label = f"{operator.builtin} {operator.outputs[0].name!r}"
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
@@ -146,11 +173,12 @@ class _Reading:
             raise UnsupportedModelError([f"{operator.builtin} {op.name!r} reads a single vector, not a sequence"])
 
     def _reshape(self, operator: TfliteOperator, name: str) -> None:
-        """A RESHAPE around a Dense on a sequence changes no byte: (1, T, n) to (T, n) and back."""
+        """A RESHAPE around a Dense on a sequence, or on ids, changes no byte: (1, T, n) to (T, n) and back."""
         before, result = self.tensors[name], operator.outputs[0]
         timesteps = self._timesteps.get(name, 1)
         self._timesteps[result.name] = timesteps
-        sequence, flat = (1, timesteps, before.size), (timesteps, before.size)
+        sequence = before.to_tflite(1, timesteps).shape
+        flat = sequence[1:]
         source = operator.inputs[0]
         shapes = (None if source is None else source.shape, result.shape)
         if not before.is_sequence and shapes == ((1, before.size), (1, 1, before.size)):

@@ -12,7 +12,7 @@ from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectE
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import Model
+from edgelstm.ir import Model, Tensor
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
@@ -85,7 +85,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         raise DataError(
             "quantization needs data to choose its scales from", "give --data data.npz with an array x of inputs"
         )
-    _check_data(data.dataset, float_model.input.size, float_model.timesteps, progress)
+    _check_data(data.dataset, float_model.input, float_model.timesteps, progress)
     calibration = data.dataset.calibration
     timesteps = float_model.timesteps or request.timesteps or calibration.x.shape[1]
     _check_window(timesteps, request)
@@ -112,7 +112,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
 def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     model = load_tflite(path, request.contract)
     if data.dataset is not None:
-        _check_data(data.dataset, model.input.size, model.timesteps, progress)
+        _check_data(data.dataset, model.input, model.timesteps, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
@@ -146,8 +146,8 @@ def is_own_tflite(path: Path) -> bool:
         return False
 
 
-def _check_data(dataset: Dataset, input_size: int, timesteps: int | None, progress: Progress) -> None:
-    for warning in check_dataset(dataset, input_size, timesteps):
+def _check_data(dataset: Dataset, source: Tensor, timesteps: int | None, progress: Progress) -> None:
+    for warning in check_dataset(dataset, source.size, timesteps, vocabulary=source.vocabulary):
         progress.warn(warning)
 
 

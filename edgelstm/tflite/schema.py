@@ -20,6 +20,7 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
         "ADD": "AddOptions",
         "CONCATENATION": "ConcatenationOptions",
         "FULLY_CONNECTED": "FullyConnectedOptions",
+        "GATHER": "GatherOptions",
         "LEAKY_RELU": "LeakyReluOptions",
         "MUL": "MulOptions",
         "RESHAPE": "ReshapeOptions",
