@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
+from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
 from edgelstm.ir import MOST_IDS, Model, Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
@@ -17,7 +18,7 @@ MOST_TIMESTEPS = 1 << 20
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
 """Scales beyond these are damage; products of two still fit float32."""
 
-_STRUCTURAL = ("RESHAPE", "QUANTIZE")
+_STRUCTURAL = ("RESHAPE", "QUANTIZE", *PADS)
 """Operators that become part of another op."""
 
 _NAME_MARK = "edgelstm: "
@@ -118,6 +119,7 @@ class _Reading:
         tensors: what each activation of the file is, by name: the input, or the output of an op.
         requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
         steps: names that a RESHAPE made of vectors, for a BROADCAST_TO to repeat.
+        paddings: what was padded, by name; the op that reads it takes the padding over.
     """
 
     def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
@@ -125,6 +127,7 @@ class _Reading:
         self.tensors = {tensor.name: tensor}
         self.requantized: set[str] = set()
         self.steps: set[str] = set()
+        self.paddings: dict[str, Padding] = {}
         self._timesteps = {tensor.name: records.inputs[0].shape[1]}
 
     def read(self, operator: TfliteOperator) -> None:
@@ -143,10 +146,16 @@ class _Reading:
             self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
             self.requantized.add(operator.outputs[0].name)
             return
+        if operator.builtin in PADS:
+            self._pad(operator, names[0])
+            return
         inputs = tuple(self.tensors[name] for name in names)
         if any(tensor.vocabulary for tensor in inputs) and not TFLITE_OPERATORS[operator.builtin].reads_ids:
             raise UnsupportedModelError([f"{label} reads the ids of the input; only a GATHER does"])
-        op = TFLITE_OPERATORS[operator.builtin].read_tflite(operator, inputs)
+        op: Op = TFLITE_OPERATORS[operator.builtin].read_tflite(operator, inputs)
+        for name in names:
+            if name in self.paddings:
+                op = self.paddings[name].into(op)
         self._refuse_shapes(op, operator)
         self.ops.append(op)
         self.tensors[op.output.name] = op.output
@@ -163,9 +172,8 @@ class _Reading:
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
             if tensor.name in self.steps:
                 continue
-            timesteps = self._timesteps.get(meant.name) or self._length(op)
-            whole = meant.to_tflite(1, timesteps).shape
-            shapes = (whole, whole[1:] if meant.is_sequence else None)
+            timesteps = self._timesteps.get(tensor.name) or self._timesteps.get(meant.name) or self._length(op)
+            shapes = forms_of(meant, timesteps)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 label = f"{operator.builtin} {operator.outputs[0].name!r}"
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
@@ -173,26 +181,38 @@ class _Reading:
             raise UnsupportedModelError([f"{operator.builtin} {op.name!r} reads a single vector, not a sequence"])
 
     def _reshape(self, operator: TfliteOperator, name: str) -> None:
-        """A RESHAPE around a Dense on a sequence, or on ids, changes no byte: (1, T, n) to (T, n) and back."""
+        """A RESHAPE around an op on a sequence changes no byte: (1, T, n) to (T, n) or an image, and back."""
         before, result = self.tensors[name], operator.outputs[0]
         timesteps = self._timesteps.get(name, 1)
         self._timesteps[result.name] = timesteps
-        sequence = before.to_tflite(1, timesteps).shape
-        flat = sequence[1:]
+        forms = forms_of(before, timesteps)
         source = operator.inputs[0]
         shapes = (None if source is None else source.shape, result.shape)
         if not before.is_sequence and shapes == ((1, before.size), (1, 1, before.size)):
             self.tensors[result.name] = before
             self.steps.add(result.name)
             return
-        if not before.is_sequence or shapes not in ((sequence, flat), (flat, sequence)):
+        if not before.is_sequence or not set(shapes) <= set(forms):
             raise UnsupportedModelError(
-                [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {sequence} to {flat} and back"]
+                [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {forms[0]} to {forms[1]} and back"]
             )
-        if result.shape == flat:
+        if name in self.paddings:
+            self.paddings[result.name] = self.paddings[name]
+        if result.shape != forms[0] or name in self.paddings:
             self.tensors[result.name] = before
             return
         self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
+
+    def _pad(self, operator: TfliteOperator, name: str) -> None:
+        """Keep what a PAD says for the op that reads its result."""
+        result, tensor = operator.outputs[0].name, self.tensors[name]
+        source = operator.inputs[0]
+        timesteps = self._timesteps.get(name, 0)
+        if name in self.paddings or source is None or source.shape not in forms_of(tensor, timesteps):
+            raise UnsupportedModelError([f"{operator.builtin} {result!r} does not pad a sequence"])
+        padding = read_padding(operator)
+        self.tensors[result], self.paddings[result] = tensor, padding
+        self._timesteps[result] = timesteps + padding.before + padding.behind
 
     def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
         """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""

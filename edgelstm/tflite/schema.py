@@ -18,14 +18,23 @@ CONSTANT_ALIGNMENT_BYTES = 16
 OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
     {
         "ADD": "AddOptions",
+        "AVERAGE_POOL_2D": "Pool2DOptions",
         "CONCATENATION": "ConcatenationOptions",
+        "CONV_2D": "Conv2DOptions",
+        "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
         "FULLY_CONNECTED": "FullyConnectedOptions",
         "GATHER": "GatherOptions",
         "LEAKY_RELU": "LeakyReluOptions",
+        "MAX_POOL_2D": "Pool2DOptions",
+        "MEAN": "ReducerOptions",
         "MUL": "MulOptions",
+        "PAD": "PadOptions",
+        "PADV2": "PadV2Options",
+        "REDUCE_MAX": "ReducerOptions",
         "RESHAPE": "ReshapeOptions",
         "SOFTMAX": "SoftmaxOptions",
         "STRIDED_SLICE": "StridedSliceOptions",
+        "SUB": "SubOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
     }
 )
