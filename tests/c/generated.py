@@ -29,7 +29,6 @@ KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
     "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),
     "normalized": lambda seed, contract: random_normalized_model(seed, BOUNDS),
     "whole": lambda seed, contract: random_whole_model(seed, contract, BOUNDS),
-    "normalized": lambda seed, contract: random_normalized_model(seed, BOUNDS),
 }
 """Further random models by seed and contract."""
 
