@@ -1,46 +1,56 @@
-"""Reads an int8 .tflite, ours or one with the same operators, back into a Model."""
+"""Reads a .tflite, ours or TensorFlow's: int8 into a Model, float into a FloatModel."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
-from edgelstm.ir import Model, Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.frontends.tflite_ends import integer_part
+from edgelstm.frontends.tflite_float import float_model
+from edgelstm.frontends.tflite_graph import STRUCTURAL, read_graph
+from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, kind_of
+from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
-from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.quantization.quantize import contract_of
-from edgelstm.tflite import check_tflite, read_tflite
+from edgelstm.tflite import read_subgraphs, read_tflite, write_tflite
+from edgelstm.tflite.check import check_records
 
 LARGEST_FILE_BYTES = 64 << 20
-MOST_TIMESTEPS = 1 << 20
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
 """Scales beyond these are damage; products of two still fit float32."""
-
-_STRUCTURAL = ("RESHAPE", "QUANTIZE")
-"""Operators that become part of another op."""
 
 _NAME_MARK = "edgelstm: "
 
 
-def load_tflite(path: Path, contract: Contract) -> Model:
-    """Read a file; ModelFormatError if it is damaged, UnsupportedModelError listing all that we do not compile."""
+def load_tflite(path: Path, contract: Contract) -> Model | FloatModel:
+    """Read a file: an int8 one to what it computes, a float one to the layers that are yet to be quantized.
+
+    Raises:
+        ModelFormatError: it is damaged.
+        UnsupportedModelError: listing all that we do not compile, and what to do instead.
+    """
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise ModelFormatError(
             f"{path.name} is larger than {LARGEST_FILE_BYTES >> 20} MiB", "no microcontroller holds it"
         )
-    return model_from_tflite(path.read_bytes(), path.stem, contract)
+    data = path.read_bytes()
+    subgraphs = read_subgraphs(data)
+    if kind_of(integer_part(subgraphs[0])) is Kind.FLOAT:
+        return float_model(subgraphs, path.stem)
+    return model_from_tflite(data, path.stem, contract)
 
 
 def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
-    """Rebuild the model; `name` serves where the file does not carry the one we gave it."""
-    records = read_tflite(data)
+    """Rebuild an int8 model; `name` serves where the file does not carry the one we gave it."""
+    records = integer_part(read_tflite(data))
+    if kind_of(records) is not Kind.INTEGER:
+        raise UnsupportedModelError(["the model is float32; it has no int8 yet"], WAY_AROUND)
     _refuse_unknown(records)
-    check_tflite(data)
+    check_records(records, foreign=True)
     if records.description.startswith(_NAME_MARK):
         name = records.description.removeprefix(_NAME_MARK)
     source = records.inputs[0]
     tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
-    ops = _graph(records, tensor)
+    ops = read_graph(records, tensor)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]
     if problems:
@@ -48,18 +58,19 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     return Model(name, tensor, ops, source.shape[1], contract)
 
 
+def int8_file(data: bytes) -> bytes:
+    """The file without what brings its inputs to int8 and its outputs from it; the same bytes where it has none."""
+    records = read_tflite(data)
+    part = integer_part(records)
+    return data if part is records else write_tflite(part)
+
+
 def _refuse_unknown(records: TfliteModel) -> None:
     problems = [
         f"operator {operator.builtin} (output {operator.outputs[0].name!r}) is not supported"
         for operator in records.operators
-        if operator.builtin not in (*TFLITE_OPERATORS, *_STRUCTURAL)
+        if operator.builtin not in (*TFLITE_OPERATORS, *STRUCTURAL)
     ]
-    if len(records.inputs) != 1 or len(records.outputs) != 1:
-        problems.append(
-            f"{len(records.inputs)} inputs and {len(records.outputs)} outputs; only one of each is supported"
-        )
-    else:
-        problems += _input_problems(records.inputs[0])
     extreme = {
         tensor.name
         for operator in records.operators
@@ -70,112 +81,4 @@ def _refuse_unknown(records: TfliteModel) -> None:
         f"tensor {name!r} has a scale outside {SMALLEST_SCALE:g}..{LARGEST_SCALE:g}" for name in sorted(extreme)
     ]
     if problems:
-        raise UnsupportedModelError(
-            problems, "give the Keras model itself to `edgelstm quantize`: it needs no converter"
-        )
-
-
-def _input_problems(source: TfliteTensor) -> list[str]:
-    shape = source.shape
-    is_usable = len(shape) == 3 and shape[0] == 1 and 1 <= shape[1] <= MOST_TIMESTEPS and source.dtype == "int8"
-    if is_usable and source.scales:
-        return []
-    return [
-        f"the input is {source.dtype} {shape}; only int8 (1, 1..{MOST_TIMESTEPS} time steps, features) is supported"
-    ]
-
-
-class _Reading:
-    """The ops read so far.
-
-    Attributes:
-        ops: in the order of the file.
-        tensors: what each activation of the file is, by name: the input, or the output of an op.
-        requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
-    """
-
-    def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
-        self.ops: list[Op] = []
-        self.tensors = {tensor.name: tensor}
-        self.requantized: set[str] = set()
-        self._timesteps = records.inputs[0].shape[1]
-
-    def read(self, operator: TfliteOperator) -> None:
-        """Add the op that an operator is, or what it tells of another."""
-        names, label = _activation_names(operator), f"{operator.builtin} {operator.outputs[0].name!r}"
-        if not names or any(name not in self.tensors for name in names):
-            raise UnsupportedModelError([f"operator {label} does not read what another wrote before it"])
-        if self.requantized.intersection(names) and operator.builtin != "CONCATENATION":
-            raise UnsupportedModelError([f"{label} reads what a QUANTIZE wrote; only CONCATENATION may"])
-        if operator.builtin == "RESHAPE":
-            self._reshape(operator, names[0])
-            return
-        if operator.builtin == "QUANTIZE":
-            self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
-            self.requantized.add(operator.outputs[0].name)
-            return
-        inputs = tuple(self.tensors[name] for name in names)
-        op = TFLITE_OPERATORS[operator.builtin].read_tflite(operator, inputs)
-        self._refuse_shapes(op, operator)
-        self.ops.append(op)
-        self.tensors[op.output.name] = op.output
-
-    def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
-        """The file's shapes must be those of the op on what came before it, or flat between two RESHAPEs."""
-        read = [tensor for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
-        for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
-            flat = (self._timesteps, meant.size)
-            shapes = (meant.to_tflite(1, self._timesteps).shape, flat if meant.is_sequence else None)
-            if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
-                label = f"{operator.builtin} {operator.outputs[0].name!r}"
-                raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
-        if op.state and not op.input.is_sequence:
-            raise UnsupportedModelError([f"{operator.builtin} {op.name!r} reads a single vector, not a sequence"])
-
-    def _reshape(self, operator: TfliteOperator, name: str) -> None:
-        """A RESHAPE around a Dense on a sequence changes no byte: (1, T, n) to (T, n) and back."""
-        before, result = self.tensors[name], operator.outputs[0]
-        sequence, flat = (1, self._timesteps, before.size), (self._timesteps, before.size)
-        source = operator.inputs[0]
-        shapes = (None if source is None else source.shape, result.shape)
-        if not before.is_sequence or shapes not in ((sequence, flat), (flat, sequence)):
-            raise UnsupportedModelError(
-                [f"RESHAPE {result.name!r} from {shapes[0]} to {shapes[1]}: only {sequence} to {flat} and back"]
-            )
-        if result.shape == flat:
-            self.tensors[result.name] = before
-            return
-        self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
-
-    def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
-        """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""
-        is_read = any(source.name == flat_name for op in self.ops for source in op.inputs)
-        index = next((index for index, op in enumerate(self.ops) if op.output.name == flat_name), None)
-        if index is None or is_read:
-            return tensor
-        op = self.ops[index]
-        self.ops[index] = replace(op, name=name, output=replace(op.output, name=name))
-        return self.ops[index].output
-
-
-def _activation_names(operator: TfliteOperator) -> list[str]:
-    return [tensor.name for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
-
-
-def _is_activation(tensor: TfliteTensor) -> bool:
-    return tensor.data is None and not tensor.is_variable
-
-
-def _graph(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
-    """The ops of the file, in its order; each reads the input or what another wrote, and each is read."""
-    reading = _Reading(records, tensor)
-    for operator in records.operators:
-        reading.read(operator)
-    output = records.outputs[0].name
-    if reading.ops and reading.tensors.get(output) != reading.ops[-1].output:
-        raise UnsupportedModelError([f"the output {output!r} is not what the last operator writes"])
-    read = {source.name for op in reading.ops for source in op.inputs}
-    unread = [op.output.name for op in reading.ops[:-1] if op.output.name not in read]
-    if unread or not reading.ops:
-        raise UnsupportedModelError([f"nothing reads {name!r}" for name in unread] or ["the model has no operators"])
-    return tuple(reading.ops)
+        raise UnsupportedModelError(problems, WAY_AROUND)

@@ -284,9 +284,9 @@ class Dense(UnaryOp):
         bias = operator.inputs[2] if len(operator.inputs) > 2 else None
         output = operator.outputs[0]
         fused = operator.options.get("fused_activation_function", "NONE")
-        if kernel is None or kernel.data is None or fused not in ("NONE", "RELU"):
+        if kernel is None or kernel.data is None or fused not in ("NONE", "RELU", "RELU6"):
             raise UnsupportedModelError(
-                [f"FULLY_CONNECTED {output.name!r}: only constant weights with no activation or RELU are supported"]
+                [f"FULLY_CONNECTED {output.name!r}: only constant weights, with RELU, RELU6 or nothing behind"]
             )
         no_bias = np.zeros(kernel.shape[0], np.int32)
         return cls(
@@ -296,7 +296,7 @@ class Dense(UnaryOp):
             kernel=kernel.data,
             kernel_scales=kernel.scales,
             bias=no_bias if bias is None or bias.data is None else bias.data,
-            relu=fused == "RELU",
+            relu=fused != "NONE",
         )
 
 

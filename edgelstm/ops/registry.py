@@ -11,6 +11,7 @@ from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
+from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
@@ -75,3 +76,6 @@ VANISHING: frozenset[str] = frozenset(
 
 TFLITE_OPERATORS: Mapping[str, type[Op]] = {name: entry.op for entry in ENTRIES if entry.op for name in entry.operators}
 """TFLite builtin -> op."""
+
+WITH_CONSTANT: Mapping[str, type[Op]] = {"ADD": AddConstant, "MUL": MultiplyConstant}
+"""TFLite builtin -> op, where one of two inputs is a constant."""

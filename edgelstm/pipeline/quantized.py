@@ -10,7 +10,7 @@ from edgelstm.data import Dataset, check_dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
-from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, load_tflite, model_from_tflite
+from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import Model
 from edgelstm.output import OutputFolder, content_hash, hash_file
@@ -74,15 +74,16 @@ def _reopen(folder: OutputFolder, request: BuildRequest) -> Quantized | None:
 
 
 def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
-    """Read, calibrate, quantize, export and measure; a .tflite is only read."""
-    if is_tflite(path):
-        return _read_quantized(path, request, data, progress)
-    float_model = load_keras(path)
-    float_model = replace(float_model, name=request.name or as_model_name(path.stem))
+    """Read, calibrate, quantize, export and measure; an int8 .tflite is only read."""
+    loaded = load_tflite(path, request.contract) if is_tflite(path) else load_keras(path)
+    if isinstance(loaded, Model):
+        return _as_read(path, loaded, request, data, progress)
+    float_model = replace(loaded, name=request.name or as_model_name(path.stem))
     progress.note(f"read {path.name}: {float_model.parameters} parameters")
     if data.dataset is None:
         raise DataError(
-            "quantization needs data to choose its scales from", "give --data data.npz with an array x of inputs"
+            f"{path.name} is a float model: quantization needs data to choose its scales from",
+            "give --data data.npz with an array x of inputs",
         )
     _check_data(data.dataset, float_model.input.size, float_model.timesteps, progress)
     calibration = data.dataset.calibration
@@ -107,14 +108,14 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     return Quantized(model, tflite, accuracy)
 
 
-def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
-    model = load_tflite(path, request.contract)
+def _as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     if data.dataset is not None:
         _check_data(data.dataset, model.input.size, model.timesteps, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
-    return Quantized(replace(model, name=request.name or model.name), path.read_bytes(), None)
+    tflite = int8_file(path.read_bytes())
+    return Quantized(replace(model, name=request.name or model.name), tflite, None)
 
 
 def _note_native(model: Model, progress: Progress) -> None:

@@ -20,12 +20,19 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
         "ADD": "AddOptions",
         "CONCATENATION": "ConcatenationOptions",
         "FULLY_CONNECTED": "FullyConnectedOptions",
+        "GATHER": "GatherOptions",
         "LEAKY_RELU": "LeakyReluOptions",
         "MUL": "MulOptions",
+        "PACK": "PackOptions",
         "RESHAPE": "ReshapeOptions",
         "SOFTMAX": "SoftmaxOptions",
+        "SPLIT": "SplitOptions",
+        "SPLIT_V": "SplitVOptions",
         "STRIDED_SLICE": "StridedSliceOptions",
+        "SUB": "SubOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+        "UNPACK": "UnpackOptions",
+        "WHILE": "WhileOptions",
     }
 )
 """The options table of each builtin that has options we write and read; others are written with none."""

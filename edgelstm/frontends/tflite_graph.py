@@ -1,0 +1,129 @@
+"""The operators of an int8 .tflite to our ops: which tensor is what, and which operators are none of their own."""
+
+import math
+from dataclasses import replace
+
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.ir import Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
+from edgelstm.ops.sources import LARGEST_SIZE
+from edgelstm.tflite.records import quoted
+
+STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE")
+"""Operators that become part of another op."""
+
+_TIME_MAJOR = (1, 0, 2)
+
+
+def read_graph(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
+    """The ops of the file, in its order; each reads the input or what another wrote, and each is read."""
+    reading = _Reading(records, tensor)
+    for operator in records.operators:
+        reading.read(operator)
+    output = records.outputs[0].name
+    if reading.ops and reading.tensors.get(output) != reading.ops[-1].output:
+        raise UnsupportedModelError([f"the output {quoted(output)} is not what the last operator writes"])
+    read = {source.name for op in reading.ops for source in op.inputs}
+    unread = [op.output.name for op in reading.ops[:-1] if op.output.name not in read]
+    if unread or not reading.ops:
+        raise UnsupportedModelError(
+            [f"nothing reads {quoted(name)}" for name in unread] or ["the model has no operators"]
+        )
+    return tuple(reading.ops)
+
+
+class _Reading:
+    """The ops read so far.
+
+    Attributes:
+        ops: in the order of the file.
+        tensors: what each activation of the file is, by name: the input, or the output of an op.
+        requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
+    """
+
+    def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
+        self.ops: list[Op] = []
+        self.tensors = {tensor.name: tensor}
+        self.requantized: set[str] = set()
+        self._timesteps = records.inputs[0].shape[1]
+
+    def read(self, operator: TfliteOperator) -> None:
+        """Add the op that an operator is, or what it tells of another."""
+        label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
+        names = [tensor.name for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
+        if not names or any(name not in self.tensors for name in names):
+            raise UnsupportedModelError([f"operator {label} does not read what another wrote before it"])
+        if self.requantized.intersection(names) and operator.builtin != "CONCATENATION":
+            raise UnsupportedModelError([f"{label} reads what a QUANTIZE wrote; only CONCATENATION may"])
+        if operator.builtin in ("RESHAPE", "TRANSPOSE"):
+            self._rearrange(operator, names[0])
+            return
+        if operator.builtin == "QUANTIZE":
+            self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
+            self.requantized.add(operator.outputs[0].name)
+            return
+        inputs = tuple(self.tensors[name] for name in names)
+        known = WITH_CONSTANT if operator.builtin in WITH_CONSTANT and len(inputs) == 1 else TFLITE_OPERATORS
+        op = known[operator.builtin].read_tflite(operator, inputs)
+        self._refuse_shapes(op, operator)
+        self.ops.append(op)
+        self.tensors[op.output.name] = op.output
+
+    def _shapes(self, tensor: QuantizedTensor) -> tuple[tuple[int, ...], ...]:
+        """The shapes in which a file may keep the same bytes: as we write them, flat, and time before batch."""
+        steps, size = self._timesteps, tensor.size
+        return ((1, steps, size), (steps, size), (steps, 1, size)) if tensor.is_sequence else ((1, size), (1, 1, size))
+
+    def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
+        """The file's shapes must be those of the op on what came before it."""
+        label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
+        read = [tensor for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
+        if op.state and not op.input.is_sequence:
+            raise UnsupportedModelError([f"{label} reads a single vector, not a sequence"])
+        for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
+            shapes = self._shapes(meant)
+            if op.state:
+                shapes = (shapes[2 if operator.options.get("time_major") else 0],)
+            if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
+                raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
+
+    def _rearrange(self, operator: TfliteOperator, name: str) -> None:
+        """A RESHAPE, or a TRANSPOSE of time and batch, changes no byte of one sequence."""
+        before, source, result = self.tensors[name], operator.inputs[0], operator.outputs[0]
+        shapes = self._shapes(before)
+        known = source is not None and source.shape in shapes and result.shape in shapes
+        if operator.builtin == "TRANSPOSE":
+            known = known and _permutation(operator) == _TIME_MAJOR
+        if not known or source is None or source.scales != result.scales or source.zero_points != result.zero_points:
+            found = None if source is None else source.shape
+            raise UnsupportedModelError(
+                [
+                    f"{operator.builtin} {quoted(result.name)} from {found} to {result.shape}: only between "
+                    f"{' and '.join(map(str, shapes))}"
+                ]
+            )
+        if result.shape != shapes[0]:
+            self.tensors[result.name] = before
+            return
+        self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
+
+    def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
+        """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""
+        is_read = any(source.name == flat_name for op in self.ops for source in op.inputs)
+        index = next((index for index, op in enumerate(self.ops) if op.output.name == flat_name), None)
+        if index is None or is_read:
+            return tensor
+        op = self.ops[index]
+        self.ops[index] = replace(op, name=name, output=replace(op.output, name=name))
+        return self.ops[index].output
+
+
+def _permutation(operator: TfliteOperator) -> tuple[int, ...]:
+    wanted = operator.inputs[1] if len(operator.inputs) == 2 else None
+    if wanted is None or wanted.data is None or math.prod(wanted.shape) > 8:
+        return ()
+    return tuple(int(axis) for axis in wanted.data.ravel())
+
+
+def _is_activation(tensor: TfliteTensor) -> bool:
+    return tensor.data is None and not tensor.is_variable
