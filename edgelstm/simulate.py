@@ -1,19 +1,22 @@
 """Runs a Model in integers, one time step at a time: the definition of what the C must compute."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, IntArray, Model, Op, Quantization
+from edgelstm.ir import BoolArray, FloatArray, IntArray, Model, Op, Quantization, QuantizedTensor, Reduction
+from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What the model holds after one time step, for a batch of independent sequences.
+    """What the model holds after one time step, or one slice of what follows the window, for a batch of sequences.
 
     Attributes:
-        output: (batch, output size), as if the sequence ended here.
+        output: (batch, output size), as if the sequence ended here. Of a model that needs its whole window: what has
+            been written so far, (batch, output elements * output size), zero points where nothing was.
         state: for each op with state, its arrays (batch, size) in the order the op declares them.
     """
 
@@ -39,48 +42,186 @@ def initial_state(op: Op, batch: int) -> tuple[IntArray, ...]:
 
 
 def simulate_steps(model: Model, inputs: IntArray) -> Iterator[Step]:
-    """Run stored inputs (batch, time, input size) from a reset state, yielding each step."""
-    run = _Run(model, len(inputs))
+    """Run stored inputs (batch, time, input size) from a reset state, yielding each step and each slice behind them."""
+    run = _Run(make_schedule(model, inputs.shape[1]), len(inputs))
     for t in range(inputs.shape[1]):
-        run.advance(model.ops, inputs[:, t])
-        yield Step(run.output, tuple(state for state in run.states if state))
+        run.take(inputs[:, t])
+        if run.schedule.is_streaming:
+            for part in run.schedule.rest:
+                run.advance(part, 0)
+        yield run.step
+    if not run.schedule.is_streaming:
+        for _ in run.slices():
+            yield run.step
 
 
 def simulate(model: Model, inputs: IntArray) -> IntArray:
     """Run stored inputs (batch, time, input size) from a reset state.
 
     Returns:
-        (batch, output size), or (batch, time, output size) where the model yields a sequence.
+        (batch, output size), or (batch, output elements, output size) where the model yields a sequence.
     """
-    if model.output.is_sequence:
-        return np.stack([step.output for step in simulate_steps(model, inputs)], axis=1)
-    run = _Run(model, len(inputs))
-    loop = tuple(op for op in model.ops if op.output.is_sequence)
-    line = tuple(op for op in model.ops if not op.output.is_sequence)
+    return _whole_run(model, inputs, frozenset()).whole(model.output.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What a whole window leaves behind.
+
+    Attributes:
+        values: of each op's output, by tensor name: (batch, size) of a vector, (batch, elements, size) of a sequence.
+        state: of each op, by its name, as it is in the end.
+    """
+
+    values: Mapping[str, IntArray]
+    state: Mapping[str, tuple[IntArray, ...]]
+
+
+def simulate_window(model: Model, inputs: IntArray) -> Window:
+    """Run stored inputs (batch, time, input size) from a reset state and keep all that ops yield."""
+    names = [op.output.name for op in model.ops]
+    run = _whole_run(model, inputs, frozenset(names))
+    return Window({name: run.whole(name) for name in names}, run.states)
+
+
+def _whole_run(model: Model, inputs: IntArray, kept: frozenset[str]) -> "_Run":
+    run = _Run(make_schedule(model, inputs.shape[1]), len(inputs), kept)
     for t in range(inputs.shape[1]):
-        run.advance(loop, inputs[:, t])
-    run.advance(line, inputs[:, -1])
-    return run.output
+        run.take(inputs[:, t])
+    for _ in run.slices():
+        pass
+    return run
 
 
 class _Run:
-    """A model between two steps: its states, and the latest value of each tensor."""
+    """A model between two steps: its states, the latest value of each tensor, and the elements of stored sequences."""
 
-    def __init__(self, model: Model, batch: int) -> None:
-        self._model = model
-        self._index = {op.name: index for index, op in enumerate(model.ops)}
-        self._values: dict[str, IntArray] = {}
-        self.states = [initial_state(op, batch) for op in model.ops]
+    def __init__(self, schedule: Schedule, batch: int, kept: frozenset[str] = frozenset()) -> None:
+        self.schedule = schedule
+        self._model, self._batch = schedule.model, batch
+        self._copied = 0
+        self._kept = kept | schedule.stored | ({self._model.output.name} if self._model.output.is_sequence else set())
+        self._tensors = {tensor.name: tensor for tensor in (self._model.input, *(op.output for op in self._model.ops))}
+        self._values = {name: _nothing_yet(tensor, batch) for name, tensor in self._tensors.items()}
+        self._elements: defaultdict[str, list[IntArray]] = defaultdict(list)
+        self.states = {op.name: initial_state(op, batch) for op in self._model.ops}
 
     @property
-    def output(self) -> IntArray:
-        """The latest value of the model's output."""
-        return self._values[self._model.output.name]
+    def step(self) -> Step:
+        """What the model holds now."""
+        return Step(self._output(), tuple(self.states[op.name] for op in self._model.ops if op.state))
 
-    def advance(self, ops: tuple[Op, ...], inputs: IntArray) -> None:
-        """Compute some ops, in order, on an input of the model (batch, size)."""
-        self._values[self._model.input.name] = inputs
-        for op in ops:
-            index = self._index[op.name]
-            values = tuple(self._values[tensor.name] for tensor in op.inputs)
-            self._values[op.output.name], self.states[index] = op.step(self._model.contract, values, self.states[index])
+    def take(self, inputs: IntArray) -> None:
+        """Take in a sample (batch, size)."""
+        self._keep(self._model.input, inputs)
+        self.advance(self.schedule.first, 0)
+
+    def slices(self) -> Iterator[None]:
+        """Run what follows the window, a tick or a line at a time."""
+        for part in self.schedule.rest:
+            for t in range(1 if isinstance(part, Line) else part.ticks):
+                self.advance(part, t)
+                yield
+
+    def advance(self, part: Loop | Line | Copy, t: int) -> None:
+        """Run one tick."""
+        if isinstance(part, Line):
+            for op in part.ops:
+                self._values[op.output.name] = self._line(op)
+        elif isinstance(part, Loop):
+            self._tick(part, t)
+        else:
+            self._copied = t + 1
+
+    def whole(self, name: str) -> IntArray:
+        """All elements of a sequence, or the value of a vector."""
+        tensor = self._tensors[name]
+        if not tensor.is_sequence:
+            return self._values[name]
+        count = self.schedule.clocks[name].count
+        return np.stack([self._element(tensor, t) for t in range(count)], axis=1)
+
+    def _keep(self, tensor: QuantizedTensor, values: IntArray) -> None:
+        self._values[tensor.name] = values
+        if tensor.name in self._kept:
+            self._elements[tensor.name].append(values)
+
+    def _line(self, op: Op) -> IntArray:
+        if isinstance(op, Reduction):
+            return op.finish(self._model.contract, self.states[op.name])
+        level = self.schedule.ready[op.output.name]
+        values = tuple(self._latest(tensor, level) for tensor in op.inputs)
+        result, self.states[op.name] = op.step(self._model.contract, values, self.states[op.name])
+        return result
+
+    def _latest(self, tensor: QuantizedTensor, level: int) -> IntArray:
+        """A vector, or the last element of a sequence."""
+        if self.schedule.reads_stored(tensor, level):
+            return self._element(tensor, self.schedule.clocks[tensor.name].count - 1)
+        return self._values[tensor.name]
+
+    def _element(self, tensor: QuantizedTensor, t: int) -> IntArray:
+        """An element of a stored sequence, or of a virtual one."""
+        if not self.schedule.is_virtual(tensor):
+            return self._elements[tensor.name][t]
+        op = self.schedule.producers[tensor.name]
+        if op.repeats:
+            return self._values[op.input.name]
+        return self._element(op.input, self.schedule.clocks[tensor.name].count - 1 - t)
+
+    def _tick(self, loop: Loop, t: int) -> None:
+        """Run the ops whose inputs all have new elements; where only some sequences of the batch have, only those."""
+        fresh: dict[str, BoolArray] = {self._model.input.name: np.ones(self._batch, bool)} if loop.level == 0 else {}
+        for op, paces in loop.steps:
+            if op.name in loop.padded:
+                values = tuple(np.full_like(self._values[tensor.name], op.padding) for tensor in op.inputs)
+                runs = np.ones(self._batch, bool)
+            else:
+                values = tuple(self._read(tensor, loop, t) for tensor in op.inputs)
+                runs = self._runs(op, loop, fresh)
+            if runs.any():
+                fresh[op.output.name] = self._step(op, values, runs)
+            elif any(pace.name for pace in paces):
+                self._keep(op.output, self._values[op.output.name])
+
+    def _read(self, tensor: QuantizedTensor, loop: Loop, t: int) -> IntArray:
+        if tensor.is_sequence and self.schedule.reads_stored(tensor, loop.level):
+            return self._element(tensor, t)
+        return self._values[tensor.name]
+
+    def _runs(self, op: Op, loop: Loop, fresh: Mapping[str, BoolArray]) -> BoolArray:
+        runs = np.ones(self._batch, bool)
+        for tensor in op.inputs:
+            if tensor.is_sequence and not self.schedule.reads_stored(tensor, loop.level):
+                runs &= fresh.get(tensor.name, np.zeros(self._batch, bool))
+        return runs
+
+    def _step(self, op: Op, values: tuple[IntArray, ...], runs: BoolArray) -> BoolArray:
+        """Step an op in the sequences of the batch in which it runs; returns in which it yielded."""
+        before = self.states[op.name]
+        result, after = op.step(self._model.contract, values, before)
+        yields = runs & op.yields(values, before)
+        self.states[op.name] = tuple(_where(runs, new, old) for new, old in zip(after, before, strict=True))
+        if not isinstance(op, Reduction) and (yields.any() or (op.pace is not None and op.pace.name)):
+            self._keep(op.output, _where(yields, result, self._values[op.output.name]))
+        return yields
+
+    def _output(self) -> IntArray:
+        output, schedule = self._model.output, self.schedule
+        if schedule.is_streaming or not output.is_sequence:
+            return self._values[output.name]
+        is_copied = isinstance(schedule.rest[-1], Copy)
+        written = self._copied if is_copied else len(self._elements[output.name])
+        elements = [self._element(output, t) for t in range(written)]
+        elements += [_nothing_yet(output, self._batch)] * (schedule.output_count - written)
+        return np.concatenate(elements, axis=1)
+
+
+def _nothing_yet(tensor: QuantizedTensor, batch: int) -> IntArray:
+    """What a tensor holds before anything was written to it."""
+    quantization = tensor.quantization
+    return np.full((batch, tensor.size), quantization.zero_point, quantization.dtype)
+
+
+def _where(rows: BoolArray, new: IntArray, old: IntArray) -> IntArray:
+    return new if rows.all() else np.where(rows[:, None], new, old)

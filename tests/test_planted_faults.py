@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from random_models import random_model
+from random_whole import random_whole_model
 from reference_models import classifier
 
 from edgelstm.codegen.emit import Options, emit
@@ -27,6 +28,7 @@ from edgelstm.verification.oracles import LITERT, TFLM, Oracle
 from edgelstm.verification.trace import compare, simulator_trace
 
 SEED = 8
+WHOLE_SEED = 1
 
 Files = dict[str, str]
 
@@ -86,6 +88,21 @@ def _stale_hidden_state(files: Files, model: str) -> Files:
     return files | {f"{model}.c": moved}
 
 
+def _read_forwards(files: Files, model: str) -> Files:
+    """A reversed sequence is read from its front."""
+    return _replace_in_pattern(files, f"{model}.c", r"\((\d+)u - tick\)", "tick")
+
+
+def _lost_sample(files: Files, model: str) -> Files:
+    """The last sample of a window is ignored."""
+    return _replace_in_pattern(files, f"{model}.c", r"self->position = 0;", "self->position = 1;")
+
+
+def _replace_in_pattern(files: Files, name: str, pattern: str, new: str) -> Files:
+    assert re.search(pattern, files[name]), f"{pattern!r} is not in {name}: the planted fault has lost its place"
+    return files | {name: re.sub(pattern, new, files[name], count=1)}
+
+
 @pytest.fixture(scope="module")
 def model() -> Model:
     return random_model(SEED, Contract.LITERT)
@@ -103,6 +120,17 @@ def files(model: Model) -> Files:
 
 def test_the_unchanged_program_passes(model: Model, expected: Expectation, files: Files, tmp_path: Path) -> None:
     assert _run(model, expected, files, tmp_path).mismatches == 0
+
+
+@pytest.mark.parametrize("plant", [_read_forwards, _lost_sample])
+def test_a_planted_fault_behind_the_window_is_caught(plant: Callable[[Files, str], Files], tmp_path: Path) -> None:
+    model = random_whole_model(WHOLE_SEED, Contract.LITERT)
+    expected = expectation(model, None, 4)
+    files = _skip_selftest(dict(emit(model, Options("ref", "balanced", "0" * 64)).files))
+    (tmp_path / "right").mkdir()
+    (tmp_path / "wrong").mkdir()
+    assert _run(model, expected, files, tmp_path / "right").mismatches == 0
+    assert _run(model, expected, plant(files, model.name), tmp_path / "wrong").mismatches > 0
 
 
 @pytest.mark.parametrize(

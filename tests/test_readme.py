@@ -11,7 +11,9 @@ import click
 import pytest
 from random_elementwise import random_elementwise_model
 from random_graphs import random_graph
+from random_masked import random_masked_model
 from random_native import random_native_model
+from random_whole import random_whole_model
 from reference_models import classifier
 
 from edgelstm.cli import call, root
@@ -27,6 +29,8 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_graph(seed, Contract.LITERT),
     random_native_model,
     lambda seed: random_elementwise_model(seed, Contract.LITERT),
+    lambda seed: random_whole_model(seed, Contract.LITERT),
+    random_masked_model,
 )
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,6 +19,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
 from edgelstm.resources import templates_dir
+from edgelstm.schedule import Schedule
 from edgelstm.simulate import simulate_steps
 
 __all__ = ["APP_FILES", "OPTIMIZE", "Generated", "Options", "emit", "selftest_inputs"]
@@ -66,10 +67,7 @@ def emit(model: Model, options: Options) -> Generated:
     environment = template_environment()
     plan = make_plan(model)
     name = as_model_name(model.name)
-    items = {
-        item.identifier: make_item(environment, model, name, item, options, layouts)
-        for item in (*plan.loop, *plan.line)
-    }
+    items = {item.identifier: make_item(environment, model, name, item, options, layouts) for item in plan.items}
     library = library_headers(environment, model, options, tuple(items.values()))
     context = {
         "model": name,
@@ -87,13 +85,17 @@ def emit(model: Model, options: Options) -> Generated:
         "output": model.output,
         "timesteps": model.timesteps,
         "plan": plan,
-        "items": list(items.values()),
-        "loop_items": [items[item.identifier] for item in plan.loop],
-        "line_items": [items[item.identifier] for item in plan.line],
-        "uses_self": bool(plan.state or plan.arena_bytes),
+        "items": items,
+        "streams": plan.schedule.is_streaming,
+        "schedule": plan.schedule,
+        "output_count": plan.schedule.output_count,
+        "output_bytes": _output_bytes(plan.schedule, name.upper()),
+        "needs_window": _needs_window(plan.schedule),
+        "reset_uses_self": bool(plan.state or plan.cleared or not plan.schedule.is_streaming),
+        "uses_self": bool(plan.state or plan.arena_bytes or not plan.schedule.is_streaming),
         "includes": library.files,
         "costs": _costs(plan, list(items.values()), library.tables),
-        "selftest": _selftest(model, name, options.sha256),
+        "selftest": _selftest(plan.schedule, name, options.sha256),
     }
     files = {
         f"{name}.h": environment.get_template("model.h.j2").render(context),
@@ -127,18 +129,35 @@ def _costs(plan: Plan, items: list[Item], tables: tuple[Declaration, ...]) -> li
         ("flash, tables", sizes["tables"], "bytes"),
         ("RAM, state", plan.state_bytes, "bytes"),
         ("RAM, buffers", plan.arena_bytes, "bytes"),
-        ("work, each step", sum(item.op.macs for item in plan.loop), "multiply-accumulates"),
-        ("work, each output", sum(item.op.macs for item in plan.line), "multiply-accumulates"),
+        *([("RAM, sequences", plan.stored_bytes, "bytes")] if plan.stored else []),
+        ("work, each step", plan.macs[0], "multiply-accumulates"),
+        ("work, each output", plan.macs[1], "multiply-accumulates"),
     ]
     return [f"{label:<17}{number:>9} {unit}" for label, number, unit in rows]
 
 
-def _selftest(model: Model, name: str, sha256: str) -> Selftest:
-    inputs = selftest_inputs(model, sha256)
+def _output_bytes(schedule: Schedule, macro: str) -> str:
+    """C expression of the size of all that the output is."""
+    size = f"{macro}_OUTPUT_SIZE"
+    return size if schedule.is_streaming or not schedule.model.output.is_sequence else f"{macro}_OUTPUT_STEPS * {size}"
+
+
+def _needs_window(schedule: Schedule) -> str:
+    """The layer for which a model waits for the end of its window; "" if it does not."""
+    ops = schedule.model.ops
+    waits = [op for op in ops if op.needs_whole_input or op.repeats or (op.pace is not None and op.pace.lag)]
+    return as_model_name((waits or list(ops))[0].name, "layer") if not schedule.is_streaming else ""
+
+
+def _selftest(schedule: Schedule, name: str, sha256: str) -> Selftest:
+    inputs = selftest_inputs(schedule.model, sha256)
+    steps = len(inputs) if schedule.is_streaming else schedule.model.timesteps
+    samples = np.resize(inputs, (steps, inputs.shape[1]))
     digest = 2166136261
-    for step in simulate_steps(model, inputs[None]):
+    taken = list(simulate_steps(schedule.model, samples[None]))
+    for step in taken:
         arrays = [array for state in step.state for array in state]
-        for array in (*arrays, step.output):
+        for array in (*arrays, *([step.output] if schedule.is_streaming or step is taken[-1] else [])):
             for value in array[0].astype(np.int64):
                 for byte in (int(value) & 0xFF, int(value) >> 8 & 0xFF):
                     digest = (digest ^ byte) * 16777619 & 0xFFFFFFFF

@@ -20,6 +20,7 @@ def template_environment() -> jinja2.Environment:
     )
     environment.filters["real"] = lambda value: f"{value:.9g}"
     environment.filters["c_float"] = _c_float
+    environment.filters["member"] = lambda expression: expression.removeprefix("self->")
     environment.filters["plus"] = lambda value: f"+ {value}" if value >= 0 else f"- {-value}"
     return environment
 

@@ -54,8 +54,6 @@ class Item:
     op: Op
     identifier: str
     symbol: str
-    sources: tuple[str, ...]
-    result: str
     facts: object
     streams: tuple[Weights, ...]
     vector: Vectors | None
@@ -99,8 +97,6 @@ def make_item(
         op=op,
         identifier=planned.identifier,
         symbol=symbol,
-        sources=tuple(place.expression for place in planned.sources),
-        result=planned.result.expression,
         facts=op.facts(contract),
         streams=tuple(one.weights for one in packed),
         vector=vector,

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from edgelstm.identifiers import as_model_name
 
 # <model>_<name> is part of the generated C beside the layers.
-_API = frozenset(["reset", "step", "output", "run", "selftest", "selftest_input", "hash", "t", "h", "state"])
+_API = frozenset(
+    ["reset", "step", "input", "output", "output_slice", "run", "selftest", "selftest_input", "hash", "t", "h", "state"]
+)
 
 
 def layer_identifiers(texts: Iterable[str], endings: frozenset[str] = frozenset()) -> tuple[str, ...]:

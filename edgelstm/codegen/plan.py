@@ -1,19 +1,19 @@
-"""What runs when, and where each tensor lives.
+"""What runs when, and where each tensor lives, as the generated C has it.
 
-A model is cut into phases: one loop over time through all ops that yield sequences, then one straight line through
-the rest. A tensor lives from the op that writes it to the last one that reads it; the arena gives tensors that live at
-the same time different bytes. What leaves the loop lives until the line has read it, and through the next steps too.
+The order is the schedule's. A tensor's place is an argument of a function, a state array, the arena, or, where a later
+loop reads every element of a sequence, an array of all of them.
 """
 
-import bisect
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from edgelstm.codegen.lifetimes import lifetimes, pack_lifetimes
 from edgelstm.codegen.names import layer_identifiers
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import Model, Op, StateArray
-
-ARENA_ALIGNMENT = 4
+from edgelstm.ir import Model, Op, Pace, QuantizedTensor, Reduction, StateArray
+from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
 
 DERIVED = frozenset(
     [
@@ -27,6 +27,8 @@ DERIVED = frozenset(
         "row_scales",
         "second_weights",
         "second_row_scales",
+        "steps",
+        "count",
     ]
 )
 """Endings that templates put behind a layer's symbol, beside its states and constants."""
@@ -37,7 +39,7 @@ class Place:
     """Where a tensor lives: a C array and the offset of the tensor's first element in it."""
 
     array: str
-    offset: int = 0
+    offset: int | str = 0
 
     @property
     def expression(self) -> str:
@@ -55,12 +57,85 @@ OUTPUT = Place("output")
 
 @dataclass(frozen=True, eq=False)
 class PlannedOp:
-    """An op with its C identifier and the places of its inputs and its output."""
+    """An op with its C identifier."""
 
     op: Op
     identifier: str
-    sources: tuple[Place, ...]
-    result: Place
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of an op's function.
+
+    Attributes:
+        item: which.
+        sources: expressions of its inputs.
+        result: expression of what it writes; "" where it writes its state alone.
+        inner: what runs where it yields.
+        is_end: whether it is the second function of a reduction, which yields.
+        is_padded: whether it takes padding, and not its input.
+    """
+
+    kind: ClassVar[str] = "call"
+
+    item: PlannedOp
+    sources: tuple[str, ...]
+    result: str
+    inner: "tuple[Action, ...]" = ()
+    is_end: bool = False
+    is_padded: bool = False
+
+
+@dataclass(frozen=True)
+class Yield:
+    """A step of a streaming model has written the output."""
+
+    kind: ClassVar[str] = "yield"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Copying an element to where it is kept; `counter` is the one to count it with, "" for none."""
+
+    kind: ClassVar[str] = "keep"
+
+    source: Place
+    target: Place
+    size: int
+    counter: str = ""
+
+
+Action = Call | Keep | Yield
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedPart:
+    """A stretch of slices behind the window: positions begin..end - 1, in which `tick` counts from 0 if it is used."""
+
+    begin: int
+    end: int
+    calls: tuple[Action, ...]
+    uses_tick: bool
+    is_loop: bool
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The array of all elements of a sequence, `counter` being how many are there ("" where the position says it)."""
+
+    array: str
+    count: int
+    size: int
+    counter: str
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """A tensor that somebody reads though perhaps nothing has been written to it yet."""
+
+    place: Place
+    size: int
+    value: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +143,77 @@ class Plan:
     """The layout of the generated C.
 
     Attributes:
-        loop: ops of the loop over time, in order, without aliases.
-        line: ops after the loop, in order, without aliases.
-        output_copy: where the output must be copied from, None where the last op writes it itself.
+        schedule: what it follows.
+        items: all ops that need code, in the model's order.
+        step: what a sample sets off.
+        line: what an output sets off in a streaming model.
+        parts: what follows the window in others.
         state: (identifier, declaration) of every state array.
+        stored: sequences of which all elements are kept.
+        cleared: tensors that a reset sets.
         arena_bytes: size of the scratch that ops share.
     """
 
-    loop: tuple[PlannedOp, ...]
-    line: tuple[PlannedOp, ...]
-    output_copy: Place | None
+    schedule: Schedule
+    items: tuple[PlannedOp, ...]
+    step: tuple[Action, ...]
+    line: tuple[Action, ...]
+    parts: tuple[PlannedPart, ...]
     state: tuple[tuple[str, StateArray], ...]
+    stored: tuple[Stored, ...]
+    cleared: tuple[Cleared, ...]
     arena_bytes: int
 
     @property
     def state_bytes(self) -> int:
         """Size of all state arrays."""
-        return sum(array.size * (2 if array.dtype == "int16" else 1) for _, array in self.state)
+        return sum(array.size * _ELEMENT_BYTES[array.dtype] for _, array in self.state)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of all stored sequences."""
+        return sum(one.count * one.size for one in self.stored)
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Size of what is neither state nor kept by the caller."""
+        words = 0 if self.schedule.is_streaming else 1 + len(self.counters)
+        return self.arena_bytes + self.stored_bytes + 4 * words
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """Counters of elements, beside the position in the window."""
+        named = tuple(one.counter for one in self.stored if one.counter)
+        output, clocks = self.schedule.model.output, self.schedule.clocks
+        is_counted = output.is_sequence and not self.schedule.is_streaming and bool(clocks[output.name].paces)
+        is_written = is_counted and not isinstance(self.schedule.rest[-1], Copy)
+        return (*named, *(["self->output_count"] if is_written else []))
+
+    @property
+    def padded(self) -> tuple[str, ...]:
+        """Identifiers of the ops that take padding behind the window."""
+        padded = {name for part in self.schedule.rest if isinstance(part, Loop) for name in part.padded}
+        return tuple(item.identifier for item in self.items if item.op.name in padded)
+
+    @property
+    def macs(self) -> tuple[int, int]:
+        """Multiply-accumulates of a sample, and of all that an output sets off."""
+        rest = 0
+        for part in self.schedule.rest:
+            if isinstance(part, Loop):
+                rest += part.ticks * sum(op.macs for op, _ in part.steps)
+            elif isinstance(part, Line):
+                rest += sum(op.macs for op in part.ops)
+        return sum(op.macs for op, _ in self.schedule.first.steps), rest
+
+    @property
+    def yields_at_pace(self) -> bool:
+        """Whether a step of a streaming model yields at some samples only."""
+        output = self.schedule.model.output
+        return output.is_sequence and bool(self.schedule.clocks[output.name].paces)
+
+
+_ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
 
 
 def make_plan(model: Model) -> Plan:
@@ -92,110 +221,235 @@ def make_plan(model: Model) -> Plan:
     problems = [problem for op in model.ops for problem in op.problems(model.contract)]
     if all(op.is_alias for op in model.ops):
         problems.append("the model has no layer that computes anything")
-    elif any(op.is_alias and op.input.name == model.input.name for op in model.ops):
-        problems.append(
-            "a layer reads the last step of the model's input, which C does not keep; put a Dense before it"
-        )
-    problems += [
-        f"layer {op.name!r} reads a sequence and a single vector"
-        for op in model.ops
-        if len({tensor.is_sequence for tensor in op.inputs}) > 1
-    ]
     if problems:
         raise UnsupportedModelError(problems)
-    computing = [op for op in model.ops if not op.is_alias]
-    endings = DERIVED | {array.name for op in computing for array in op.state}
-    endings |= {constant.name for op in computing for constant in op.constants(model.contract)}
-    names = layer_identifiers((op.name for op in computing), frozenset(endings))
-    identifiers = dict(zip(map(id, computing), names, strict=True))
-    places, arena_bytes = _places(model, identifiers)
-    planned = [
-        PlannedOp(op, identifiers[id(op)], tuple(places[tensor.name] for tensor in op.inputs), places[op.output.name])
-        for op in computing
-    ]
-    final = places[model.output.name]
-    return Plan(
-        loop=tuple(item for item in planned if item.op.output.is_sequence),
-        line=tuple(item for item in planned if not item.op.output.is_sequence),
-        output_copy=None if final == OUTPUT else final,
-        state=tuple((f"{item.identifier}_{array.name}", array) for item in planned for array in item.op.state),
-        arena_bytes=arena_bytes,
-    )
+    schedule = make_schedule(model, model.timesteps)
+    if any(op.is_alias and not op.output.is_sequence and op.input.name == model.input.name for op in model.ops):
+        raise UnsupportedModelError(
+            ["a layer reads the last step of the model's input, which C does not keep; put a Dense before it"]
+        )
+    return _Planning(schedule).plan()
 
 
-def _places(model: Model, identifiers: dict[int, str]) -> tuple[dict[str, Place], int]:
-    """Give each tensor a place: an argument, a state array, the place of what it is an alias of, or the arena."""
-    places = {model.input.name: INPUT}
-    scratch: list[Lifetime] = []
-    lifetimes = _lifetimes(model)
-    for op in model.ops:
-        if op.is_alias:
-            continue
-        if op.output_state:
-            places[op.output.name] = Place(f"self->{identifiers[id(op)]}_{op.output_state}")
-        elif op.output.name == model.output.name:
-            places[op.output.name] = OUTPUT
-        else:
-            scratch.append(lifetimes[op.output.name])
-    offsets, arena_bytes = pack_lifetimes(scratch)
-    places |= {name: Place("self->arena", offset) for name, offset in offsets.items()}
-    for op in model.ops:
-        if op.is_alias:
-            places[op.output.name] = places[op.input.name]
-    return places, arena_bytes
+class _Planning:
+    """Names and places, and the calls that follow from them."""
 
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule, self._model = schedule, schedule.model
+        computing = [op for op in self._model.ops if not op.is_alias]
+        endings = DERIVED | {array.name for op in computing for array in op.state}
+        endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
+        names = layer_identifiers((op.name for op in computing), frozenset(endings))
+        self._items = {op.name: PlannedOp(op, name) for op, name in zip(computing, names, strict=True)}
+        self._stored = {name: self._store(name) for name in sorted(schedule.stored, key=self._position)}
+        self._places, self._arena_bytes = self._find_places()
 
-@dataclass(frozen=True)
-class Lifetime:
-    """A tensor's bytes, and the first and last position in the order of execution at which they are needed."""
+    def plan(self) -> Plan:
+        """Put it together."""
+        schedule, streams = self._schedule, self._schedule.is_streaming
+        line = tuple(call for part in schedule.rest if isinstance(part, Line) for call in self._line(part))
+        step = (*self._keep(self._model.input, INPUT), *self._calls(schedule.first, schedule.first.steps))
+        return Plan(
+            schedule=schedule,
+            items=tuple(self._items.values()),
+            step=step,
+            line=line if streams else (),
+            parts=() if streams else tuple(self._parts()),
+            state=tuple(
+                (f"{item.identifier}_{array.name}", array) for item in self._items.values() for array in item.op.state
+            ),
+            stored=tuple(self._stored.values()),
+            cleared=tuple(self._cleared()),
+            arena_bytes=self._arena_bytes,
+        )
 
-    name: str
-    size_bytes: int
-    first: int
-    last: int
+    def _position(self, name: str) -> int:
+        return next((index for index, op in enumerate(self._model.ops) if op.output.name == name), -1)
 
-    def meets(self, other: "Lifetime") -> bool:
-        """Whether both are needed at one position."""
-        return self.first <= other.last and other.first <= self.last
+    def _store(self, name: str) -> Stored:
+        """The array of a stored sequence. Where it has no pace of its own, the position counts its elements."""
+        producer = self._schedule.producers.get(name)
+        tensor = self._model.input if producer is None else producer.output
+        identifier = "input" if producer is None else self._items[producer.name].identifier
+        clock = self._schedule.clocks[name]
+        counter = f"self->{identifier}_count" if clock.paces else ""
+        return Stored(f"self->{identifier}_steps", clock.count, tensor.size, counter)
 
+    def _find_places(self) -> tuple[dict[str, Place], int]:
+        """Give a place to each tensor that an op writes, and to each vector that is an alias."""
+        model, schedule = self._model, self._schedule
+        places = {model.input.name: INPUT}
+        is_direct = schedule.is_streaming or not model.output.is_sequence
+        alive, scratch = lifetimes(schedule), []
+        for item in self._items.values():
+            name = item.op.output.name
+            if item.op.output_state:
+                places[name] = Place(f"self->{item.identifier}_{item.op.output_state}")
+            elif name == model.output.name and is_direct:
+                places[name] = OUTPUT
+            else:
+                scratch.append(alive[name])
+        offsets, arena_bytes = pack_lifetimes(scratch)
+        places |= {name: Place("self->arena", offset) for name, offset in offsets.items()}
+        for op in model.ops:
+            if op.is_alias and not op.output.is_sequence:
+                places[op.output.name] = self._last(op.input, places)
+        return places, arena_bytes
 
-def pack_lifetimes(tensors: list[Lifetime]) -> tuple[Mapping[str, int], int]:
-    """Offsets in one arena, the largest tensor first, each at the lowest offset that nothing alive at its time has.
+    def _last(self, tensor: QuantizedTensor, places: Mapping[str, Place]) -> Place:
+        """The last element of a sequence: where the latest stands, or in the array of all."""
+        if not self._schedule.is_virtual(tensor):
+            return places[tensor.name]
+        count = self._schedule.clocks[tensor.name].count
+        return self._element(tensor, None, count, False, places)
 
-    Returns:
-        (offset by name, bytes of the arena).
-    """
-    placed: list[tuple[Lifetime, int]] = []
-    for tensor in sorted(tensors, key=lambda tensor: (-tensor.size_bytes, tensor.first)):
-        offset = 0
-        for other, start in placed:
-            if tensor.meets(other) and start < offset + tensor.size_bytes and offset < start + other.size_bytes:
-                offset = start + other.size_bytes
-        bisect.insort(placed, (tensor, offset), key=lambda one: one[1])
-    arena_bytes = max((offset + tensor.size_bytes for tensor, offset in placed), default=0)
-    return {tensor.name: offset for tensor, offset in placed}, arena_bytes
+    def _element(
+        self,
+        tensor: QuantizedTensor,
+        tick: str | None,
+        count: int,
+        is_reversed: bool,
+        places: Mapping[str, Place],
+    ) -> Place:
+        """An element of a stored or virtual sequence: that of a tick, or the last."""
+        if self._schedule.is_virtual(tensor):
+            op = self._schedule.producers[tensor.name]
+            if op.repeats:
+                return places[op.input.name]
+            return self._element(op.input, tick, count, not is_reversed, places)
+        stored = self._stored[tensor.name]
+        if tick is None:
+            return Place(stored.array, 0 if is_reversed else stored.size * (count - 1))
+        index = f"({count - 1}u - {tick})" if is_reversed else tick
+        return Place(stored.array, f"{stored.size}u * {index}" if stored.size > 1 else index.strip("()"))
 
+    def _read(self, tensor: QuantizedTensor, level: int) -> Place:
+        if tensor.is_sequence and self._schedule.reads_stored(tensor, level):
+            return self._element(tensor, "tick", self._schedule.clocks[tensor.name].count, False, self._places)
+        return self._places[tensor.name]
 
-def _lifetimes(model: Model) -> Mapping[str, Lifetime]:
-    """By tensor. One that the line reads outlives the loop: `output` may be called again, and `step` after it."""
-    order = [*(op for op in model.ops if op.output.is_sequence), *(op for op in model.ops if not op.output.is_sequence)]
-    loop_length = sum(op.output.is_sequence for op in order)
-    roots: dict[str, str] = {}
-    first: dict[str, int] = {}
-    last: dict[str, int] = {}
-    for position, op in enumerate(order):
-        name = op.output.name
-        roots[name] = roots.get(op.input.name, op.input.name) if op.is_alias else name
-        first.setdefault(roots[name], position)
-        for tensor in (*op.inputs, op.output):
-            last[roots.get(tensor.name, tensor.name)] = position
-    lifetimes = {}
-    for op in model.ops:
-        name = op.output.name
-        if roots[name] == name:
-            leaves = first[name] < loop_length <= last[name]
-            size_bytes = -(-op.output.size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
-            lifetimes[name] = Lifetime(
-                name, size_bytes, 0 if leaves else first[name], len(order) if leaves else last[name]
+    def _calls(self, loop: Loop, steps: Sequence[tuple[Op, tuple[Pace, ...]]]) -> tuple[Action, ...]:
+        """Calls for steps of which the first has the outermost paces; those with more are nested in the one before."""
+        calls: list[Action] = []
+        index = 0
+        while index < len(steps):
+            op, paces = steps[index]
+            inner = index + 1
+            while inner < len(steps) and len(steps[inner][1]) > len(paces):
+                inner += 1
+            call = self._call(op, loop)
+            behind = (
+                *self._keep(op.output, self._places.get(op.output.name)),
+                *self._calls(loop, steps[index + 1 : inner]),
             )
-    return lifetimes
+            if op.pace is None:
+                calls += [call, *behind]
+            else:
+                calls.append(replace(call, inner=behind))
+            index = inner
+        return tuple(calls)
+
+    def _call(self, op: Op, loop: Loop) -> Call:
+        item = self._items[op.name]
+        is_padded = op.name in loop.padded
+        inputs = () if is_padded else op.inputs
+        sources = tuple(self._read(tensor, loop.level).expression for tensor in inputs)
+        writes = not op.output_state and not isinstance(op, Reduction)
+        result = self._places[op.output.name].expression if writes else ""
+        return Call(item, sources, result, is_padded=is_padded)
+
+    def _keep(self, tensor: QuantizedTensor, source: Place | None) -> tuple[Action, ...]:
+        """What becomes of a new element: copies into the array of all, and into the output."""
+        found: list[Action] = []
+        schedule, stored = self._schedule, self._stored.get(tensor.name)
+        clock = schedule.clocks.get(tensor.name)
+        if source is None or clock is None:
+            return ()
+        tick = "self->position" if clock.level == 0 else "tick"
+        if stored is not None:
+            target = Place(
+                stored.array,
+                f"{stored.size}u * {stored.counter or tick}" if stored.size > 1 else stored.counter or tick,
+            )
+            found.append(Keep(source, target, tensor.size, stored.counter))
+        if schedule.is_streaming and tensor.name == self._model.output.name:
+            found += [Keep(source, OUTPUT, tensor.size)] if source != OUTPUT else []
+            found += [Yield()] if clock.paces else []
+        elif self._writes_output(tensor):
+            counter = "self->output_count" if clock.paces else ""
+            target = Place("output", f"{tensor.size}u * {counter or tick}" if tensor.size > 1 else counter or tick)
+            found.append(Keep(source, target, tensor.size, counter))
+        return tuple(found)
+
+    def _writes_output(self, tensor: QuantizedTensor) -> bool:
+        """Whether each new element of a sequence goes straight to the caller, because none waits for the window."""
+        schedule, output = self._schedule, self._model.output
+        if schedule.is_streaming or tensor.name != output.name or not output.is_sequence:
+            return False
+        return not isinstance(schedule.rest[-1], Copy)
+
+    def _line(self, line: Line) -> tuple[Action, ...]:
+        """The ops of a line, and a copy of the output where it is a vector that stands elsewhere."""
+        calls: list[Action] = []
+        for op in line.ops:
+            if op.is_alias:
+                continue
+            result = "" if op.output_state else self._places[op.output.name].expression
+            if not isinstance(op, Reduction):
+                sources = tuple(self._places[tensor.name].expression for tensor in op.inputs)
+                calls.append(Call(self._items[op.name], sources, result))
+            elif result:
+                calls.append(Call(self._items[op.name], (), result, is_end=True))
+        output = self._model.output
+        if output.name in [op.output.name for op in line.ops] and self._places[output.name] != OUTPUT:
+            calls.append(Keep(self._places[output.name], OUTPUT, output.size))
+        return tuple(calls)
+
+    def _parts(self) -> list[PlannedPart]:
+        """The stretches behind the window."""
+        parts: list[PlannedPart] = []
+        position, output = self._model.timesteps, self._model.output
+        for part in self._schedule.rest:
+            ticks, calls = 1, tuple[Action, ...]()
+            if isinstance(part, Loop):
+                ticks, calls = part.ticks, self._calls(part, part.steps)
+            elif isinstance(part, Line):
+                calls = self._line(part)
+            else:
+                ticks = part.ticks
+                source = self._element(output, "tick", ticks, False, self._places)
+                target = Place("output", f"{output.size}u * tick" if output.size > 1 else "tick")
+                calls = (Keep(source, target, output.size),)
+            uses_tick = any(re.search(r"\btick\b", text) for text in _texts(calls))
+            parts.append(PlannedPart(position, position + ticks, calls, uses_tick, not isinstance(part, Line)))
+            position += ticks
+        return parts
+
+    def _cleared(self) -> list[Cleared]:
+        """Results of paced ops that are read outside of what they pace."""
+        read = {
+            tensor.name
+            for part in self._schedule.rest
+            if isinstance(part, Line)
+            for op in part.ops
+            for tensor in op.inputs
+            if tensor.is_sequence and not isinstance(op, Reduction)
+        }
+        found = []
+        for item in self._items.values():
+            tensor = item.op.output
+            clock = self._schedule.clocks.get(tensor.name)
+            if tensor.name in read and clock is not None and clock.paces and not item.op.output_state:
+                found.append(Cleared(self._places[tensor.name], tensor.size, tensor.quantization.zero_point))
+        return found
+
+
+def _texts(calls: Sequence[Action]) -> list[str]:
+    """All expressions of some calls."""
+    found: list[str] = []
+    for call in calls:
+        if isinstance(call, Keep):
+            found += [call.source.expression, call.target.expression]
+        elif isinstance(call, Call):
+            found += [*call.sources, call.result, *_texts(call.inner)]
+    return found

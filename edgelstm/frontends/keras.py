@@ -6,7 +6,7 @@ cannot compile is collected over both and raised at once.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,9 +16,10 @@ from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
 from edgelstm.frontends.keras_guess import guessed_input, implied_features
 from edgelstm.frontends.keras_weights import read_weights, why_no_weights
-from edgelstm.ir import FloatModel, Layer, SourceLayer, Tensor
+from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.fold_affine import fold_affine
+from edgelstm.ops.masking import MaskingLayer
 
 MOST_FEATURES = 1 << 16
 MOST_TIMESTEPS = 1 << 20
@@ -30,7 +31,7 @@ class LayerRegistry(Protocol):
     """What we can compile: `edgelstm.ops.registry`."""
 
     @property
-    def KERAS_LAYERS(self) -> Mapping[str, type[Layer]]:  # noqa: N802
+    def KERAS_LAYERS(self) -> Mapping[str, LayerBuilder]:  # noqa: N802
         """Keras class name -> layer."""
 
     @property
@@ -58,6 +59,11 @@ class KerasSource:
     timesteps: int | None
     layers: tuple[SourceLayer, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def input(self) -> Tensor:
+        """The model's input."""
+        return Tensor(self.input_name, self.input_size, is_sequence=True, timesteps=self.timesteps)
 
 
 def load_keras(path: Path) -> FloatModel:
@@ -119,21 +125,44 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         raise UnsupportedModelError(
             problems, f"supported layers: {supported}, TimeDistributed(Dense), dropout and noise"
         )
-    model_input = Tensor(source.input_name, source.input_size, is_sequence=True)
+    model_input = source.input
     tensors = {"": model_input}
     layers: list[Layer] = []
     for layer in source.layers:
         inputs = tuple(tensors[name] for name in layer.inputs)
         tensors[layer.name] = inputs[0]
         if layer.class_name not in registry.VANISHING:
-            built = registry.KERAS_LAYERS[layer.class_name].build(layer, inputs)
+            built = _with_timesteps(registry.KERAS_LAYERS[layer.class_name].build(layer, inputs))
             tensors[layer.name] = _output(built, inputs[0])
             layers += built
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
+    if problems := [*_mask_problems(layers)]:
+        raise UnsupportedModelError(
+            problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
+        )
     if problems := [*_name_problems(model_input, layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
     return FloatModel(source.name, model_input, fold_affine(layers), source.timesteps)
+
+
+def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
+    """Layers that a mask reaches, of which Keras' would ignore it, or merge it with steps that all count."""
+    masked: dict[str, str] = {}
+    for layer in layers:
+        found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
+        origins = sorted({origin for origin in found.values() if origin})
+        if isinstance(layer, MaskingLayer):
+            masked[layer.output.name] = layer.name
+        if not origins:
+            continue
+        if not layer.takes_mask or isinstance(layer, MaskingLayer):
+            kind = type(layer).__name__.removesuffix("Layer")
+            yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
+        elif len(set(found.values())) > 1:
+            yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
+        elif layer.output.is_sequence:
+            masked[layer.output.name] = origins[0]
 
 
 def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str]:
@@ -173,7 +202,7 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
 
 def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[str]:
     """Go through the layers. Where the order or a layer before is a problem, a guess avoids follow-ups."""
-    tensors: dict[str, Tensor | None] = {"": Tensor(source.input_name, source.input_size, is_sequence=True)}
+    tensors: dict[str, Tensor | None] = {"": source.input}
     for layer in source.layers:
         known_inputs = [tensors.get(name) for name in layer.inputs]
         tensors[layer.name] = known_inputs[0]
@@ -192,12 +221,27 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         if known is None or problems or (is_guess and not layer.weights):
             tensors[layer.name] = None
         else:
-            tensors[layer.name] = _output(known.build(layer, inputs), inputs[0])
+            tensors[layer.name] = _output(_with_timesteps(known.build(layer, inputs)), inputs[0])
 
 
 def _output(built: tuple[Layer, ...], current: Tensor) -> Tensor:
     """What `built` yields from `current`; a linear activation is built as no layer at all."""
     return built[-1].output if built else current
+
+
+def _with_timesteps(built: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """A sequence is as long as that before it, where its layer says nothing else."""
+    known: dict[str, int | None] = {}
+    layers = []
+    for layer in built:
+        output = layer.output
+        if output.is_sequence and output.timesteps is None:
+            source = layer.input
+            output = replace(output, timesteps=known.get(source.name, source.timesteps))
+        known[output.name] = output.timesteps
+        inputs = tuple(replace(one, timesteps=known.get(one.name, one.timesteps)) for one in layer.inputs)
+        layers.append(replace(layer.with_inputs(inputs), output=output))
+    return tuple(layers)
 
 
 def _why_unknown(class_name: str) -> str:

@@ -1,6 +1,6 @@
 """What a layer alone tells about its input, where the layer before it tells nothing."""
 
-from edgelstm.ir import Layer, SourceLayer, Tensor
+from edgelstm.ir import LayerBuilder, SourceLayer, Tensor
 
 
 def implied_features(source: SourceLayer) -> int:
@@ -9,7 +9,7 @@ def implied_features(source: SourceLayer) -> int:
     return first.shape[0] if first is not None and first.ndim in (1, 2) else 0
 
 
-def guessed_input(source: SourceLayer, kind: type[Layer] | None) -> Tensor:
+def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
     """An input that the layer accepts, if there is one, so that nothing is said that is merely a consequence."""
     given = [source.config.get(key) for key in ("mean", "scale", "offset")]
     listed = next((len(value) for value in given if isinstance(value, list)), 1)

@@ -7,12 +7,13 @@ from edgelstm.frontends.tflite_ends import integer_part
 from edgelstm.frontends.tflite_float import float_model
 from edgelstm.frontends.tflite_graph import STRUCTURAL, read_graph
 from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, kind_of
-from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel
+from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel, TfliteOperator
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.quantization.quantize import contract_of
 from edgelstm.tflite import read_subgraphs, read_tflite, write_tflite
 from edgelstm.tflite.check import check_records
+from edgelstm.tflite.records import quoted
 
 LARGEST_FILE_BYTES = 64 << 20
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
@@ -32,11 +33,15 @@ def load_tflite(path: Path, contract: Contract) -> Model | FloatModel:
         raise ModelFormatError(
             f"{path.name} is larger than {LARGEST_FILE_BYTES >> 20} MiB", "no microcontroller holds it"
         )
-    data = path.read_bytes()
+    return read_model(path.read_bytes(), path.stem, contract)
+
+
+def read_model(data: bytes, name: str, contract: Contract) -> Model | FloatModel:
+    """`load_tflite` of a file's bytes."""
     subgraphs = read_subgraphs(data)
     if kind_of(integer_part(subgraphs[0])) is Kind.FLOAT:
-        return float_model(subgraphs, path.stem)
-    return model_from_tflite(data, path.stem, contract)
+        return float_model(subgraphs, name)
+    return model_from_tflite(data, name, contract)
 
 
 def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
@@ -65,9 +70,13 @@ def int8_file(data: bytes) -> bytes:
     return data if part is records else write_tflite(part)
 
 
+def _name_of(operator: TfliteOperator) -> str:
+    return operator.outputs[0].name if operator.outputs else ""
+
+
 def _refuse_unknown(records: TfliteModel) -> None:
     problems = [
-        f"operator {operator.builtin} (output {operator.outputs[0].name!r}) is not supported"
+        f"operator {operator.builtin} (output {quoted(_name_of(operator))}) is not supported"
         for operator in records.operators
         if operator.builtin not in (*TFLITE_OPERATORS, *STRUCTURAL)
     ]

@@ -42,6 +42,11 @@ class Step:
         """Size of the hidden state."""
         return self.hidden.size
 
+    @property
+    def numbers(self) -> int:
+        """How many weights there are."""
+        return sum(array.size for array in self.weights)
+
     def same_layer(self, other: "Step") -> bool:
         """Whether two steps have the same weights."""
         return (self.kind, self.reset_after) == (other.kind, other.reset_after) and all(

@@ -11,7 +11,7 @@ from edgelstm.frontends.tflite_kind import WAY_AROUND
 from edgelstm.frontends.tflite_layers import LayerStack
 from edgelstm.frontends.tflite_loop import LoopCell, fold_loop
 from edgelstm.frontends.tflite_nodes import Linear, Node
-from edgelstm.frontends.tflite_operators import OPERATORS, Operands
+from edgelstm.frontends.tflite_operators import FEWEST_INPUTS, OPERATORS, Operands
 from edgelstm.frontends.tflite_unrolled import Unrolled
 from edgelstm.frontends.tflite_values import Sequence, Unusable, Value
 from edgelstm.ir import FloatModel, Layer, Tensor, TfliteModel, TfliteOperator, TfliteTensor
@@ -30,7 +30,7 @@ def float_model(subgraphs: tuple[TfliteModel, ...], name: str) -> FloatModel:
     """
     main = subgraphs[0]
     source = main.inputs[0]
-    tensor = Tensor("input", source.shape[2], is_sequence=True)
+    tensor = Tensor("input", source.shape[2], is_sequence=True, timesteps=source.shape[1])
     stack = LayerStack(tensor, source.shape[1])
     evaluator = _Evaluator(subgraphs, stack)
     try:
@@ -99,6 +99,8 @@ class _Evaluator:
 
     def _results(self, operator: TfliteOperator, operands: Operands) -> tuple[Value, ...]:
         label = f"{operator.builtin} {quoted(operator.outputs[0].name if operator.outputs else '')}"
+        if not operator.outputs or len(operands) < FEWEST_INPUTS.get(operator.builtin, 1):
+            raise UnsupportedModelError([f"{label} has {len(operands)} inputs and {len(operator.outputs)} outputs"])
         present = [operand for operand in operands if operand is not None]
         if operator.builtin == "WHILE":
             results = fold_loop(operator, tuple(present), self._subgraphs, self._stack, self.run)

@@ -45,10 +45,12 @@ class _Reading:
         self.ops: list[Op] = []
         self.tensors = {tensor.name: tensor}
         self.requantized: set[str] = set()
-        self._timesteps = records.inputs[0].shape[1]
+        self._timesteps = {tensor.name: records.inputs[0].shape[1]}
 
     def read(self, operator: TfliteOperator) -> None:
         """Add the op that an operator is, or what it tells of another."""
+        if len(operator.outputs) != 1:
+            raise UnsupportedModelError([f"{operator.builtin} has {len(operator.outputs)} outputs, not 1"])
         label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
         names = [tensor.name for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
         if not names or any(name not in self.tensors for name in names):
@@ -68,10 +70,16 @@ class _Reading:
         self._refuse_shapes(op, operator)
         self.ops.append(op)
         self.tensors[op.output.name] = op.output
+        self._timesteps[op.output.name] = self._length(op)
 
-    def _shapes(self, tensor: QuantizedTensor) -> tuple[tuple[int, ...], ...]:
+    def _length(self, op: Op) -> int:
+        """How many elements a sequence has that an op yields."""
+        before = max((self._timesteps[tensor.name] for tensor in op.inputs if tensor.is_sequence), default=1)
+        return op.repeats or (before if op.pace is None else op.pace.count(before))
+
+    def _shapes(self, tensor: QuantizedTensor, steps: int) -> tuple[tuple[int, ...], ...]:
         """The shapes in which a file may keep the same bytes: as we write them, flat, and time before batch."""
-        steps, size = self._timesteps, tensor.size
+        size = tensor.size
         return ((1, steps, size), (steps, size), (steps, 1, size)) if tensor.is_sequence else ((1, size), (1, 1, size))
 
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
@@ -81,7 +89,7 @@ class _Reading:
         if op.state and not op.input.is_sequence:
             raise UnsupportedModelError([f"{label} reads a single vector, not a sequence"])
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
-            shapes = self._shapes(meant)
+            shapes = self._shapes(meant, self._timesteps.get(meant.name) or self._length(op))
             if op.state:
                 shapes = (shapes[2 if operator.options.get("time_major") else 0],)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
@@ -90,7 +98,9 @@ class _Reading:
     def _rearrange(self, operator: TfliteOperator, name: str) -> None:
         """A RESHAPE, or a TRANSPOSE of time and batch, changes no byte of one sequence."""
         before, source, result = self.tensors[name], operator.inputs[0], operator.outputs[0]
-        shapes = self._shapes(before)
+        timesteps = self._timesteps.get(name, 1)
+        self._timesteps[result.name] = timesteps
+        shapes = self._shapes(before, timesteps)
         known = source is not None and source.shape in shapes and result.shape in shapes
         if operator.builtin == "TRANSPOSE":
             known = known and _permutation(operator) == _TIME_MAJOR

@@ -20,10 +20,17 @@ from edgelstm.frontends.tflite_nodes import (
 from edgelstm.ir import FloatArray, Layer, SourceLayer, Tensor
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.registry import KERAS_LAYERS
+from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.tflite.records import quoted
 
 _ACTIVATIONS = ("relu", "relu6", "sigmoid", "tanh", "softmax")
 MOST_LAYERS = 512
+MOST_WEIGHTS = 1 << 25
+"""Of all layers: a file may give the same large constant to many."""
+
+_MOST_WORK = 1 << 30
+"""Numbers to copy, multiply and compare; likewise."""
+
 _MOST_NESTED = 64
 
 
@@ -39,6 +46,7 @@ class LayerStack:
         self.layers: list[Layer] = []
         self.tensors = {source.name: source}
         self.timesteps = timesteps
+        self._work_left, self._weights_left = _MOST_WORK, MOST_WEIGHTS
         self._last_steps: dict[str, Tensor] = {}
         self._vectors: dict[Node, Tensor] = {}
 
@@ -50,6 +58,9 @@ class LayerStack:
         weights: tuple[FloatArray, ...] = (),
     ) -> Tensor:
         """Build a layer of Keras' class; raises UnsupportedModelError with what the layer itself says against it."""
+        self._weights_left -= sum(array.size for array in weights)
+        if self._weights_left < 0:
+            raise UnsupportedModelError([f"its layers have more than {MOST_WEIGHTS} weights"])
         name = f"{class_name.lower()}_{len(self.layers)}"
         source = SourceLayer(class_name, name, config, weights)
         known = KERAS_LAYERS.get(class_name)
@@ -65,6 +76,18 @@ class LayerStack:
     def _append(self, layer: Layer) -> None:
         self.layers.append(layer)
         self.tensors[layer.output.name] = layer.output
+
+    def work(self, numbers: int) -> None:
+        """Take note of work on so many numbers; raises UnsupportedModelError where it is absurdly much."""
+        self._work_left -= numbers
+        if self._work_left < 0:
+            raise UnsupportedModelError(["its constants are used too many times"])
+
+    def reversed(self, source: Tensor) -> Tensor:
+        """A sequence from its end."""
+        layer = ReverseLayer.of(source, f"reverse_{len(self.layers)}")
+        self._append(layer)
+        return layer.output
 
     def recurrent(self, step: Step, source: Tensor) -> Tensor:
         """An LSTM or GRU that yields every hidden state."""

@@ -54,6 +54,7 @@ def _fully_connected(operator: TfliteOperator, operands: Operands, stack: LayerS
     node = _node(source)
     _require_size(node.size, matrix)
     if isinstance(node, Linear) and not node.terms:
+        stack.work(matrix.size)
         with np.errstate(all="ignore"):
             return (_fused(operator, constant(matrix @ node.bias + starts), stack),)
     return (_fused(operator, Linear(matrix.shape[0], ((node, matrix),), starts), stack),)
@@ -135,8 +136,6 @@ def _split(operator: TfliteOperator, operands: Operands, stack: LayerStack) -> t
 
 def _split_in_sizes(operator: TfliteOperator, operands: Operands, stack: LayerStack) -> tuple[Value, ...]:
     """SPLIT_V: one of the sizes may be -1, for what the others leave, which may be nothing."""
-    if len(operands) != 3:
-        raise UnsupportedModelError([f"it has {len(operands)} inputs, not 3"])
     node, axis = _node(operands[0]), _floats(operands[2], "its axis")
     sizes = [int(size) for size in _floats(operands[1], "its sizes").ravel()[: len(operator.outputs) + 1]]
     source = operator.inputs[0]
@@ -188,6 +187,17 @@ def _transpose(operator: TfliteOperator, operands: Operands, stack: LayerStack) 
     if order.size > 8 or [int(axis) for axis in order.ravel()] != [1, 0, 2]:
         raise UnsupportedModelError(["only time and batch may change places"])
     return _same_bytes(operator, operands, stack)
+
+
+def _reverse(operator: TfliteOperator, operands: Operands, stack: LayerStack) -> tuple[Value, ...]:
+    sequence, axis = _pair(operands)
+    source, axes = operator.inputs[0], _floats(axis, "its axis")
+    if not isinstance(sequence, Sequence) or source is None or axes.size != 1:
+        raise UnsupportedModelError(["only a sequence may be reversed"])
+    index = int(axes.ravel()[0])
+    if not -len(source.shape) <= index < len(source.shape) or source.shape[index] != stack.timesteps:
+        raise UnsupportedModelError(["only time may be reversed"])
+    return (Sequence(stack.reversed(sequence.tensor)),)
 
 
 def _unpack(operator: TfliteOperator, operands: Operands, stack: LayerStack) -> tuple[Value, ...]:
@@ -313,6 +323,11 @@ def _floats(value: Value | None, role: str) -> AnyArray:
     return value
 
 
+FEWEST_INPUTS: Mapping[str, int] = MappingProxyType(
+    {"FULLY_CONNECTED": 2, "SPLIT": 2, "SPLIT_V": 3, "STRIDED_SLICE": 4, "TRANSPOSE": 2}
+)
+"""Of operators that need more than one."""
+
 OPERATORS: Mapping[str, Read] = MappingProxyType(
     {
         **dict.fromkeys(_FUNCTIONS, _apply),
@@ -323,6 +338,7 @@ OPERATORS: Mapping[str, Read] = MappingProxyType(
         "GATHER": _gather,
         "MUL": _multiply,
         "PACK": _pack,
+        "REVERSE_V2": _reverse,
         "SHAPE": _shape,
         "SPLIT": _split,
         "SPLIT_V": _split_in_sizes,

@@ -4,6 +4,9 @@ from edgelstm.frontends.tflite_cells import Step, steps_in
 from edgelstm.frontends.tflite_layers import LayerStack
 from edgelstm.frontends.tflite_nodes import Leaf, Node
 
+_COMPARISONS = 8
+"""Times that weights are gone through to see what a first step computes."""
+
 
 class Unrolled:
     """The recurrent layers that have been recognised.
@@ -21,6 +24,7 @@ class Unrolled:
     def recognised(self, node: Node) -> Node:
         """A step of a layer where the formula is one, else the formula itself."""
         for step in steps_in(node, self.aliases):
+            self._stack.work(step.numbers)
             leaf = self._next(step) or self._second(step)
             if leaf is not None:
                 self._cells[leaf] = step.next_cell
@@ -43,6 +47,7 @@ class Unrolled:
         value = step.value
         if not isinstance(value, Leaf) or value.step != 1 or isinstance(step.hidden, Leaf):
             return None
+        self._stack.work(_COMPARISONS * step.numbers)
         if not step.follows_zeros(Leaf(value.size, value.sequence, 0), self.aliases):
             return None
         output = self._stack.recurrent(step, self._stack.tensors[value.sequence])

@@ -5,26 +5,30 @@ vector. A `FloatModel` holds `Layer`s with float weights, a `Model` the same gra
 reads or writes files.
 """
 
-from edgelstm.ir.arrays import AnyArray, FloatArray, IntArray
-from edgelstm.ir.layers import FloatModel, Layer, Observe, Ranges, SourceLayer, UnaryLayer
-from edgelstm.ir.ops import Constant, Matrix, Model, Op, StateArray, UnaryOp
+from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from edgelstm.ir.layers import FloatModel, Layer, LayerBuilder, Observe, Ranges, SourceLayer, UnaryLayer
+from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ir.tensors import Quantization, QuantizedTensor, Tensor
 
 __all__ = [
     "AnyArray",
+    "BoolArray",
     "Constant",
     "FloatArray",
     "FloatModel",
     "IntArray",
     "Layer",
+    "LayerBuilder",
     "Matrix",
     "Model",
     "Observe",
     "Op",
+    "Pace",
     "Quantization",
     "QuantizedTensor",
     "Ranges",
+    "Reduction",
     "SourceLayer",
     "StateArray",
     "Tensor",

@@ -8,3 +8,4 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.signedinteger[Any]]
 AnyArray = npt.NDArray[Any]
+BoolArray = npt.NDArray[np.bool_]

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
-from edgelstm.ir.arrays import FloatArray
+import numpy as np
+
+from edgelstm.ir.arrays import BoolArray, FloatArray
 from edgelstm.ir.ops import Op
 from edgelstm.ir.tensors import QuantizedTensor, Tensor
 
@@ -37,12 +39,25 @@ class SourceLayer:
     inputs: tuple[str, ...] = ("",)
 
 
+class LayerBuilder(Protocol):
+    """What builds our layers for a class of Keras: one of our layers, or what makes several of them."""
+
+    def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
+        """See `Layer.problems_in`."""
+
+    def build(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> "tuple[Layer, ...]":
+        """See `Layer.build`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Layer(ABC):
     """A layer with float weights, as trained. `input` is its first input."""
 
     observed_parts: ClassVar[tuple[str, ...]] = ()
     """What `compute` reports beside the output, as "<layer>/<part>"."""
+
+    takes_mask: ClassVar[bool] = False
+    """Whether Keras' layer, like ours, leaves out the steps that a mask leaves out."""
 
     name: str
     input: Tensor
@@ -70,6 +85,10 @@ class Layer(ABC):
     @abstractmethod
     def compute(self, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
         """Compute a whole batch in float: (batch, time, size) or (batch, size), as each input tensor says."""
+
+    def mask(self, inputs: tuple[FloatArray, ...]) -> BoolArray | None:
+        """Which steps of the output count, (batch, time); None where all do that count in the inputs."""
+        return None
 
     @abstractmethod
     def to_op(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> Op:
@@ -142,12 +161,24 @@ class FloatModel:
         return self.layers[-1].output if self.layers else self.input
 
     def forward(self, inputs: FloatArray, observe: Observe = lambda name, values: None) -> FloatArray:
-        """Compute the whole model in float on (batch, time, size); reports input and every output to `observe`."""
+        """Compute the whole model in float on (batch, time, size); reports input and every output to `observe`.
+
+        At a masked step a sequence is what it was at the step before, 0 at first; nothing of it is reported.
+        """
         values = {self.input.name: inputs}
-        observe(self.input.name, inputs)
+        masks: dict[str, BoolArray] = {}
+        firsts = [layer for layer in self.layers if layer.input.name == self.input.name]
+        counted = [mask for layer in firsts if (mask := layer.mask((inputs,))) is not None]
+        observe(self.input.name, inputs[np.any(counted, axis=0)] if counted else inputs)
         for layer in self.layers:
-            result = layer.compute(tuple(values[tensor.name] for tensor in layer.inputs), observe)
-            observe(layer.output.name, result)
+            sources = tuple(values[tensor.name] for tensor in layer.inputs)
+            mask = next((masks[tensor.name] for tensor in layer.inputs if tensor.name in masks), None)
+            own = layer.mask(sources)
+            if own is not None:
+                mask = own if mask is None else mask & own
+            result = _observed(layer, sources, observe) if mask is None else _masked(layer, sources, mask, observe)
+            if mask is not None and layer.output.is_sequence:
+                masks[layer.output.name] = mask
             values[layer.output.name] = result
         return values[self.output.name]
 
@@ -155,3 +186,28 @@ class FloatModel:
     def parameters(self) -> int:
         """How many trained numbers the model holds."""
         return sum(layer.parameters for layer in self.layers)
+
+
+def _observed(layer: Layer, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
+    result = layer.compute(inputs, observe)
+    observe(layer.output.name, result)
+    return result
+
+
+def _masked(layer: Layer, inputs: tuple[FloatArray, ...], mask: BoolArray, observe: Observe) -> FloatArray:
+    """Compute a layer on the steps that count, for sequences with equally many of them at a time."""
+    batch, timesteps = mask.shape
+    steps = (timesteps,) if layer.output.is_sequence else ()
+    result = np.zeros((batch, *steps, layer.output.size), inputs[0].dtype)
+    counts = mask.sum(axis=1)
+    # The step before the first that counts is number -1, which is the 0 appended behind the others.
+    latest = np.cumsum(mask, axis=1) - 1
+    for count in np.unique(counts[counts > 0]):
+        rows = np.flatnonzero(counts == count)
+        packed = tuple(values[rows][mask[rows]].reshape(len(rows), count, -1) for values in inputs)
+        found = _observed(layer, packed, observe)
+        if layer.output.is_sequence:
+            padded = np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)
+            found = np.take_along_axis(padded, latest[rows][..., None], axis=1)
+        result[rows] = found
+    return result

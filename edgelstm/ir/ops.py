@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from edgelstm.ir.arrays import AnyArray, IntArray
+import numpy as np
+
+from edgelstm.ir.arrays import AnyArray, BoolArray, IntArray
 from edgelstm.ir.records import TfliteOperator, TfliteTensor
 from edgelstm.ir.tensors import Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
@@ -22,6 +24,7 @@ class StateArray:
         size: number of elements.
         initial: the stored value of every element after a reset.
         quantization: scale and zero point, for readers and oracles.
+        is_in_tflite: whether a .tflite keeps it in a variable too.
     """
 
     name: str
@@ -29,6 +32,7 @@ class StateArray:
     size: int
     initial: int
     quantization: Quantization
+    is_in_tflite: bool = True
 
     def to_tflite(self, name: str, batch: int) -> TfliteTensor:
         """The variable that keeps it in a .tflite file."""
@@ -71,6 +75,27 @@ class Matrix:
     row_multipliers: tuple[Multiplier, ...] = ()
 
 
+@dataclass(frozen=True)
+class Pace:
+    """When an op that takes every tick of its input yields.
+
+    Attributes:
+        first: how many ticks pass before the one that yields first.
+        every: ticks from one that yields to the next.
+        lag: ticks of padding that follow the last of its input, so that it yields all it has.
+        name: of an op whose values decide when it yields; "" where ticks do.
+    """
+
+    first: int = 0
+    every: int = 1
+    lag: int = 0
+    name: str = ""
+
+    def count(self, ticks: int) -> int:
+        """How often it yields, given that many ticks (at most, where values decide)."""
+        return max(0, ticks + self.lag - self.first - 1) // self.every + 1 if ticks + self.lag > self.first else 0
+
+
 @dataclass(frozen=True, eq=False)
 class Op(ABC):
     """An integer operation on one time step (or one vector). `input` is its first input."""
@@ -84,9 +109,31 @@ class Op(ABC):
     is_alias: ClassVar[bool] = False
     """Whether the output is the input's bytes unchanged, so that the op needs no code."""
 
+    needs_whole_input: ClassVar[bool] = False
+    """Whether the op can begin only when its whole input is there."""
+
     name: str
     input: QuantizedTensor
     output: QuantizedTensor
+
+    @property
+    def pace(self) -> Pace | None:
+        """Of an op on a sequence that does not yield at every tick; its C function returns whether it did."""
+        return None
+
+    @property
+    def repeats(self) -> int:
+        """The length of the sequence that the op makes of a vector, 0 for all others."""
+        return 0
+
+    @property
+    def padding(self) -> int:
+        """The stored value of every element of a tick of padding."""
+        return self.input.quantization.zero_point
+
+    def yields(self, values: tuple[IntArray, ...], state: tuple[IntArray, ...]) -> BoolArray:
+        """Whether a step on these values from this state yields, (batch,)."""
+        return np.ones(len(values[0]), bool)
 
     @property
     def is_native(self) -> bool:
@@ -188,6 +235,18 @@ class UnaryOp(Op):
     def read_tflite(cls, operator: TfliteOperator, inputs: tuple[QuantizedTensor, ...]) -> Self:
         """See `Op.read_tflite`."""
         return cls.from_tflite(operator, inputs[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction(UnaryOp):
+    """An op from a sequence to a vector: it takes in each step, and yields when the sequence has ended.
+
+    `simulate` takes a step in; what it yields is `finish` of the state.
+    """
+
+    @abstractmethod
+    def finish(self, contract: Contract, state: tuple[IntArray, ...]) -> IntArray:
+        """Compute (batch, output size) from the state after the last step."""
 
 
 @dataclass(frozen=True)

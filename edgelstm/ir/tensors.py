@@ -1,6 +1,6 @@
 """What flows between layers: float tensors, and integer tensors with their scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from edgelstm.ir.records import TfliteTensor
@@ -8,11 +8,15 @@ from edgelstm.ir.records import TfliteTensor
 
 @dataclass(frozen=True)
 class Tensor:
-    """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector."""
+    """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector.
+
+    `timesteps` is the length of a sequence, None where any goes, or where nobody asked.
+    """
 
     name: str
     size: int
     is_sequence: bool
+    timesteps: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

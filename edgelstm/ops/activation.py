@@ -68,6 +68,8 @@ class ActivationLayer(UnaryLayer):
             where calibration saw no such values.
     """
 
+    takes_mask: ClassVar[bool] = True
+
     function: str
     slope: float = 0.0
     ceiling: float = math.inf

@@ -1,7 +1,7 @@
 """Layers that scale and shift each feature. None reaches a chip: `fold_affine` merges them into their neighbours."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ class AffineLayer(UnaryLayer):
         factor: (size,).
         offset: (size,).
     """
+
+    takes_mask: ClassVar[bool] = True
 
     factor: Float64Array
     offset: Float64Array

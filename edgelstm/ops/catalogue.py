@@ -16,15 +16,14 @@ def layer_table() -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    # Every op works on one step and keeps what it needs of earlier ones.
-    names = ", ".join(entry.layers) if entry.layers else "`return_sequences=False`"
+    names = ", ".join(entry.layers) if entry.layers else entry.label
     operators = ", ".join(f"`{name.removeprefix(_CUSTOM)}`" for name in entry.operators) or _NOWHERE
-    return names, operators, "yes", _contracts(entry)
+    return names, operators, entry.streams, _contracts(entry)
 
 
 def _contracts(entry: Entry) -> str:
-    if entry.op is None:
-        return "joins the weights of a neighbour"
+    if entry.contract:
+        return entry.contract
     own = any(name.startswith(_CUSTOM) for name in entry.operators)
     official = any(not name.startswith(_CUSTOM) for name in entry.operators)
     return ", ".join((["litert", "tflm"] if official else []) + (["native"] if own else []))

@@ -27,6 +27,8 @@ from edgelstm.ops.merge import merge_problems, require_mergeable
 class ConcatenateLayer(Layer):
     """Joins tensors along their features."""
 
+    takes_mask: ClassVar[bool] = True
+
     others: tuple[Tensor, ...]
 
     @property

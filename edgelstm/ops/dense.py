@@ -50,6 +50,8 @@ class DenseLayer(UnaryLayer):
             there, or below where calibration saw no such values.
     """
 
+    takes_mask: ClassVar[bool] = True
+
     kernel: FloatArray
     bias: FloatArray
     relu: bool

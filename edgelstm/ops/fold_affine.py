@@ -12,7 +12,12 @@ from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.repeat_vector import RepeatVectorLayer
+from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
+
+_TRANSPARENT = (LastStepLayer, RepeatVectorLayer, ReverseLayer)
+"""What passes steps on as they are, in another order or number."""
 
 MOST_DIAGONAL = 1 << 22
 """Weights of all affine layers of a model that become a Dense: more fit no microcontroller."""
@@ -51,27 +56,27 @@ def _readers(graph: Sequence[Layer], tensor: Tensor) -> list[Layer]:
 def _before(graph: Sequence[Layer], affine: AffineLayer) -> Layer | None:
     """The layer that computes what an affine layer alone reads.
 
-    What works feature by feature may as well come before or behind the choice of the last step.
+    What works feature by feature may as well come before or behind a choice of steps.
     """
     tensor = affine.input
     while len(_readers(graph, tensor)) == 1:
         producer = next((layer for layer in graph if layer.output.name == tensor.name), None)
-        if not isinstance(producer, LastStepLayer):
+        if not isinstance(producer, _TRANSPARENT):
             return producer
         tensor = producer.input
     return None
 
 
 def _behind(graph: Sequence[Layer], affine: AffineLayer) -> list[Layer]:
-    """All layers that read the result, past LastStepLayers; [] where it is an output of the model."""
+    """All layers that read the result, past those that choose steps; [] where it is an output of the model."""
     found: list[Layer] = []
     tensors = [affine.output]
     while tensors:
         readers = _readers(graph, tensors.pop())
         if not readers:
             return []
-        tensors += [layer.output for layer in readers if isinstance(layer, LastStepLayer)]
-        found += [layer for layer in readers if not isinstance(layer, LastStepLayer)]
+        tensors += [layer.output for layer in readers if isinstance(layer, _TRANSPARENT)]
+        found += [layer for layer in readers if not isinstance(layer, _TRANSPARENT)]
     return found
 
 

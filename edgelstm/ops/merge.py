@@ -184,6 +184,8 @@ class Multiply(_Merge):
 class MergeLayer(Layer):
     """Two tensors of one size to one. `op` is the class of its integer op."""
 
+    takes_mask: ClassVar[bool] = True
+
     op: ClassVar[type[_Merge]]
 
     other: Tensor

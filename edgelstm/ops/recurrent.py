@@ -2,12 +2,12 @@
 
 from edgelstm.ir import Layer, SourceLayer, Tensor
 from edgelstm.ops.last_step import LastStepLayer
+from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.sources import flag, integer, option_problems, shape_problems
 
 # dropout, recurrent_dropout, unroll, stateful, use_cudnn, seed, initializers and regularizers change nothing at
 # inference.
 _REQUIRED_OPTIONS = {
-    "go_backwards": False,
     "return_state": False,
     "time_major": False,
     "zero_output_for_mask": False,
@@ -40,7 +40,15 @@ def output_tensor(source: SourceLayer) -> Tensor:
 
 
 def as_asked(layer: Layer, source: SourceLayer) -> tuple[Layer, ...]:
-    """The layer, followed by a LastStepLayer where `return_sequences` is false."""
-    if flag(source, "return_sequences", default=False):
-        return (layer,)
-    return layer, LastStepLayer.after(layer.output)
+    """The layer, behind a ReverseLayer where it goes backwards, and before a LastStepLayer where one step is asked for.
+
+    A layer that goes backwards yields its steps in the order in which it computes them, as in Keras.
+    """
+    layers: list[Layer] = []
+    if flag(source, "go_backwards", default=False):
+        layers.append(ReverseLayer.of(layer.input, f"{source.name}/reversed"))
+        layer = layer.with_inputs((layers[0].output,))
+    layers.append(layer)
+    if not flag(source, "return_sequences", default=False):
+        layers.append(LastStepLayer.after(layer.output))
+    return tuple(layers)

@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgelstm.ir import Layer, Op
+from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
+from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
+from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
+from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
 
@@ -22,21 +26,36 @@ class Entry:
     """A layer and what stands for it.
 
     Attributes:
-        op: the class of its op; None for layers that join the weights of a neighbour.
+        op: the class of its op; None for layers that join the weights of a neighbour, or stand for other layers.
         layers: by Keras class name; none for an op that another layer's options ask for.
         operators: what stands for the op in a .tflite, read and written; "CUSTOM:..." is our own.
+        label: what to call an op that no Keras class names.
+        streams: whether it answers sample by sample, or why not.
+        contract: where neither the op nor its operators say it.
     """
 
     op: type[Op] | None
-    layers: Mapping[str, type[Layer]]
+    layers: Mapping[str, LayerBuilder]
     operators: tuple[str, ...] = ()
+    label: str = ""
+    streams: str = "yes"
+    contract: str = ""
 
 
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
-    Entry(LastStep, {}, ("STRIDED_SLICE",)),
+    Entry(
+        None,
+        {"Bidirectional": BidirectionalLayer},
+        streams="backward half behind the window",
+        contract="as the layers in it",
+    ),
+    Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
+    Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
+    Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
+    Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(
         Activation,
@@ -54,11 +73,12 @@ ENTRIES = (
             "Normalization": NormalizationLayer,
             "Rescaling": RescalingLayer,
         },
+        contract="joins the weights of a neighbour",
     ),
 )
 """Every layer, in the order of the README's table."""
 
-KERAS_LAYERS: Mapping[str, type[Layer]] = {name: layer for entry in ENTRIES for name, layer in entry.layers.items()}
+KERAS_LAYERS: Mapping[str, LayerBuilder] = {name: layer for entry in ENTRIES for name, layer in entry.layers.items()}
 """Keras class name -> layer."""
 
 VANISHING: frozenset[str] = frozenset(

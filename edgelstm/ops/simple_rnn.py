@@ -53,6 +53,8 @@ class SimpleRnnLayer(UnaryLayer):
         function: one of ACTIVATIONS.
     """
 
+    takes_mask: ClassVar[bool] = True
+
     kernel: FloatArray
     recurrent_kernel: FloatArray
     bias: FloatArray

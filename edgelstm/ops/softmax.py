@@ -31,6 +31,8 @@ MOST_CLASSES = 511
 class SoftmaxLayer(UnaryLayer):
     """exp(x) / sum(exp(x)) along the features."""
 
+    takes_mask: ClassVar[bool] = True
+
     @property
     def parameters(self) -> int:
         """None."""

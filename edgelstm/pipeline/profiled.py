@@ -117,7 +117,7 @@ def _summary(elf: Path, model: Model, target: Target, compiler: Compiler, optimi
 def _names(model: Model) -> Names:
     name, plan = as_model_name(model.name), make_plan(model)
     return Names(
-        {f"{name}_{item.identifier}": item.op.name for item in (*plan.loop, *plan.line)},
+        {f"{name}_{item.identifier}": item.op.name for item in plan.items},
         frozenset({f"{name}_step", f"{name}_output"}),
     )
 

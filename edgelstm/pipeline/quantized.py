@@ -20,6 +20,7 @@ from edgelstm.quantization import calibrate, quantize
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
+from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy
@@ -97,6 +98,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         lambda done, total: progress.advance("calibration", done, total),
     )
     model = quantize(float_model, ranges, timesteps, request.contract)
+    _check_lengths(model, data.dataset)
     _note_native(model, progress)
     tflite = write_tflite(to_tflite_model(model))
     check_tflite(tflite)
@@ -148,6 +150,15 @@ def is_own_tflite(path: Path) -> bool:
 def _check_data(dataset: Dataset, input_size: int, timesteps: int | None, progress: Progress) -> None:
     for warning in check_dataset(dataset, input_size, timesteps):
         progress.warn(warning)
+
+
+def _check_lengths(model: Model, dataset: Dataset) -> None:
+    has_lengths = any(samples.lengths is not None for samples in (dataset.calibration, dataset.test))
+    if has_lengths and not make_schedule(model, model.timesteps).is_streaming:
+        raise DataError(
+            "the data has sequences of several lengths, but the model needs its whole window before it answers",
+            "leave `lengths` out and pad the sequences as for training",
+        )
 
 
 def _check_window(timesteps: int, request: BuildRequest) -> None:

@@ -167,7 +167,7 @@ def verify_program(
         model=ModelFacts(as_model_name(model.name), quantized.sha256, model.parameters, model.macs_per_step),
         target=TargetFacts(target.name, program.compiler, runner.name, request.choices),
         flash=flash_bytes(program.path, as_model_name(model.name), generated.roles),
-        ram=RamBytes(plan.state_bytes, plan.arena_bytes, run.stack_bytes),
+        ram=RamBytes(plan.state_bytes, plan.buffer_bytes, run.stack_bytes),
         firmware_flash_bytes=use.flash_bytes if use else 0,
         firmware_ram_bytes=use.ram_bytes if use else 0,
         cost=run.cost,

@@ -13,7 +13,9 @@ from edgelstm.ir import TfliteModel, TfliteOperator
 from edgelstm.tflite.lstm_rules import foreign_lstm_problems, lstm_problems
 from edgelstm.tflite.merge_rules import concatenation_problems, elementwise_problems
 from edgelstm.tflite.operator_rules import (
+    broadcast_problems,
     dequantize_problems,
+    foreign_reverse_problems,
     fully_connected_problems,
     leaky_relu_problems,
     logistic_problems,
@@ -21,11 +23,12 @@ from edgelstm.tflite.operator_rules import (
     quantize_problems,
     relu_problems,
     reshape_problems,
+    reverse_problems,
     softmax_problems,
     strided_slice_problems,
     tanh_problems,
 )
-from edgelstm.tflite.own_rules import gru_problems, own_lstm_problems, simple_rnn_problems
+from edgelstm.tflite.own_rules import gru_problems, masking_problems, own_lstm_problems, simple_rnn_problems
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
 
@@ -34,9 +37,11 @@ _MAX_LISTED = 50
 _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
     {
         "ADD": elementwise_problems,
+        "BROADCAST_TO": broadcast_problems,
         "CONCATENATION": concatenation_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
+        "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
         "DEQUANTIZE": dequantize_problems,
         "FULLY_CONNECTED": fully_connected_problems,
@@ -47,6 +52,7 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "RELU": relu_problems,
         "RELU6": relu_problems,
         "RESHAPE": reshape_problems,
+        "REVERSE_V2": reverse_problems,
         "SOFTMAX": softmax_problems,
         "STRIDED_SLICE": strided_slice_problems,
         "TANH": tanh_problems,
@@ -58,6 +64,7 @@ _RULES_ON_OURS: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = Mappin
     {
         "CUSTOM:edgelstm.lstm": foreign_lstm_problems,
         "FULLY_CONNECTED": overread_problems,
+        "REVERSE_V2": foreign_reverse_problems,
         "UNIDIRECTIONAL_SEQUENCE_LSTM": foreign_lstm_problems,
     }
 )

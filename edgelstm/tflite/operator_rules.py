@@ -142,6 +142,39 @@ def strided_slice_problems(operator: TfliteOperator) -> Iterator[str]:
             yield f"output has the shape {output.shape}, not {shape}"
 
 
+def reverse_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a REVERSE_V2 along one constant axis."""
+    yield from _arity_problems(operator, 2)
+    if len(operator.inputs) != 2:
+        return
+    for source, output in _elementwise(operator):
+        yield from activation_problems("input", source)
+        yield from activation_problems("output", output)
+        yield from _shape_problems(source, output)
+        axis = _vector(operator.inputs[1], 1)
+        if axis is None or not -len(source.shape) <= axis[0] < len(source.shape):
+            yield "axis is not a constant int32 vector with one of the input's axes"
+
+
+def foreign_reverse_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a REVERSE_V2 that takes the bytes of one scale for those of another."""
+    for source, output in _elementwise(operator):
+        yield from same_quantization_problems("output", output, "input", source)
+
+
+def broadcast_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a BROADCAST_TO of one step to many, (batch, 1, size) to (batch, steps, size)."""
+    yield from _arity_problems(operator, 2)
+    if len(operator.inputs) != 2:
+        return
+    for source, output in _elementwise(operator):
+        yield from same_quantization_problems("output", output, "input", source)
+        if _vector(operator.inputs[1], len(output.shape)) != output.shape:
+            yield f"the shape given is not the output's shape {output.shape}"
+        if len(output.shape) != 3 or source.shape != (output.shape[0], 1, output.shape[2]):
+            yield f"input shape {source.shape} is not one step of output shape {output.shape}"
+
+
 def _sliced_shape(
     operator: TfliteOperator,
     shape: tuple[int, ...],

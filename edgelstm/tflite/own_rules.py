@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from edgelstm.ir import TfliteOperator, TfliteTensor
 from edgelstm.tflite.lstm_rules import lstm_tensor_problems
-from edgelstm.tflite.quantization_rules import activation_problems, bias_problems, weight_problems
+from edgelstm.tflite.quantization_rules import (
+    activation_problems,
+    bias_problems,
+    same_quantization_problems,
+    weight_problems,
+)
 
 _GATES = ("sigmoid", "hard_sigmoid_6", "hard_sigmoid_5")
 _HARD_GATES = _GATES[1:]
@@ -29,6 +34,20 @@ def simple_rnn_problems(operator: TfliteOperator) -> Iterator[str]:
     """Judge a SimpleRNN: kernel and recurrent kernel with their biases, then the state."""
     yield from _option_problems(operator, {"activation": ("tanh", "relu")})
     yield from _recurrent_problems(operator, gates=1, states=("int8",))
+
+
+def masking_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a Masking: one sequence in, the same out, and the stored value of steps that do not count."""
+    value = operator.options.get("value")
+    is_stored = isinstance(value, int) and not isinstance(value, bool) and -(2**15) <= value < 2**15
+    yield from _option_problems(operator, {"value": (value,) if is_stored else ()})
+    if len(operator.inputs) != 1 or len(operator.outputs) != 1 or operator.inputs[0] is None:
+        yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
+        return
+    source, output = operator.inputs[0], operator.outputs[0]
+    if len(source.shape) != 3 or source.shape != output.shape:
+        yield f"output has the shape {output.shape}, not that of a sequence {source.shape}"
+    yield from same_quantization_problems("output", output, "input", source)
 
 
 def _option_problems(operator: TfliteOperator, allowed: Mapping[str, Sequence[object]]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgelstm.data import Dataset
 from edgelstm.data.dataset import Samples
-from edgelstm.ir import FloatArray, FloatModel, Model
+from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model
 from edgelstm.quantization.calibration import equal_lengths
 from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
 from edgelstm.simulate import dequantize_array, quantize_array, simulate
@@ -50,22 +50,18 @@ def run_samples(
     """Run a model on sequences, each as far as its length says.
 
     Returns:
-        (N, C), or (N, T, C) where the model answers every step; steps behind a sequence's end are 0.
+        (N, C), or (N, T, C) where the model answers with a sequence; steps behind a sequence's end are 0.
     """
     count, timesteps, _ = samples.x.shape
-    result: FloatArray | None = None
+    found: list[tuple[AnyArray, FloatArray]] = []
     done = 0
     for batch in equal_lengths(count, timesteps, samples.lengths):
-        values = model(samples.x[batch.samples, : batch.timesteps])
-        is_sequence = values.ndim == 3
-        if result is None:
-            shape = (count, timesteps) if is_sequence else (count,)
-            result = np.zeros((*shape, values.shape[-1]))
-        if is_sequence:
-            result[batch.samples, : batch.timesteps] = values
-        else:
-            result[batch.samples] = values
+        found.append((batch.samples, model(samples.x[batch.samples, : batch.timesteps])))
         done += len(batch.samples)
         on_progress(done, count)
-    assert result is not None  # check_dataset refuses empty data
+    longest = max((values for _, values in found), key=lambda values: values.shape[1:])
+    result: FloatArray = np.zeros((count, *longest.shape[1:]))
+    for indices, values in found:
+        part = result[:, : values.shape[1]]
+        part[indices] = values
     return result

@@ -15,7 +15,7 @@ import edgelstm
 from edgelstm.device.process import run
 from edgelstm.errors import ToolFailedError
 from edgelstm.ir import IntArray, Model
-from edgelstm.verification.oracles import Oracle, name_arrays, step_model
+from edgelstm.verification.oracles import Oracle, exposed_model, name_arrays
 from edgelstm.verification.trace import Trace
 
 TIMEOUT_S = 1800.0
@@ -29,14 +29,14 @@ INPUTS_FILE, WINDOWS_FILE, RESULTS_FILE = "inputs.npy", "windows.npy", "results.
 def run_isolated(
     oracle: Oracle, model: Model, inputs: IntArray, tflite: bytes, windows: IntArray
 ) -> tuple[Trace, IntArray]:
-    """Run an oracle step by step on `inputs`, and the shipped file on `windows`.
+    """Run an oracle on `inputs` so that it shows more than the output, and the shipped file on `windows`.
 
     Returns:
         the trace, and the outputs of the shipped file.
     """
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as name:
         folder = Path(name)
-        (folder / STEP_FILE).write_bytes(step_model(model, len(inputs)))
+        (folder / STEP_FILE).write_bytes(exposed_model(model, inputs))
         (folder / SHIPPED_FILE).write_bytes(tflite)
         np.save(folder / INPUTS_FILE, inputs)
         np.save(folder / WINDOWS_FILE, windows)
@@ -57,4 +57,4 @@ def run_isolated(
             )
         with np.load(folder / RESULTS_FILE, allow_pickle=False) as results:
             steps = [results[f"step{index}"] for index in range(len(results.files) - 1)]
-            return name_arrays(model, steps), results["window"]
+            return name_arrays(model, inputs, steps), results["window"]

@@ -13,9 +13,10 @@ import numpy as np
 from edgelstm.errors import ToolFailedError, ToolMissingError
 from edgelstm.ir import IntArray, Model
 from edgelstm.numerics.contracts import Contract
-from edgelstm.tflite import check_tflite, write_tflite
+from edgelstm.schedule import make_schedule
+from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
-from edgelstm.verification.trace import Trace, TraceArray, array_names
+from edgelstm.verification.trace import Trace, TraceArray, array_names, as_window_trace
 
 Invoke = Callable[[IntArray], list[IntArray]]
 """Feeds one input to an interpreter and returns its outputs."""
@@ -66,11 +67,23 @@ class Oracle:
             return False
 
     def trace(self, model: Model, inputs: IntArray) -> Trace:
-        """Run stored inputs (sequences, time, size) one step at a time, all sequences as one batch."""
-        return name_arrays(model, self.run_steps(step_model(model, len(inputs)), inputs))
+        """Run stored inputs (sequences, time, size), all sequences as one batch; see `official_trace`."""
+        return name_arrays(model, inputs, self.run_exposed(exposed_model(model, inputs), inputs))
 
-    def run_steps(self, data: bytes, inputs: IntArray) -> list[IntArray]:
-        """Run a `step_model` on stored inputs (sequences, time, size).
+    def run_exposed(self, data: bytes, inputs: IntArray) -> list[IntArray]:
+        """Run an `exposed_model` on stored inputs (sequences, time, size): at once, or a step at a time.
+
+        Returns:
+            the file's outputs, (sequences, time, ...) where it takes one step.
+        """
+        timesteps = read_tflite(data).inputs[0].shape[1]
+        if timesteps == inputs.shape[1]:
+            whole = self._open(data)(inputs)
+            return [values[:, None] for values in whole] if timesteps == 1 else whole
+        return self._run_steps(data, inputs)
+
+    def _run_steps(self, data: bytes, inputs: IntArray) -> list[IntArray]:
+        """Run a model of one step on stored inputs (sequences, time, size).
 
         Returns:
             for each output of the file, (sequences, time, ...).
@@ -99,13 +112,23 @@ class Oracle:
             raise ToolFailedError(f"{self.name} does not accept the model: {error}") from error
 
 
-def step_model(model: Model, sequences: int) -> bytes:
-    """A .tflite that takes one time step of a batch of sequences and shows every state array beside the output."""
-    return write_tflite(to_tflite_model(model, batch=sequences, timesteps=1, expose_states=True))
+def exposed_model(model: Model, inputs: IntArray) -> bytes:
+    """A .tflite for a batch of stored inputs (sequences, time, size) that shows more than the output.
+
+    It takes one time step and shows every state array, or where ops have a pace of their own, all steps, and every
+    value.
+    """
+    batch, timesteps, _ = inputs.shape
+    if make_schedule(model, timesteps).is_steady:
+        return write_tflite(to_tflite_model(model, batch=batch, timesteps=1, expose_states=True))
+    exposed = to_tflite_model(model, batch=batch, timesteps=timesteps, expose_states=True, expose_values=True)
+    return write_tflite(exposed)
 
 
-def name_arrays(model: Model, outputs: list[IntArray]) -> Trace:
-    """Turn the outputs of a `step_model`, each (sequences, time, ...), into a trace."""
+def name_arrays(model: Model, inputs: IntArray, outputs: list[IntArray]) -> Trace:
+    """Turn the outputs of an `exposed_model` into a trace."""
+    if not make_schedule(model, inputs.shape[1]).is_steady:
+        return as_window_trace(model, outputs)
     output, *states = outputs
     arrays = (*states, output.reshape(*output.shape[:2], -1))
     return Trace(tuple(TraceArray(name, values) for name, values in zip(array_names(model), arrays, strict=True)))
@@ -155,8 +178,6 @@ def _tflm(data: bytes) -> Invoke:
 
 
 def _output_count(data: bytes) -> int:
-    from edgelstm.tflite import read_tflite
-
     return len(read_tflite(data).outputs)
 
 

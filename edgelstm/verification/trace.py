@@ -1,11 +1,13 @@
 """What a run of a model leaves behind at every step, and the comparison of two such records."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgelstm.ir import IntArray, Model
-from edgelstm.simulate import simulate_steps
+from edgelstm.schedule import make_schedule
+from edgelstm.simulate import simulate_steps, simulate_window
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,37 @@ def array_names(model: Model) -> tuple[str, ...]:
     """Names of a trace's arrays, in order."""
     states = [f"{op.name}.{array.name}" for op in model.ops for array in op.state]
     return (*states, "output")
+
+
+def window_names(model: Model) -> tuple[str, ...]:
+    """Names of a `window_trace`'s arrays, in order: the output, what a .tflite keeps of the states, every value."""
+    states = [f"{op.name}.{array.name}" for op in model.ops for array in op.state if array.is_in_tflite]
+    return ("output", *states, *(op.output.name for op in model.ops))
+
+
+def window_trace(model: Model, inputs: IntArray) -> Trace:
+    """What a whole window leaves behind: the output, the states in the end, and all that ops yield."""
+    window = simulate_window(model, inputs)
+    states = [
+        state
+        for op in model.ops
+        for array, state in zip(op.state, window.state[op.name], strict=True)
+        if array.is_in_tflite
+    ]
+    arrays = (window.values[model.output.name], *states, *window.values.values())
+    return as_window_trace(model, arrays)
+
+
+def as_window_trace(model: Model, arrays: Sequence[IntArray]) -> Trace:
+    """Arrays (sequences, [elements,] size) in the order of `window_names`."""
+    named = zip(window_names(model), arrays, strict=True)
+    return Trace(tuple(TraceArray(name, values.reshape(len(values), -1, values.shape[-1])) for name, values in named))
+
+
+def official_trace(model: Model, inputs: IntArray) -> Trace:
+    """What an official interpreter can show: every step, or where ops have a pace of their own, whole windows."""
+    is_steady = make_schedule(model, inputs.shape[1]).is_steady
+    return simulator_trace(model, inputs) if is_steady else window_trace(model, inputs)
 
 
 def simulator_trace(model: Model, inputs: IntArray) -> Trace:

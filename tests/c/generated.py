@@ -1,12 +1,14 @@
 """Random models' generated files in folders, and command lines of the compilers that must accept them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from random_graphs import random_graph
+from random_masked import random_masked_model
 from random_models import Bounds, random_model
 from random_native import random_native_model
+from random_whole import random_whole_model
 
 from edgelstm.codegen.emit import OPTIMIZE, Options, emit
 from edgelstm.device.process import run
@@ -19,6 +21,14 @@ SEEDS = range(12)
 BOUNDS = Bounds(units=20, inputs=12, timesteps=4, layers=2)
 VARIANTS = ((Contract.LITERT, "size"), (Contract.LITERT, "balanced"), (Contract.TFLM, "balanced"))
 """What tells the C apart: `tflm` has one implementation, and "speed" is "balanced" today."""
+
+KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
+    "native": lambda seed, contract: random_native_model(seed, BOUNDS),
+    "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
+    "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),
+    "whole": lambda seed, contract: random_whole_model(seed, contract, BOUNDS),
+}
+"""Further random models by seed and contract."""
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wsign-conversion", "-Werror")
 LEVELS = ("-O0", "-O2", "-O3", "-Os")
@@ -72,17 +82,16 @@ def generate(model: Model, isa: str, optimize: str, folder: Path) -> Generated:
 
 
 def generate_many(isa: str, folder: Path) -> Iterator[Generated]:
-    """All seeds in all variants, with layers of the `native` contract, and as graphs, each under a name of its own."""
+    """All seeds in all variants, and of each further kind, each under a name of its own."""
     for contract, optimize in VARIANTS:
         for seed in SEEDS:
             name = f"random_{seed}_{contract.value}_{optimize}"
             model = replace(random_model(seed, contract, BOUNDS), name=name)
             yield generate(model, isa, optimize, folder / name)
-    for kind in ("native", "graph"):
+    for kind, build in KINDS.items():
         for seed in SEEDS:
             name = f"random_{seed}_{kind}"
-            contract = CHOICES[seed % len(CHOICES)]
-            model = random_native_model(seed, BOUNDS) if kind == "native" else random_graph(seed, contract, BOUNDS)
+            model = build(seed, CHOICES[seed % len(CHOICES)])
             yield generate(replace(model, name=name), isa, OPTIMIZE[seed % len(OPTIMIZE)], folder / name)
 
 

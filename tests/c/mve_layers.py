@@ -12,7 +12,7 @@ from edgelstm.codegen.environment import template_environment
 from edgelstm.codegen.items import make_item
 from edgelstm.codegen.layouts import LAYOUTS
 from edgelstm.codegen.options import Options
-from edgelstm.codegen.plan import INPUT, OUTPUT, PlannedOp
+from edgelstm.codegen.plan import PlannedOp
 from edgelstm.ir import AnyArray, IntArray, Model, Op, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.numerics.gate_functions import GateFunction
@@ -248,7 +248,7 @@ def definition(op: Op, name: str) -> str:
 
 
 def _text(op: Op, name: str, contract: Contract) -> str:
-    planned = PlannedOp(op, name, (INPUT,), OUTPUT)
+    planned = PlannedOp(op, name)
     model = Model(name, op.input, (op,), 1, contract)
     return make_item(
         template_environment(), model, name, planned, Options("mve", "speed", sha256=""), LAYOUTS["mve"]

@@ -11,6 +11,7 @@ from elftools.elf.sections import SymbolTableSection
 from generated import (
     BOUNDS,
     COMPILERS,
+    KINDS,
     LEVELS,
     SEEDS,
     WARNINGS,
@@ -19,9 +20,7 @@ from generated import (
     compile_objects,
     generate_many,
 )
-from random_graphs import random_graph
 from random_models import random_model
-from random_native import random_native_model
 
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops import registry
@@ -40,8 +39,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Many:
 
 def test_the_seeds_have_every_op_and_kind_of_output() -> None:
     models = [random_model(seed, Contract.LITERT, BOUNDS) for seed in SEEDS]
-    models += [random_native_model(seed, BOUNDS) for seed in SEEDS]
-    models += [random_graph(seed, Contract.LITERT, BOUNDS) for seed in SEEDS]
+    models += [build(seed, Contract.LITERT) for build in KINDS.values() for seed in SEEDS]
     assert {type(op) for model in models for op in model.ops} == set(registry.TFLITE_OPERATORS.values())
     functions = {getattr(op, "function", "") for model in models for op in model.ops}
     assert functions >= {"relu", "sigmoid", "tanh"}

@@ -1,6 +1,6 @@
 """The whole ladder for one random model, and totals over many.
 
-python tests/firmware/random_ladder.py FIRST LAST [--kind native|graph|elementwise] [--target NAME]...
+python tests/firmware/random_ladder.py FIRST LAST [--kind native|masked|graph|elementwise|whole] [--target NAME]...
 """
 
 import argparse
@@ -17,8 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from random_elementwise import random_elementwise_model
 from random_graphs import random_graph
+from random_masked import masked_inputs, random_masked_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
+from random_whole import random_whole_model
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.layouts import WIDE_LAYOUTS
@@ -31,7 +33,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.report.result import Rung
 from edgelstm.verification.ladder import Expectation, run_program
 from edgelstm.verification.oracles import LITERT, TFLM
-from edgelstm.verification.trace import compare, simulator_trace
+from edgelstm.verification.trace import compare, official_trace, simulator_trace
 
 SEQUENCES = 3
 
@@ -47,7 +49,9 @@ def climb(
     rungs = []
     for oracle in (LITERT, TFLM):
         expected = _expected(replace(model, contract=oracle.contract), seed)
-        comparison = compare(expected.trace, oracle.trace(expected.model, expected.inputs))
+        comparison = compare(
+            official_trace(expected.model, expected.inputs), oracle.trace(expected.model, expected.inputs)
+        )
         first = str(comparison.first or "")
         rungs.append(
             Rung(oracle.name, oracle.contract.value, SEQUENCES, comparison.values, comparison.mismatches, first=first)
@@ -63,6 +67,14 @@ def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Run
     return [_run(expected, target, seed) for target in ("host", *targets)]
 
 
+def climb_masked(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """The same for the model of this seed of which a mask leaves steps out."""
+    model = random_masked_model(seed)
+    inputs = masked_inputs(model, seed, SEQUENCES)
+    expected = Expectation(model, inputs, simulator_trace(model, inputs))
+    return [_run(expected, target, seed) for target in ("host", *targets)]
+
+
 def climb_graph(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the graph of this seed, with branches that meet again."""
     return climb(seed, targets, random_graph)
@@ -71,6 +83,11 @@ def climb_graph(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung
 def climb_elementwise(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the model of this seed with relu6, leaky_relu or folded layers."""
     return climb(seed, targets, random_elementwise_model)
+
+
+def climb_whole(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed, which needs its whole window."""
+    return climb(seed, targets, random_whole_model)
 
 
 def _run(expected: Expectation, target: str, seed: int) -> Rung:
@@ -82,6 +99,15 @@ def _run(expected: Expectation, target: str, seed: int) -> Rung:
 def _expected(model: Model, seed: int) -> Expectation:
     inputs = random_inputs(model, seed, SEQUENCES)
     return Expectation(model, inputs, simulator_trace(model, inputs))
+
+
+CLIMBS = {
+    "native": climb_native,
+    "masked": climb_masked,
+    "graph": climb_graph,
+    "elementwise": climb_elementwise,
+    "whole": climb_whole,
+}
 
 
 @lru_cache
@@ -121,13 +147,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The whole ladder for random models.")
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
-    parser.add_argument("--kind", choices=["native", "graph", "elementwise"])
+    parser.add_argument("--kind", choices=sorted(CLIMBS))
     parser.add_argument("--target", action="append")
     arguments = parser.parse_args()
     values: Counter[str] = Counter()
     mismatches: Counter[str] = Counter()
-    climbs = {"native": climb_native, "graph": climb_graph, "elementwise": climb_elementwise}
-    rise = climbs.get(arguments.kind, climb)
+    rise = CLIMBS.get(arguments.kind, climb)
     for seed in range(arguments.first, arguments.last):
         for rung in rise(seed, arguments.target or ["cortex-m4"]):
             values[rung.against] += rung.values

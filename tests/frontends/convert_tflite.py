@@ -160,6 +160,9 @@ FLOAT: Mapping[str, Conversion] = {
     "loop_gru": Conversion(
         chain(lambda: layers.GRU(4, return_sequences=True), lambda: layers.GRU(3, reset_after=False)), "float"
     ),
+    "both_ways": Conversion(
+        chain(lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True)), dense(2)), "float"
+    ),
     "loop_relu": Conversion(chain(lstm(4, activation="relu")), "float"),
     "float_graph": Conversion(
         graph(lambda x: merged(layers.LSTM(5, return_sequences=True)(x), layers.Dense(5, activation="tanh")(x))),

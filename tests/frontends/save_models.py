@@ -136,7 +136,7 @@ def many_problems() -> Any:
     return sequential(
         layers.LSTM(4, return_sequences=True, activation="relu", name="first"),
         layers.LayerNormalization(name="norm"),
-        layers.Bidirectional(layers.LSTM(3), name="both"),
+        layers.Bidirectional(layers.LSTM(3, activation="relu"), name="both"),
         layers.Dense(2, activation=custom_activation, name="head"),
         Custom(name="mine"),
         layers.Lambda(lambda values: values * 2, name="code"),

@@ -18,6 +18,7 @@ from edgelstm.tflite import read_subgraphs
 CONVERTED = Path(__file__).with_name("converted")
 
 LAYERS = {
+    "both_ways": ("Reverse", "Lstm", "Reverse", "Lstm", "Concatenate", "Dense"),
     "float16": ("Lstm", "LastStep", "Dense"),
     "float_graph": ("Dense", "Activation", "Lstm", "Add", "Multiply", "Concatenate", "Dense"),
     "loop": ("Lstm", "LastStep", "Dense"),

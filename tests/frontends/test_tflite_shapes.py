@@ -36,7 +36,10 @@ def _batch_of_two() -> TfliteModel:
 
 
 def _no_steps() -> TfliteModel:
-    return to_tflite_model(tagger(2, 3, 4, Contract.LITERT), timesteps=0)
+    records = to_tflite_model(tagger(2, 3, 4, Contract.LITERT))
+    source = replace(records.inputs[0], shape=(1, 0, 2))
+    first = replace(records.operators[0], inputs=(source, *records.operators[0].inputs[1:]))
+    return replace(records, operators=(first, *records.operators[1:]), inputs=(source,))
 
 
 def _endless_window() -> TfliteModel:

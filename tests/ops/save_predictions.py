@@ -94,6 +94,37 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "simple_rnn": lambda: sequential(layers.SimpleRNN(5, return_sequences=True), layers.SimpleRNN(4, use_bias=False)),
     "simple_rnn_relu": lambda: sequential(layers.SimpleRNN(5, activation="relu"), layers.Dense(2)),
+    "masked": lambda: sequential(
+        layers.Masking(0.25),
+        layers.LSTM(4, return_sequences=True),
+        layers.Dense(5, activation="tanh"),
+        layers.GRU(4, return_sequences=True),
+        layers.SimpleRNN(3),
+        layers.Dense(2),
+    ),
+    "backwards": lambda: sequential(
+        layers.LSTM(4, go_backwards=True, return_sequences=True),
+        layers.GRU(5, go_backwards=True),
+        layers.RepeatVector(6),
+        layers.SimpleRNN(4, go_backwards=True, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(2)),
+    ),
+    "both_ways": lambda: sequential(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(3), merge_mode="sum", backward_layer=layers.GRU(3, go_backwards=True)),
+        layers.Dense(2),
+    ),
+    "both_ways_merged": lambda: sequential(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave"),
+        layers.BatchNormalization(),
+        layers.Bidirectional(layers.SimpleRNN(3, use_bias=False), merge_mode="mul"),
+    ),
+    "both_ways_mixed": lambda: sequential(
+        layers.Bidirectional(
+            layers.LSTM(4, return_sequences=True),
+            backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True, use_bias=False),
+        ),
+    ),
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),
@@ -193,6 +224,7 @@ def save(name: str, folder: Path) -> None:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
+    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = inputs[3] = 0.25  # what a Masking leaves out
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))

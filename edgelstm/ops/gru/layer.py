@@ -1,6 +1,7 @@
 """The trained GRU: float forward pass, and its quantization."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class GruLayer(UnaryLayer):
         reset_after: whether the reset gate acts on the recurrent sums, or on the hidden state before them.
         gate: the function of update and reset gate.
     """
+
+    takes_mask: ClassVar[bool] = True
 
     kernel: FloatArray
     recurrent_kernel: FloatArray

@@ -25,6 +25,8 @@ class LstmLayer(UnaryLayer):
         gate: the function of input, forget and output gate.
     """
 
+    takes_mask: ClassVar[bool] = True
+
     observed_parts: ClassVar[tuple[str, ...]] = ("cell",)
 
     kernel: FloatArray

@@ -1,0 +1,99 @@
+"""Which tensors live at the same time, and an arena in which those have different bytes.
+
+A tensor lives from the op that writes it to the last one that reads it. One that crosses a loop's edge lives through
+the whole loop; one that leaves the loop over the samples of a streaming model lives always, because the output may be
+asked for after any sample, and more samples follow.
+"""
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgelstm.ir import Op, Reduction
+from edgelstm.schedule import Loop, Schedule, is_virtual
+
+ARENA_ALIGNMENT = 4
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A tensor's bytes, and the first and last position in the order of execution at which they are needed."""
+
+    name: str
+    size_bytes: int
+    first: int
+    last: int
+
+    def meets(self, other: "Lifetime") -> bool:
+        """Whether both are needed at one position."""
+        return self.first <= other.last and other.first <= self.last
+
+
+def pack_lifetimes(tensors: Sequence[Lifetime]) -> tuple[Mapping[str, int], int]:
+    """Offsets in one arena, the largest tensor first, each at the lowest offset that nothing alive at its time has.
+
+    Returns:
+        (offset by name, bytes of the arena).
+    """
+    placed: list[tuple[Lifetime, int]] = []
+    for tensor in sorted(tensors, key=lambda tensor: (-tensor.size_bytes, tensor.first)):
+        offset = 0
+        for other, start in placed:
+            if tensor.meets(other) and start < offset + tensor.size_bytes and offset < start + other.size_bytes:
+                offset = start + other.size_bytes
+        bisect.insort(placed, (tensor, offset), key=lambda one: one[1])
+    arena_bytes = max((offset + tensor.size_bytes for tensor, offset in placed), default=0)
+    return {tensor.name: offset for tensor, offset in placed}, arena_bytes
+
+
+def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
+    """Of the tensors that ops write, by name; an alias lengthens the life of what it stands for."""
+    roots = _roots(schedule)
+    parts = [_ops_of(part) for part in (schedule.first, *schedule.rest)]
+    total = sum(map(len, parts))
+    uses: dict[str, list[int]] = {}
+    loops: list[tuple[int, int]] = []
+    position = 0
+    for part, ops in zip((schedule.first, *schedule.rest), parts, strict=True):
+        if isinstance(part, Loop):
+            loops.append((position, position + len(ops) - 1))
+        for op in ops:
+            is_end = isinstance(op, Reduction) and not isinstance(part, Loop)
+            names = [] if is_end else [tensor.name for tensor in op.inputs]
+            names += [] if isinstance(op, Reduction) and isinstance(part, Loop) else [op.output.name]
+            for name in names:
+                uses.setdefault(roots.get(name, name), []).append(position)
+            position += 1
+    found = {}
+    for op in schedule.model.ops:
+        name = op.output.name
+        if roots.get(name, name) == name and name in uses:
+            first, last = min(uses[name]), max(uses[name])
+            crossed = [(begin, end) for begin, end in loops if _crosses(first, last, begin, end)]
+            first, last = min([first, *(begin for begin, _ in crossed)]), max([last, *(end for _, end in crossed)])
+            if schedule.is_streaming and crossed:
+                first, last = 0, total
+            size_bytes = -(-op.output.size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+            found[name] = Lifetime(name, size_bytes, first, last)
+    return found
+
+
+def _crosses(first: int, last: int, begin: int, end: int) -> bool:
+    """Whether something alive from first to last is alive both inside and outside of a loop."""
+    meets = first <= end and begin <= last
+    return meets and not (begin <= first and last <= end)
+
+
+def _ops_of(part: object) -> tuple[Op, ...]:
+    if isinstance(part, Loop):
+        return tuple(op for op, _ in part.steps)
+    return tuple(getattr(part, "ops", ()))
+
+
+def _roots(schedule: Schedule) -> Mapping[str, str]:
+    """For each alias, the tensor whose bytes it is; what is stored apart has none."""
+    roots: dict[str, str] = {}
+    for op in schedule.model.ops:
+        if op.is_alias and not (is_virtual(op) and op.input.is_sequence):
+            roots[op.output.name] = roots.get(op.input.name, op.input.name)
+    return roots

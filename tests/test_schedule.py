@@ -1,0 +1,109 @@
+"""What runs when: loops over time compute what ops compute one behind the other on whole arrays."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from random_graphs import random_graph
+from random_models import random_inputs
+from random_native import random_native_model
+from random_whole import random_whole_model
+
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.ir import IntArray, Model, Op, Quantization, QuantizedTensor
+from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.merge import Add
+from edgelstm.ops.repeat_vector import RepeatVector
+from edgelstm.ops.reverse import Reverse
+from edgelstm.schedule import Copy, Line, Loop, make_schedule
+from edgelstm.simulate import initial_state, simulate_window
+
+
+def _native(seed: int, contract: Contract) -> Model:
+    return random_native_model(seed)
+
+
+def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
+    """Every op on all elements of its inputs before the next op begins."""
+    values = {model.input.name: inputs}
+    for op in model.ops:
+        sources = [values[tensor.name] for tensor in op.inputs]
+        if isinstance(op, Reverse):
+            values[op.output.name] = sources[0][:, ::-1]
+        elif op.repeats:
+            values[op.output.name] = np.repeat(sources[0][:, None], op.repeats, axis=1)
+        elif not op.input.is_sequence:
+            values[op.output.name], _ = op.step(model.contract, tuple(sources), ())
+        elif not op.output.is_sequence:
+            values[op.output.name] = sources[0][:, -1]
+        else:
+            values[op.output.name] = _over_time(model, op, sources)
+    return values
+
+
+def _over_time(model: Model, op: Op, sources: list[IntArray]) -> IntArray:
+    state = initial_state(op, len(sources[0]))
+    results = []
+    for t in range(sources[0].shape[1]):
+        result, state = op.step(model.contract, tuple(source[:, t] for source in sources), state)
+        results.append(result)
+    return np.stack(results, axis=1)
+
+
+@pytest.mark.parametrize("build", [random_whole_model, random_graph, _native])
+@pytest.mark.parametrize("seed", range(12))
+def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Model], seed: int) -> None:
+    model = build(seed, Contract.LITERT)
+    inputs = random_inputs(model, seed, 3)
+    found, wanted = simulate_window(model, inputs).values, _on_whole_arrays(model, inputs)
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, wanted[name], name)
+
+
+SCALE = Quantization(0.05, 0)
+
+
+def _both_ways(timesteps: int) -> Model:
+    """A sequence, added to itself backwards."""
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    turned = Reverse.of("turned", source)
+    both = Add("both", source, QuantizedTensor("both", 2, True, Quantization(0.1, 0)), turned.output)
+    return Model("both_ways", source, (turned, both), timesteps, Contract.LITERT)
+
+
+def test_what_reads_a_sequence_from_its_end_waits_for_the_window() -> None:
+    schedule = make_schedule(_both_ways(5), 5)
+    assert not schedule.is_streaming
+    assert schedule.first.steps == ()
+    (loop,) = schedule.rest
+    assert isinstance(loop, Loop)
+    assert (loop.level, loop.ticks, [op.name for op, _ in loop.steps]) == (1, 5, ["both"])
+    assert schedule.stored == {"input"}
+
+
+def test_an_output_that_is_only_turned_around_is_copied() -> None:
+    model = _both_ways(3)
+    turned = Reverse.of("again", model.output)
+    schedule = make_schedule(Model("m", model.input, (*model.ops, turned), 3, Contract.LITERT), 3)
+    assert [type(part) for part in schedule.rest] == [Loop, Copy]
+    assert schedule.stored == {"input", "both"}
+
+
+def test_a_streaming_model_has_one_loop_and_one_line() -> None:
+    model = random_graph(1, Contract.LITERT)
+    schedule = make_schedule(model, model.timesteps)
+    assert schedule.is_streaming
+    assert schedule.is_steady
+    assert [type(part) for part in schedule.rest] == [Line]
+
+
+def test_sequences_of_different_lengths_do_not_meet() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    end = LastStep.of("end", source)
+    again = RepeatVector.of("again", end.output, 4)
+    both = Add("both", source, QuantizedTensor("both", 2, True, Quantization(0.1, 0)), again.output)
+    model = Model("clash", source, (end, again, both), 3, Contract.LITERT)
+    with pytest.raises(UnsupportedModelError, match="'both' joins sequences of 3 and 4 time steps"):
+        make_schedule(model, 3)
+    make_schedule(model, 4)
