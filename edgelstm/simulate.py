@@ -25,9 +25,10 @@ class Step:
 
 
 def quantize_array(values: FloatArray, quantization: Quantization) -> IntArray:
-    """Real values to stored int8: rounded to nearest (ties to even), clamped."""
+    """Real values to stored integers: rounded to nearest (ties to even), clamped."""
     stored = np.rint(np.asarray(values, np.float64) / quantization.scale) + quantization.zero_point
-    clamped: IntArray = np.clip(stored, -128, 127).astype(np.int8)
+    limits = np.iinfo(quantization.dtype)
+    clamped: IntArray = np.clip(stored, limits.min, limits.max).astype(limits.dtype)
     return clamped
 
 

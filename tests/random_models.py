@@ -46,14 +46,26 @@ def random_model(seed: int, contract: Contract, bounds: Bounds = Bounds()) -> Mo
 
 
 def random_inputs(model: Model, seed: int, sequences: int) -> IntArray:
-    """Stored inputs (sequences, timesteps, size): uniform, extremes only, and near the zero point."""
+    """Stored inputs (sequences, timesteps, size): uniform, extremes only, and near the zero point.
+
+    Ids are those that exist, those of int16, and the first and last of both.
+    """
     rng = np.random.default_rng(seed + 1_000_003)
     shape = (sequences, model.timesteps, model.input.size)
+    if model.input.vocabulary:
+        return _random_ids(rng, model.input.vocabulary, shape)
     uniform = rng.integers(-128, 128, shape)
     extreme = rng.choice([-128, 127], shape)
     calm = np.clip(np.rint(rng.normal(model.input.quantization.zero_point, 12, shape)), -128, 127)
     kind = np.arange(sequences)[:, None, None] % 3
     return np.where(kind == 0, uniform, np.where(kind == 1, calm, extreme)).astype(np.int8)
+
+
+def _random_ids(rng: np.random.Generator, vocabulary: int, shape: tuple[int, ...]) -> IntArray:
+    known = rng.integers(0, vocabulary, shape)
+    ends = rng.choice([-(2**15), -1, 0, vocabulary - 1, vocabulary, 2**15 - 1], shape)
+    kind = np.arange(len(known))[:, None, None] % 3
+    return np.where(kind == 0, known, np.where(kind == 1, ends, rng.integers(-(2**15), 2**15, shape))).astype(np.int16)
 
 
 def with_contract(model: Model, contract: Contract) -> Model:

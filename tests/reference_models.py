@@ -10,6 +10,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops.activation import activation_layers
 from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
@@ -71,6 +72,13 @@ def simple_rnn(name: str, source: Tensor, units: int) -> SimpleRnnLayer:
     )
 
 
+def embedding(name: str, source: Tensor, size: int) -> EmbeddingLayer:
+    """A table with smooth rows."""
+    return EmbeddingLayer(
+        name, source, Tensor(name, size, is_sequence=True), _wave((source.vocabulary, size), 0.6, 1.0)
+    )
+
+
 RECURRENT = {"lstm": lstm, "gru": gru, "rnn": simple_rnn}
 
 
@@ -96,6 +104,17 @@ def tagger(inputs: int, units: int, timesteps: int, contract: Contract) -> Model
     head = dense("dense", recurrent.output, 2)
     layers = (recurrent, head, *activation_layers("sigmoid", "sigmoid", head.output))
     return _quantized(FloatModel(f"tagger_{inputs}_{units}", tensor, layers, timesteps), contract)
+
+
+def reader(vocabulary: int, size: int, units: int, timesteps: int, contract: Contract) -> Model:
+    """Ids, an Embedding, an LSTM, and one decision at the end."""
+    tensor = Tensor("ids", 1, is_sequence=True, vocabulary=vocabulary)
+    table = embedding("embedding", tensor, size)
+    recurrent = lstm("lstm", table.output, units)
+    last = LastStepLayer.after(recurrent.output)
+    head = dense("dense", last.output, 1)
+    layers = (table, recurrent, last, head, *activation_layers("sigmoid", "sigmoid", head.output))
+    return _quantized(FloatModel(f"reader_{vocabulary}_{size}_{units}", tensor, layers, timesteps), contract)
 
 
 def _quantized(model: FloatModel, contract: Contract) -> Model:

@@ -351,3 +351,40 @@ def test_import_needs_no_heavy_package():
     modules = "edgelstm.data, edgelstm.project, edgelstm.training, edgelstm.report.metrics"
     code = f"import {modules}, sys; sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow', 'h5py')))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+IDS = np.arange(60 * 5).reshape(60, 5) % 7
+
+
+@pytest.mark.parametrize("ids", [IDS, IDS.astype(np.uint8), IDS.astype(np.float64)])
+def test_ids_are_whole_numbers_of_any_type(ids):
+    dataset = Dataset.from_arrays({"x": ids, "x_test": ids[:3], "x_calib": ids, "y": np.zeros(60)})
+    assert "there is no y_test" in check_dataset(dataset, 1, 5, vocabulary=7)[0]
+    for samples in (dataset.training, dataset.calibration, dataset.test):
+        assert samples.x.shape[1:] == (5, 1)
+    assert dataset.x.shape == (60, 5)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "shown"),
+    [((2, 3), 7, "7"), ((0, 0), -1, "-1"), ((59, 4), 2.5, "2.5"), ((1, 1), np.nan, "nan"), ((4, 0), np.inf, "inf")],
+)
+def test_what_is_no_id_is_reported_with_its_place(place, value, shown):
+    ids = IDS.astype(np.float64)
+    ids[place] = value
+    with pytest.raises(DataError) as caught:
+        check_dataset(Dataset.from_arrays({"x_test": ids, "x": IDS}), 1, 5, vocabulary=7)
+    assert (
+        '"x_test" has 1 values that are not ids from 0 to 6, '
+        f"the first at sample {place[0]}, step {place[1]}: {shown}" in caught.value.message
+    )
+    assert "5 ids from 0 to 6" in caught.value.hint
+
+
+def test_ids_have_two_axes_and_values_three():
+    with pytest.raises(DataError, match=r"has shape \(60, 5, 1\); expected \(samples, time steps\)"):
+        check_dataset(Dataset.from_arrays({"x": IDS[..., None]}), 1, 5, vocabulary=7)
+    with pytest.raises(DataError, match="has 5 time steps; the model expects 6"):
+        check_dataset(Dataset.from_arrays({"x": IDS}), 1, 6, vocabulary=7)
+    with pytest.raises(DataError, match=r"has shape \(60, 5\); expected \(samples, time steps, 1 channels\)"):
+        check_dataset(Dataset.from_arrays({"x": IDS}), 1, 5)

@@ -38,7 +38,17 @@ def sea() -> ModuleType:
     return _module("sea_temperature")
 
 
-@pytest.fixture(scope="module", params=["digits", "sea"])
+@pytest.fixture(scope="module")
+def text() -> ModuleType:
+    return _module("text_generator")
+
+
+@pytest.fixture(scope="module")
+def verbs() -> ModuleType:
+    return _module("verb_agreement")
+
+
+@pytest.fixture(scope="module", params=["digits", "sea", "text"])
 def data(request) -> ModuleType:
     return request.getfixturevalue(request.param)
 
@@ -159,6 +169,86 @@ def test_the_readme_gives_the_errors_of_simple_forecasts(sea, fetch, load):
         rmse = np.sqrt(np.mean(np.square(forecasts[name] - following)))
         assert f"{rmse:.4f}" == in_deviations
         assert f"{rmse * deviation:.3f}" == in_degrees
+
+
+def test_the_text_is_cut_into_windows_and_what_follows(text, load):
+    dataset = load(text)
+    assert check_dataset(dataset, 1, 50, vocabulary=len(text.CHARACTERS)) == ()
+    assert (dataset.x.shape, dataset.x_test.shape) == ((24_000, 50), (2_000, 50))
+    assert (dataset.y.shape, dataset.y_test.shape) == ((24_000, 50), (2_000, 50))
+    np.testing.assert_array_equal(dataset.x[:, 1:], dataset.y[:, :-1])
+    np.testing.assert_array_equal(dataset.x[1:, 0], dataset.y[:-1, -1])
+    assert dataset.x_test[0, 0] == dataset.y[-1, -1]
+    shown = "".join(text.CHARACTERS[int(place)] for place in dataset.x[0])
+    assert shown == " in the beginning god created the heaven and the e"
+    assert sorted(np.unique(dataset.x)) == list(range(len(text.CHARACTERS)))
+
+
+def test_characters_outside_the_alphabet(text):
+    places = text.as_ids("Lo\u2019 [A]\n\n\u2014b 9")
+    assert "".join(text.CHARACTERS[place] for place in places) == "lo' a b "
+
+
+def test_the_firmware_has_the_alphabet_of_the_data(text):
+    main = (EXAMPLES / "text_generator" / "main.c").read_text()
+    assert f'alphabet[TEXT_GENERATOR_VOCABULARY + 1] = "{text.CHARACTERS}";' in main
+    beginning = re.search(r'beginning\[\] = "(.+)";', main)
+    assert set(beginning[1]) <= set(text.CHARACTERS)
+
+
+def test_the_readme_gives_the_accuracy_of_simple_guesses(text, load):
+    dataset = load(text)
+    training, following = np.append(dataset.x[0, 0], dataset.y), dataset.y_test.ravel()
+    test = np.concatenate([training[-5:], following]).astype(np.int64)
+    rows = re.findall(r"^\| after the last (\d) characters, .* ([\d,]+) \| (\S+) \|$", _readme(text), re.MULTILINE)
+    assert [int(row[0]) for row in rows] == [1, 3, 5]
+    for row in rows:
+        contexts, guesses = _commonest(training.astype(np.int64), int(row[0]), len(text.CHARACTERS))
+        asked = _contexts(test, int(row[0]), len(text.CHARACTERS))[-len(following) :]
+        places = np.minimum(np.searchsorted(contexts, asked), len(contexts) - 1)
+        guessed = np.where(contexts[places] == asked, guesses[places], 0)
+        assert f"{len(contexts):,}" == row[1]
+        assert f"{np.mean(guessed == following):.4f}" == row[2]
+
+
+def _contexts(ids: np.ndarray, length: int, characters: int) -> np.ndarray:
+    """A number for each `length` characters that another follows."""
+    windows = np.lib.stride_tricks.sliding_window_view(ids[:-1], length)
+    return windows @ characters ** np.arange(length)
+
+
+def _commonest(ids: np.ndarray, length: int, characters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each context once, in order, and what follows it most often."""
+    pairs, counts = np.unique(_contexts(ids, length, characters) * characters + ids[length:], return_counts=True)
+    order = np.lexsort((-counts, pairs // characters))
+    contexts, first = np.unique(pairs[order] // characters, return_index=True)
+    return contexts, pairs[order][first] % characters
+
+
+def test_sentences_agree_and_are_not_trained_and_tested_on(verbs):
+    training, test = verbs.split()
+    assert (len(training), len(test)) == (12_000, 3_000)
+    assert not {sentence.words for sentence in training} & {sentence.words for sentence in test}
+    plural = {forms[1] for forms in verbs.NOUNS}
+    for sentence in test:
+        subject = sentence.words[-sentence.distance - 1]
+        assert (subject in plural) == sentence.is_plural
+        assert len(sentence.words) <= verbs.SENTENCE_WORDS
+    assert 0.48 < np.mean([sentence.is_plural for sentence in training]) < 0.52
+    assert np.mean([sentence.attractors > 0 for sentence in test]) > 0.7
+    assert {sentence.distance for sentence in test} >= set(range(6, 29))
+
+
+def test_the_verbs_of_the_readme(verbs):
+    project = load_project(EXAMPLES / "verb_agreement")
+    assert project.data.source is not None
+    dataset = load_dataset(project.data.source, base=project.folder)
+    assert check_dataset(dataset, 1, verbs.SENTENCE_WORDS, vocabulary=len(verbs.WORDS)) == ()
+    assert f"a grammar of {len(verbs.WORDS)} words" in _readme(verbs)
+    assert len(set(verbs.WORDS)) == len(verbs.WORDS)
+    assert dataset.x.max() == len(verbs.WORDS) - 1
+    short = dataset.x_test[(dataset.x_test == 0).any(axis=1)]
+    assert (np.diff((short != 0).astype(int), axis=1) >= 0).all(), "padding does not stand in front alone"
 
 
 def test_a_damaged_download_is_replaced(data, fetch):

@@ -124,7 +124,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
         "build.contract = 'onnx': expected one of litert, tflm",
         "build.compiler = '/tmp/gcc': expected one of gcc, clang, zig",
         "build.zzz is no key (there are targets, optimize, constant_time, no_asm, wide_weights, contract,"
-        " compiler, runner)",
+        " compiler, runner, main)",
         "data.source = 'data.csv': expected a .npz or .npy file, or \"file.py:function\"",
         "flash.address = 'a\\x1b[31m': expected a printable text of 1 to 400 characters",
     ]
@@ -134,6 +134,11 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
 @pytest.mark.parametrize("file", ["/etc/model.keras", "C:\\model.keras", "a/../../m.keras", "..\\m.keras", "model"])
 def test_the_model_file_stays_in_the_project(tmp_path, file):
     assert "model.file" in problems_of(tmp_path, f"[model]\nfile = '{file}'")[0]
+
+
+@pytest.mark.parametrize("file", ["/etc/main.c", "C:\\main.c", "a/../../main.c", "main.h", "main"])
+def test_the_main_file_stays_in_the_project(tmp_path, file):
+    assert "build.main" in problems_of(tmp_path, f"[build]\nmain = '{file}'")[0]
 
 
 def test_own_network_excludes_the_default_one(tmp_path):

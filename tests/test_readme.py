@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 from random_elementwise import random_elementwise_model
+from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_masked import random_masked_model
 from random_native import random_native_model
@@ -31,6 +32,7 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_elementwise_model(seed, Contract.LITERT),
     lambda seed: random_whole_model(seed, Contract.LITERT),
     random_masked_model,
+    lambda seed: random_embedding_model(seed, Contract.LITERT),
 )
 
 ROOT = Path(__file__).resolve().parent.parent

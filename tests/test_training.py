@@ -232,3 +232,31 @@ def test_training_prints_nothing(tmp_path):
     done = run_child(tmp_path, "")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "model.keras").exists()
+
+
+IDS_BUILD = """
+import keras
+def build(input_shape, dataset):
+    assert dataset.x.shape[1:] == input_shape == (6,)
+    layers = [keras.Input(input_shape), keras.layers.Embedding(5, 3), keras.layers.LSTM(3), keras.layers.Dense(1)]
+    return keras.Sequential(layers)
+"""
+
+
+def test_own_network_takes_ids(tmp_path):
+    (tmp_path / "model.py").write_text(IDS_BUILD)
+    ids = np.arange(40 * 6).reshape(40, 6) % 5
+    project = project_in(tmp_path, build="model.py:build")
+    dataset = Dataset.from_arrays({"x": ids, "y": ids[:, 0] > 2, "x_test": ids[:9], "y_test": ids[:9, 0] > 2})
+    assert train(project, dataset).metric == "accuracy"
+    assert saved_weights(project)[0].shape == (5, 3)
+    ids[7, 2] = 5
+    with pytest.raises(DataError, match="not ids from 0 to 4, the first at sample 7, step 2: 5"):
+        train(project, Dataset.from_arrays({"x": ids, "y": ids[:, 0] > 2}))
+
+
+def test_ids_need_a_network_of_ones_own(tmp_path):
+    with pytest.raises(DataError, match="no Embedding for them can be described"):
+        train(project_in(tmp_path), Dataset.from_arrays({"x": np.zeros((40, 6), int), "y": CLASS_IDS}))
+    with pytest.raises(DataError, match="not ids from 0 to 32767"):
+        train(project_in(tmp_path), Dataset.from_arrays({"x": np.full((40, 6), 0.5), "y": CLASS_IDS}))

@@ -14,7 +14,7 @@ from edgelstm.cli.request import model_options, request_for
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
-from edgelstm.ir import FloatArray, FloatModel, Layer, Model
+from edgelstm.ir import FloatArray, FloatModel, Layer, Model, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import TFLITE, is_tflite, quantize_file
@@ -117,7 +117,7 @@ def _kind(layer: Layer) -> str:
 
 def _print_float(model: FloatModel, console: Console) -> None:
     steps = model.timesteps or "any number of"
-    console.print(f"{model.name}: {steps} steps of {model.input.size} values, {model.parameters} parameters, float\n")
+    console.print(f"{model.name}: {steps} steps of {_values(model.input)}, {model.parameters} parameters, float\n")
     table = plain_table("layer", "kind", "output", "parameters", left=3)
     for layer in model.layers:
         shape = f"{layer.output.size} a step" if layer.output.is_sequence else str(layer.output.size)
@@ -150,12 +150,17 @@ def _quantized_mapping(model: Model) -> dict[str, object]:
     }
 
 
+def _values(source: Tensor) -> str:
+    return f"an id of {source.vocabulary}" if source.vocabulary else f"{source.size} values"
+
+
 def _print_quantized(model: Model, console: Console) -> None:
     source = model.input.quantization
     console.print(
-        f"{model.name}: {model.timesteps} steps of {model.input.size} values, {model.parameters} parameters, int8"
+        f"{model.name}: {model.timesteps} steps of {_values(model.input)}, {model.parameters} parameters, int8"
     )
-    console.print(f"input scale {source.scale:.6g}, zero point {source.zero_point}\n")
+    scaling = "has no scale" if model.input.vocabulary else f"scale {source.scale:.6g}, zero point {source.zero_point}"
+    console.print(f"input {scaling}\n")
     table = plain_table("operation", "kind", "output", "scale", "zero point", "MACs", "state", left=3)
     for op in model.ops:
         shape = f"{op.output.size} a step" if op.output.is_sequence else str(op.output.size)

@@ -132,6 +132,7 @@ def _from_project() -> BuildRequest:
         wide_weights=project.build.wide_weights,
         compiler=project.build.compiler,
         runner=project.build.runner,
+        main=None if project.build.main is None else folder / project.build.main,
         sequences=project.verify.sequences,
         calibration_samples=project.quantize.calibration_samples,
         project=project,

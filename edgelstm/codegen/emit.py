@@ -82,6 +82,8 @@ def emit(model: Model, options: Options) -> Generated:
         "constant_time": options.constant_time,
         "generation": _generation(model, options),
         "input": model.input,
+        "input_type": f"{model.input.quantization.dtype}_t",
+        "input_bytes": model.input.size * np.dtype(model.input.quantization.dtype).itemsize,
         "output": model.output,
         "timesteps": model.timesteps,
         "plan": plan,
@@ -168,9 +170,13 @@ def _selftest(schedule: Schedule, name: str, sha256: str) -> Selftest:
 def selftest_inputs(model: Model, sha256: str) -> IntArray:
     """Stored inputs (steps, input size) that follow from the model's hash alone.
 
-    Steps alternate between the whole range, which saturates gates, and a quarter of it around the zero point.
+    Steps alternate between the whole range, which saturates gates, and a quarter of it around the zero point. Ids are
+    any, and now and then one that does not exist.
     """
     steps = min(SELFTEST_STEPS, model.timesteps)
+    if model.input.vocabulary:
+        ids = np.frombuffer(hashlib.shake_256(sha256.encode()).digest(2 * steps), "<u2")
+        return (ids % (model.input.vocabulary + 1)).astype(np.int16).reshape(steps, 1)
     stream = hashlib.shake_256(sha256.encode()).digest(steps * model.input.size)
     wide = np.frombuffer(stream, np.int8).reshape(steps, model.input.size).astype(np.int64)
     calm = np.clip(wide // 4 + model.input.quantization.zero_point, -128, 127)

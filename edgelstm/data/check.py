@@ -10,17 +10,17 @@ from edgelstm.ir import AnyArray, FloatArray
 MIN_CALIBRATION_SAMPLES = 50
 """Ranges observed on fewer sequences tend to be too narrow, so that the firmware saturates."""
 
-_DIMENSIONS = 3
 _SHOWN = 10
 
 
-def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None) -> tuple[str, ...]:
+def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None, *, vocabulary: int = 0) -> tuple[str, ...]:
     """Check that `dataset` can be used with a model.
 
     Args:
         dataset: the data.
         input_size: the model's channels, D.
         timesteps: the model's window, T; None where it accepts any.
+        vocabulary: how many ids there are, where the model takes ids (N, T); else 0.
 
     Returns:
         Warnings: what is allowed but probably not meant, one sentence each.
@@ -29,40 +29,40 @@ def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None) -> t
         DataError: lists all that makes the data unusable.
     """
     problems: list[str] = []
-    for suffix, samples in _splits(dataset):
-        of_values = list(_value_problems(f"x{suffix}", samples.x, input_size, timesteps))
+    for suffix, x, samples in _splits(dataset):
+        if vocabulary:
+            of_values = list(_id_problems(f"x{suffix}", x, vocabulary, timesteps))
+        else:
+            of_values = list(_value_problems(f"x{suffix}", x, input_size, timesteps))
         problems += of_values
         if not of_values:
             problems += _length_problems(f"lengths{suffix}", samples)
         problems += _target_problems(f"y{suffix}", samples, dataset.labels)
     problems += _orphans(dataset)
     steps = "any number of" if timesteps is None else timesteps
-    raise_all(problems, f"the model takes sequences of {steps} time steps with {input_size} channels, finite numbers")
+    takes = (
+        f"ids from 0 to {vocabulary - 1}" if vocabulary else f"time steps with {input_size} channels, finite numbers"
+    )
+    raise_all(problems, f"the model takes sequences of {steps} {takes}")
     return tuple(_warnings(dataset))
 
 
-def _splits(dataset: Dataset) -> Iterator[tuple[str, Samples]]:
-    yield "", dataset.training
+def _splits(dataset: Dataset) -> Iterator[tuple[str, FloatArray, Samples]]:
+    yield "", dataset.x, dataset.training
     if dataset.x_calib is not None:
-        yield "_calib", dataset.calibration
+        yield "_calib", dataset.x_calib, dataset.calibration
     if dataset.x_test is not None:
-        yield "_test", dataset.test
+        yield "_test", dataset.x_test, dataset.test
 
 
 def _value_problems(name: str, x: FloatArray, input_size: int, timesteps: int | None) -> Iterator[str]:
-    if x.dtype.kind != "f":
-        yield f'"{name}" holds {x.dtype.name} values; build the data set with Dataset.from_arrays'
-        return
-    if x.ndim != _DIMENSIONS:
-        yield f'"{name}" has shape {x.shape}; expected (samples, time steps, {input_size} channels)'
-        return
-    if 0 in x.shape:
-        yield f'"{name}" is empty: its shape is {x.shape}'
+    wrong_shape = [*_shape_problems(name, x, ("samples", "time steps", f"{input_size} channels"))]
+    yield from wrong_shape
+    if wrong_shape:
         return
     if x.shape[2] != input_size:
         yield f'"{name}" has {x.shape[2]} channels; the model expects {input_size}'
-    if timesteps is not None and x.shape[1] != timesteps:
-        yield f'"{name}" has {x.shape[1]} time steps; the model expects {timesteps}'
+    yield from _window_problems(name, x, timesteps)
     wrong = ~np.isfinite(x)
     if wrong.any():
         sample, step, channel = np.unravel_index(int(wrong.argmax()), x.shape)
@@ -70,6 +70,35 @@ def _value_problems(name: str, x: FloatArray, input_size: int, timesteps: int | 
             f'"{name}" has {int(wrong.sum())} values that are NaN, infinite or too large for float32, '
             f"the first at sample {sample}, step {step}, channel {channel}"
         )
+
+
+def _id_problems(name: str, x: FloatArray, vocabulary: int, timesteps: int | None) -> Iterator[str]:
+    wrong_shape = [*_shape_problems(name, x, ("samples", "time steps"))]
+    yield from wrong_shape
+    if wrong_shape:
+        return
+    yield from _window_problems(name, x, timesteps)
+    wrong = ~((x >= 0) & (x < vocabulary) & (x == np.trunc(x)))
+    if wrong.any():
+        sample, step = np.unravel_index(int(wrong.argmax()), x.shape)
+        yield (
+            f'"{name}" has {int(wrong.sum())} values that are not ids from 0 to {vocabulary - 1}, '
+            f"the first at sample {sample}, step {step}: {x[sample, step]:g}"
+        )
+
+
+def _shape_problems(name: str, x: FloatArray, axes: tuple[str, ...]) -> Iterator[str]:
+    if x.dtype.kind != "f":
+        yield f'"{name}" holds {x.dtype.name} values; build the data set with Dataset.from_arrays'
+    elif x.ndim != len(axes):
+        yield f'"{name}" has shape {x.shape}; expected ({", ".join(axes)})'
+    elif 0 in x.shape:
+        yield f'"{name}" is empty: its shape is {x.shape}'
+
+
+def _window_problems(name: str, x: FloatArray, timesteps: int | None) -> Iterator[str]:
+    if timesteps is not None and x.shape[1] != timesteps:
+        yield f'"{name}" has {x.shape[1]} time steps; the model expects {timesteps}'
 
 
 def _length_problems(name: str, samples: Samples) -> Iterator[str]:

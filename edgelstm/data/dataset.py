@@ -31,7 +31,7 @@ class Samples:
     """Sequences with what is known about them.
 
     Attributes:
-        x: (N, T, D) float32.
+        x: (N, T, D) float32; ids are (N, T, 1).
         y: N targets, or None.
         lengths: (N,) valid steps of each sequence, counted from its first step; None where all T are valid.
     """
@@ -43,7 +43,7 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All data of a project. Sequences are (N, T, D) float32: samples, time steps, channels.
+    """All data of a project. Sequences are (N, T, D) float32: samples, time steps, channels; or ids, (N, T).
 
     Targets are class ids (N,) or (N, T), one-hot rows or values (N, K) or (N, T, K); whole numbers are int64,
     others float32. `from_arrays` converts other types.
@@ -98,21 +98,21 @@ class Dataset:
     @property
     def training(self) -> Samples:
         """What training sees."""
-        return Samples(self.x, self.y, self.lengths)
+        return Samples(_with_channels(self.x), self.y, self.lengths)
 
     @property
     def calibration(self) -> Samples:
         """What ranges are observed on: `x_calib` (without targets), or `x`."""
         if self.x_calib is None:
             return self.training
-        return Samples(self.x_calib, None, self.lengths_calib)
+        return Samples(_with_channels(self.x_calib), None, self.lengths_calib)
 
     @property
     def test(self) -> Samples:
         """What accuracy is measured on: `x_test`, or `x` where there is none."""
         if self.x_test is None:
             return self.training
-        return Samples(self.x_test, self.y_test, self.lengths_test)
+        return Samples(_with_channels(self.x_test), self.y_test, self.lengths_test)
 
 
 def raise_all(problems: list[str], hint: str = "") -> None:
@@ -120,6 +120,10 @@ def raise_all(problems: list[str], hint: str = "") -> None:
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise DataError(f"the data cannot be used:\n{listed}", hint)
+
+
+def _with_channels(x: FloatArray) -> FloatArray:
+    return x[..., np.newaxis] if x.ndim == 2 else x
 
 
 def _suggestion(name: object) -> str:

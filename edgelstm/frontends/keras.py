@@ -15,9 +15,11 @@ from edgelstm.frontends.keras_archive import KerasArchive, read_archive
 from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
 from edgelstm.frontends.keras_guess import guessed_input, implied_features
+from edgelstm.frontends.keras_ids import vocabulary_of
 from edgelstm.frontends.keras_weights import read_weights, why_no_weights
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
+from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
 from edgelstm.ops.masking import MaskingLayer
 
@@ -51,6 +53,7 @@ class KerasSource:
         layers: in order of execution, without input layers.
         problems: why the model cannot be compiled, as far as the file alone shows, one line each;
             `build_float_model` raises them with its own.
+        vocabulary: how many ids there are where the input is ids, else 0.
     """
 
     name: str
@@ -59,11 +62,14 @@ class KerasSource:
     timesteps: int | None
     layers: tuple[SourceLayer, ...]
     problems: tuple[str, ...] = ()
+    vocabulary: int = 0
 
     @property
     def input(self) -> Tensor:
         """The model's input."""
-        return Tensor(self.input_name, self.input_size, is_sequence=True, timesteps=self.timesteps)
+        return Tensor(
+            self.input_name, self.input_size, is_sequence=True, timesteps=self.timesteps, vocabulary=self.vocabulary
+        )
 
 
 def load_keras(path: Path) -> FloatModel:
@@ -110,6 +116,7 @@ def describe(archive: KerasArchive) -> KerasSource:
         timesteps=None if input_problems or shape is None else shape[1],
         layers=layers,
         problems=(*problems, *input_problems),
+        vocabulary=vocabulary_of(layers),
     )
 
 
@@ -152,7 +159,7 @@ def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
     for layer in layers:
         found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
         origins = sorted({origin for origin in found.values() if origin})
-        if isinstance(layer, MaskingLayer):
+        if isinstance(layer, MaskingLayer) or (isinstance(layer, EmbeddingLayer) and layer.mask_zero):
             masked[layer.output.name] = layer.name
         if not origins:
             continue
@@ -176,7 +183,9 @@ def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str
 
 
 def _features(shape: Shape | None, layers: tuple[SourceLayer, ...]) -> int:
-    """Size of one time step as the input states it, else as the first kernel implies it, else 0."""
+    """Size of one time step as the input states it, else as the first kernel implies it, else 0; 1 for ids."""
+    if vocabulary_of(layers):
+        return 1
     stated = shape[2] if shape is not None and len(shape) == 3 else None
     if stated is not None:
         return stated
@@ -189,9 +198,10 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
             yield "the model has no layers"
         return
     shape = graph.input_shape
-    if shape is not None and len(shape) != 3:
+    meant = ("batch", "time steps") if vocabulary_of(layers) else ("batch", "time steps", "features")
+    if shape is not None and len(shape) != len(meant):
         sizes = ", ".join("?" if size is None else str(size) for size in shape[:6])
-        yield f"the input has the shape ({sizes}); expected (batch, time steps, features)"
+        yield f"the input has the shape ({sizes}); expected ({', '.join(meant)})"
         return
     timesteps = None if shape is None else shape[1]
     if not 1 <= _features(shape, layers) <= MOST_FEATURES:
@@ -216,12 +226,20 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         inputs = tuple(
             tensor if tensor is not None and not is_guess else guessed_input(layer, known) for tensor in known_inputs
         )
-        problems = known.problems_in(layer, inputs) if known else [_why_unknown(layer.class_name)]
+        problems = _reading_problems(layer, known, inputs)
         yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
         if known is None or problems or (is_guess and not layer.weights):
             tensors[layer.name] = None
         else:
             tensors[layer.name] = _output(_with_timesteps(known.build(layer, inputs)), inputs[0])
+
+
+def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tuple[Tensor, ...]) -> list[str]:
+    if known is None:
+        return [_why_unknown(layer.class_name)]
+    if not known.reads_ids and any(tensor.vocabulary for tensor in inputs):
+        return ["reads the ids of the input; only an Embedding does"]
+    return known.problems_in(layer, inputs)
 
 
 def _output(built: tuple[Layer, ...], current: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ MOST_LAYERS = 1000
 
 _MODELS = frozenset({"Sequential", "Functional", "Model"})
 _FLOATS = frozenset({"float32", "float64"})
+_ID_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
 _UNUSED_AT_INFERENCE = ("initializer", "regularizer", "constraint", "dtype", "quantization_config")
 
 
@@ -238,7 +239,8 @@ def _entry_problems(entry: _Entry) -> Iterator[str]:
     """What makes a layer unfit whatever its class."""
     if entry.class_name in _MODELS:
         return
-    yield from _precision_problems(entry.config)
+    if entry.class_name != "InputLayer" or entry.config.get("dtype") not in _ID_TYPES:
+        yield from _precision_problems(entry.config)
     if entry.class_name == "InputLayer":
         for kind in ("sparse", "ragged", "optional"):
             if entry.config.get(kind):

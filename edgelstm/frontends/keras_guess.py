@@ -15,4 +15,5 @@ def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
     listed = next((len(value) for value in given if isinstance(value, list)), 1)
     size = implied_features(source) or listed or 1
     guesses = [Tensor("unknown", size, is_sequence=is_sequence) for is_sequence in (True, False)]
+    guesses.append(Tensor("unknown", 1, is_sequence=True, vocabulary=size))
     return next((guess for guess in guesses if kind and not kind.problems_in(source, (guess,))), guesses[0])

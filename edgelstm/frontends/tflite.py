@@ -6,7 +6,7 @@ from edgelstm.errors import ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.tflite_ends import integer_part
 from edgelstm.frontends.tflite_float import float_model
 from edgelstm.frontends.tflite_graph import STRUCTURAL, read_graph
-from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, kind_of
+from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, kind_of, vocabulary_of
 from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel, TfliteOperator
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
@@ -54,7 +54,11 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     if records.description.startswith(_NAME_MARK):
         name = records.description.removeprefix(_NAME_MARK)
     source = records.inputs[0]
-    tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
+    vocabulary = vocabulary_of(records)
+    if vocabulary:
+        tensor = QuantizedTensor.of_ids(source.name, vocabulary)
+    else:
+        tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
     ops = read_graph(records, tensor)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]

@@ -65,6 +65,8 @@ class _Reading:
             self.requantized.add(operator.outputs[0].name)
             return
         inputs = tuple(self.tensors[name] for name in names)
+        if any(tensor.vocabulary for tensor in inputs) and not TFLITE_OPERATORS[operator.builtin].reads_ids:
+            raise UnsupportedModelError([f"{label} reads the ids of the input; only a GATHER does"])
         known = WITH_CONSTANT if operator.builtin in WITH_CONSTANT and len(inputs) == 1 else TFLITE_OPERATORS
         op = known[operator.builtin].read_tflite(operator, inputs)
         self._refuse_shapes(op, operator)
@@ -80,6 +82,8 @@ class _Reading:
     def _shapes(self, tensor: QuantizedTensor, steps: int) -> tuple[tuple[int, ...], ...]:
         """The shapes in which a file may keep the same bytes: as we write them, flat, and time before batch."""
         size = tensor.size
+        if tensor.vocabulary:
+            return (1, steps), (steps,)
         return ((1, steps, size), (steps, size), (steps, 1, size)) if tensor.is_sequence else ((1, size), (1, 1, size))
 
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:

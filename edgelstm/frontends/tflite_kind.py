@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from enum import Enum
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import TfliteModel, TfliteTensor
+from edgelstm.ir import MOST_IDS, TfliteModel, TfliteTensor
+from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.tflite.records import mentions, quoted
 
@@ -32,10 +33,24 @@ def kind_of(model: TfliteModel) -> Kind:
         )
     source = model.inputs[0]
     activations = [tensor for tensor in mentions(model) if tensor.data is None and not tensor.is_variable]
-    problems = [*_kind_problems(source, activations, model), *_input_problems(source)]
+    vocabulary = vocabulary_of(model)
+    problems = [*_kind_problems(source, activations, model)]
+    problems += _id_problems(source, vocabulary, activations) if vocabulary else _input_problems(source)
     if problems:
         raise UnsupportedModelError(problems, f"convert it with {_CONVERT}; or {WAY_AROUND}")
-    return Kind.INTEGER if source.dtype == "int8" else Kind.FLOAT
+    return Kind.FLOAT if source.dtype == "float32" else Kind.INTEGER
+
+
+def vocabulary_of(model: TfliteModel) -> int:
+    """How many ids every table of the file has a row for; 0 where it has no table."""
+    tables = [
+        tensor.shape[0]
+        for operator in model.operators
+        if operator.builtin in TFLITE_OPERATORS and TFLITE_OPERATORS[operator.builtin].reads_ids
+        for tensor in operator.inputs
+        if tensor is not None and tensor.data is not None and tensor.shape
+    ]
+    return min(tables, default=0)
 
 
 def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model: TfliteModel) -> Iterator[str]:
@@ -52,6 +67,16 @@ def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model:
             yield f"the model is quantized in part only: {listed[:200]} compute in float32"
         elif any(tensor.dtype == "int8" and tensor.scales for tensor in constants):
             yield "the model has dynamic range quantization: int8 weights, but float32 activations"
+
+
+def _id_problems(source: TfliteTensor, vocabulary: int, activations: list[TfliteTensor]) -> Iterator[str]:
+    shape = source.shape
+    if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= MOST_TIMESTEPS or source.dtype != "int32":
+        yield f"the ids are {source.dtype} {shape}; only int32 (1, 1..{MOST_TIMESTEPS} time steps) is supported"
+    if vocabulary > MOST_IDS:
+        yield f"there are {vocabulary} ids; at most {MOST_IDS} are supported"
+    if not any(tensor.dtype == "int8" for tensor in activations):
+        yield "the model is float32 and takes ids; only an int8 one is read from a .tflite"
 
 
 def _input_problems(source: TfliteTensor) -> Iterator[str]:

@@ -9,9 +9,10 @@ from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from edgelstm.ir.layers import FloatModel, Layer, LayerBuilder, Observe, Ranges, SourceLayer, UnaryLayer
 from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
-from edgelstm.ir.tensors import Quantization, QuantizedTensor, Tensor
+from edgelstm.ir.tensors import MOST_IDS, Quantization, QuantizedTensor, Tensor
 
 __all__ = [
+    "MOST_IDS",
     "AnyArray",
     "BoolArray",
     "Constant",

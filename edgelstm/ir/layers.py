@@ -42,6 +42,10 @@ class SourceLayer:
 class LayerBuilder(Protocol):
     """What builds our layers for a class of Keras: one of our layers, or what makes several of them."""
 
+    @property
+    def reads_ids(self) -> bool:
+        """See `Layer.reads_ids`."""
+
     def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
         """See `Layer.problems_in`."""
 
@@ -58,6 +62,8 @@ class Layer(ABC):
 
     takes_mask: ClassVar[bool] = False
     """Whether Keras' layer, like ours, leaves out the steps that a mask leaves out."""
+    reads_ids: ClassVar[bool] = False
+    """Whether the input is a model's input of ids; no other layer may read that."""
 
     name: str
     input: Tensor

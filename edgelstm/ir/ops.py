@@ -111,6 +111,8 @@ class Op(ABC):
 
     needs_whole_input: ClassVar[bool] = False
     """Whether the op can begin only when its whole input is there."""
+    reads_ids: ClassVar[bool] = False
+    """See `Layer.reads_ids`."""
 
     name: str
     input: QuantizedTensor

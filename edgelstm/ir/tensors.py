@@ -5,18 +5,23 @@ from typing import Self
 
 from edgelstm.ir.records import TfliteTensor
 
+MOST_IDS = 1 << 15
+"""C keeps an id in an int16_t."""
+
 
 @dataclass(frozen=True)
 class Tensor:
     """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector.
 
     `timesteps` is the length of a sequence, None where any goes, or where nobody asked.
+    `vocabulary` is 0, but for a model's input of ids, of size 1: then it says how many ids there are, from 0 on.
     """
 
     name: str
     size: int
     is_sequence: bool
     timesteps: int | None = field(default=None, kw_only=True)
+    vocabulary: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class Quantization:
     dtype: str = "int8"
 
 
+IDS = Quantization(1.0, 0, "int16")
+"""Ids stand for themselves."""
+
+
 @dataclass(frozen=True)
 class QuantizedTensor(Tensor):
     """An integer tensor between ops."""
@@ -35,7 +44,12 @@ class QuantizedTensor(Tensor):
     quantization: Quantization
 
     def to_tflite(self, batch: int, timesteps: int) -> TfliteTensor:
-        """Describe it for a .tflite file: (batch, timesteps, size), or (batch, size) for a vector."""
+        """Describe it for a .tflite file: (batch, timesteps, size), (batch, size) for a vector.
+
+        Ids are (batch, timesteps) int32, which is what both official interpreters take.
+        """
+        if self.vocabulary:
+            return TfliteTensor(self.name, (batch, timesteps), "int32")
         leading = (batch, timesteps) if self.is_sequence else (batch,)
         quantization = self.quantization
         return TfliteTensor(
@@ -45,6 +59,11 @@ class QuantizedTensor(Tensor):
             (quantization.scale,),
             (quantization.zero_point,),
         )
+
+    @classmethod
+    def of_ids(cls, name: str, vocabulary: int) -> Self:
+        """A model's input of ids from 0 to vocabulary - 1."""
+        return cls(name, 1, is_sequence=True, quantization=IDS, vocabulary=vocabulary)
 
     @classmethod
     def from_tflite(cls, tensor: TfliteTensor, *, is_sequence: bool) -> Self:

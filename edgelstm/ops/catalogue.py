@@ -18,6 +18,7 @@ def layer_table() -> str:
 def _row(entry: Entry) -> tuple[str, ...]:
     names = ", ".join(entry.layers) if entry.layers else entry.label
     operators = ", ".join(f"`{name.removeprefix(_CUSTOM)}`" for name in entry.operators) or _NOWHERE
+    operators += "".join(f"; `{name}` is read" for name in entry.foreign)
     return names, operators, entry.streams, _contracts(entry)
 
 

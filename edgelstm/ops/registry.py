@@ -8,6 +8,7 @@ from edgelstm.ops.activation import Activation, ActivationLayer
 from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.dense import Dense, DenseLayer
+from edgelstm.ops.embedding import Embedding, EmbeddingLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import Lstm, LstmLayer
@@ -32,6 +33,7 @@ class Entry:
         label: what to call an op that no Keras class names.
         streams: whether it answers sample by sample, or why not.
         contract: where neither the op nor its operators say it.
+        foreign: operators of foreign files that mean the same.
     """
 
     op: type[Op] | None
@@ -40,6 +42,7 @@ class Entry:
     label: str = ""
     streams: str = "yes"
     contract: str = ""
+    foreign: tuple[str, ...] = ()
 
 
 ENTRIES = (
@@ -51,6 +54,9 @@ ENTRIES = (
         {"Bidirectional": BidirectionalLayer},
         streams="backward half behind the window",
         contract="as the layers in it",
+    ),
+    Entry(
+        Embedding, {"Embedding": EmbeddingLayer}, ("GATHER", "CUSTOM:edgelstm.embedding"), foreign=("EMBEDDING_LOOKUP",)
     ),
     Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
@@ -94,7 +100,9 @@ VANISHING: frozenset[str] = frozenset(
 )
 """Keras classes that compute nothing at inference."""
 
-TFLITE_OPERATORS: Mapping[str, type[Op]] = {name: entry.op for entry in ENTRIES if entry.op for name in entry.operators}
+TFLITE_OPERATORS: Mapping[str, type[Op]] = {
+    name: entry.op for entry in ENTRIES if entry.op for name in (*entry.operators, *entry.foreign)
+}
 """TFLite builtin -> op."""
 
 WITH_CONSTANT: Mapping[str, type[Op]] = {"ADD": AddConstant, "MUL": MultiplyConstant}

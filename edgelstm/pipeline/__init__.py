@@ -39,6 +39,7 @@ def build(request: BuildRequest, progress: Progress | None = None) -> tuple[Resu
     # Everything that may be missing or forbidden is found before any work begins.
     targets = [load_target(name) for name in request.targets]
     request.require_wide_weights(targets)
+    request.main_source()
     compilers = [find_compiler(target, request.compiler) for target in targets]
     runners = [choose_runner(target, request.runner) for target in targets]
     folders = [OutputFolder(_folder(request, target.name), EDITABLE) for target in targets]

@@ -30,15 +30,17 @@ class Program:
 
 
 def generate(quantized: Quantized, isa: str, request: BuildRequest) -> Generated:
-    """Write the model's C and the firmware around it.
+    """Write the model's C and the firmware around it, with the user's own main.c where there is one.
 
     Raises:
-        ProjectError: the instruction set has no wide weights; portable C, which has not either, takes others then.
+        ProjectError: that main.c cannot be read, or the instruction set has no wide weights; portable C, which has
+            not either, takes others then.
     """
     options = request.code_options(isa, quantized.sha256)
     if isa == PORTABLE:
         options = replace(options, wide_weights=False)
-    return emit(quantized.model, options)
+    generated, own_main = emit(quantized.model, options), request.main_source()
+    return generated if own_main is None else replace(generated, files={**generated.files, "main.c": own_main})
 
 
 def install_sources(generated: Generated, folder: OutputFolder, progress: Progress) -> None:

@@ -63,8 +63,9 @@ def profile_inputs(model: Model, dataset: Dataset | None, steps: int) -> IntArra
     timesteps = min(model.timesteps, steps)
     sequences = -(-steps // timesteps)
     if dataset is not None:
-        real = quantize_array(dataset.calibration.x[:sequences, :timesteps], model.input.quantization)
-        return real.astype(np.int8)
+        return quantize_array(dataset.calibration.x[:sequences, :timesteps], model.input.quantization)
+    if model.input.vocabulary:
+        return np.random.default_rng(0).integers(0, model.input.vocabulary, (sequences, timesteps, 1), np.int16)
     wide = np.random.default_rng(0).integers(-128, 128, (sequences, timesteps, model.input.size))
     calm = np.clip(wide // 4 + model.input.quantization.zero_point, -128, 127)
     return np.where(np.arange(timesteps)[:, None] % 2 == 0, wide, calm).astype(np.int8)

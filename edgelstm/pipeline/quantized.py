@@ -12,7 +12,8 @@ from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectE
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import Model
+from edgelstm.ir import Model, Tensor
+from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
@@ -86,7 +87,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
             f"{path.name} is a float model: quantization needs data to choose its scales from",
             "give --data data.npz with an array x of inputs",
         )
-    _check_data(data.dataset, float_model.input.size, float_model.timesteps, progress)
+    _check_data(data.dataset, float_model.input, float_model.timesteps, progress)
     calibration = data.dataset.calibration
     timesteps = float_model.timesteps or request.timesteps or calibration.x.shape[1]
     _check_window(timesteps, request)
@@ -112,10 +113,11 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
 
 def _as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     if data.dataset is not None:
-        _check_data(data.dataset, model.input.size, model.timesteps, progress)
+        _check_data(data.dataset, model.input, model.timesteps, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
+    _warn_several_scales(model, progress)
     tflite = int8_file(path.read_bytes())
     return Quantized(replace(model, name=request.name or model.name), tflite, None)
 
@@ -126,6 +128,15 @@ def _note_native(model: Model, progress: Progress) -> None:
         progress.note(
             f"contract native: no official interpreter has integer kernels for {own}; the arithmetic is edgelstm's own "
             "(docs/numerics.md), and the accuracy against the float model judges it"
+        )
+
+
+def _warn_several_scales(model: Model, progress: Progress) -> None:
+    names = [op.name for op in model.ops if isinstance(op, Lstm) and (op.written or op.recurrent)]
+    if names:
+        progress.warn(
+            f"the converter gave the hidden state of {', '.join(names)} several scales, and nothing brings one to the "
+            "other: LiteRT computes so, and the C does, but it may cost accuracy; quantizing the Keras model avoids it"
         )
 
 
@@ -147,8 +158,8 @@ def is_own_tflite(path: Path) -> bool:
         return False
 
 
-def _check_data(dataset: Dataset, input_size: int, timesteps: int | None, progress: Progress) -> None:
-    for warning in check_dataset(dataset, input_size, timesteps):
+def _check_data(dataset: Dataset, source: Tensor, timesteps: int | None, progress: Progress) -> None:
+    for warning in check_dataset(dataset, source.size, timesteps, vocabulary=source.vocabulary):
         progress.warn(warning)
 
 

@@ -13,6 +13,8 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
 
+_LARGEST_MAIN_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class BuildRequest:
@@ -29,6 +31,7 @@ class BuildRequest:
         constant_time: run the same instructions whatever the data.
         no_asm: leave assembler out of the C.
         wide_weights: spend half as much flash again on weights to save instructions.
+        main: a C file that takes the place of the generated main.c.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -49,6 +52,7 @@ class BuildRequest:
     sequences: int = 16
     calibration_samples: int | None = None
     project: Project | None = None
+    main: Path | None = None
     may_train: bool = True
 
     @property
@@ -66,6 +70,19 @@ class BuildRequest:
             no_asm=self.no_asm,
             wide_weights=self.wide_weights,
         )
+
+    def main_source(self) -> str | None:
+        """The text of `main`; ProjectError if it cannot be read."""
+        if self.main is None:
+            return None
+        try:
+            with self.main.open("rb") as stream:
+                return stream.read(_LARGEST_MAIN_BYTES).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+            raise ProjectError(
+                f"cannot read {self.main}: {reason}", "[build] main in edgelstm.toml names it"
+            ) from error
 
     def require_wide_weights(self, targets: Sequence[Target]) -> None:
         """Raise ProjectError where wide weights are wanted for a core that has none."""

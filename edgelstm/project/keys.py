@@ -15,7 +15,6 @@ from edgelstm.user_code import is_user_code
 Check = Callable[[object], Any]
 
 _MAX_TEXT_CHARACTERS = 400
-_MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
 _DATA_SUFFIXES = (".npz", ".npy")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -98,14 +97,18 @@ def _data_source(value: object) -> str:
     raise ValueError('a .npz or .npy file, or "file.py:function"')
 
 
-def _model_file(value: object) -> str:
-    text = _text(value)
-    posix, windows = PurePosixPath(text), PureWindowsPath(text)
-    leaves = posix.is_absolute() or windows.anchor != "" or ".." in windows.parts
-    # Training writes this file, so a project got from elsewhere must not point it at something of the user's.
-    if leaves or posix.suffix not in _MODEL_SUFFIXES:
-        raise ValueError(f"a path inside the project's folder that ends in {', '.join(_MODEL_SUFFIXES)}")
-    return text
+def _file_inside(*suffixes: str) -> Check:
+    """A path that a project got from elsewhere cannot point at something of the user's."""
+
+    def check(value: object) -> str:
+        text = _text(value)
+        posix, windows = PurePosixPath(text), PureWindowsPath(text)
+        leaves = posix.is_absolute() or windows.anchor != "" or ".." in windows.parts
+        if leaves or posix.suffix not in suffixes:
+            raise ValueError(f"a path inside the project's folder that ends in {', '.join(suffixes)}")
+        return text
+
+    return check
 
 
 def _contract(value: object) -> Contract:
@@ -116,7 +119,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
     "project": {"name": _model_name},
     "data": {"source": _data_source},
     "model": {
-        "file": _model_file,
+        "file": _file_inside(".keras", ".h5", ".hdf5", ".tflite"),
         "build": _user_code,
         "lstm": _list_of(_whole(1, 1024), 1, 8),
         "dense": _list_of(_whole(1, 4096), 0, 8),
@@ -138,6 +141,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         # No path: a project got from elsewhere must not name a program to run.
         "compiler": _choice("gcc", "clang", "zig"),
         "runner": _word,
+        "main": _file_inside(".c"),
     },
     "verify": {"sequences": _whole(1, 1_000_000)},
     "flash": {"runner": _word, "address": _text},

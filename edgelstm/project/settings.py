@@ -52,7 +52,8 @@ class QuantizeSection:
 
 @dataclass(frozen=True)
 class BuildSection:
-    """[build]. `compiler` and `runner` are None where the target's own order of preference decides."""
+    """[build]. `compiler` and `runner` are None where the target's own order of preference decides, `main`, relative to
+    the project's folder, where the generated main.c serves."""
 
     targets: tuple[str, ...] = ("cortex-m4",)
     optimize: str = "balanced"
@@ -62,6 +63,7 @@ class BuildSection:
     contract: Contract = Contract.LITERT
     compiler: str | None = None
     runner: str | None = None
+    main: str | None = None
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,9 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
     if model.timesteps is not None and model.timesteps != timesteps:
         raise DataError(
             f"the model takes sequences of {model.timesteps} steps, but {timesteps} were asked for",
-            f"leave --timesteps out, or give data of shape (N, {model.timesteps}, {model.input.size})",
+            f"leave --timesteps out, or give data of {model.timesteps} steps",
         )
-    tensor = QuantizedTensor(
-        model.input.name, model.input.size, model.input.is_sequence, output_range(model.input.name, ranges)
-    )
+    tensor = _input(model, ranges)
     tensors = {tensor.name: tensor}
     ops: list[Op] = []
     for layer in model.layers:
@@ -37,6 +35,13 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
         ops.append(op)
         tensors[layer.output.name] = op.output
     return Model(model.name, tensor, tuple(ops), timesteps, contract_of(ops, contract))
+
+
+def _input(model: FloatModel, ranges: Ranges) -> QuantizedTensor:
+    source = model.input
+    if source.vocabulary:
+        return QuantizedTensor.of_ids(source.name, source.vocabulary)
+    return QuantizedTensor(source.name, source.size, source.is_sequence, output_range(source.name, ranges))
 
 
 def contract_of(ops: Sequence[Op], wanted: Contract) -> Contract:

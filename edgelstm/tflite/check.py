@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.ir import TfliteModel, TfliteOperator
+from edgelstm.tflite.lookup_rules import embedding_lookup_problems, gather_problems, masked_embedding_problems
 from edgelstm.tflite.lstm_rules import foreign_lstm_problems, lstm_problems
 from edgelstm.tflite.merge_rules import concatenation_problems, elementwise_problems
 from edgelstm.tflite.operator_rules import (
@@ -39,12 +40,15 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "ADD": elementwise_problems,
         "BROADCAST_TO": broadcast_problems,
         "CONCATENATION": concatenation_problems,
+        "CUSTOM:edgelstm.embedding": masked_embedding_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
         "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
         "DEQUANTIZE": dequantize_problems,
+        "EMBEDDING_LOOKUP": embedding_lookup_problems,
         "FULLY_CONNECTED": fully_connected_problems,
+        "GATHER": gather_problems,
         "LEAKY_RELU": leaky_relu_problems,
         "LOGISTIC": logistic_problems,
         "MUL": elementwise_problems,

@@ -65,16 +65,21 @@ def build_network(keras: ModuleType, project: Project, dataset: Dataset) -> Any:
         DataError: the network's output does not fit the targets.
     """
     assert dataset.y is not None
-    _, timesteps, channels = dataset.x.shape
+    input_shape = dataset.x.shape[1:]
     if project.model.build is None:
-        head = head_for(dataset.y, timesteps, dataset.labels)
-        network = _stack(keras, project.model, (timesteps, channels), head)
+        if len(input_shape) != 2:
+            raise DataError(
+                f"x of shape {dataset.x.shape} means ids, and no Embedding for them can be described in [model]",
+                "give x as (samples, time steps, channels), or write a function that builds the network: see `build`",
+            )
+        head = head_for(dataset.y, input_shape[0], dataset.labels)
+        network = _stack(keras, project.model, input_shape, head)
     else:
-        network = call_user_code(project.model.build, project.folder, (timesteps, channels), dataset)
+        network = call_user_code(project.model.build, project.folder, input_shape, dataset)
         if not isinstance(network, keras.Model) or not isinstance(network.output_shape, tuple):
             raise ProjectError(
                 f"{project.model.build} must return a keras.Model with one output, not {type(network).__name__}",
-                'it is called with the shape (T, D) and the data set; use "import keras", not tf_keras',
+                'it is called with the shape (T, D), or (T,) of ids, and the data; use "import keras", not tf_keras',
             )
     if not network.compiled:
         _compile(keras, network, project.model, dataset)
@@ -106,7 +111,7 @@ def _classes(y: AnyArray, labels: tuple[str, ...]) -> int:
     return classes if classes > 2 else 1
 
 
-def _stack(keras: ModuleType, section: ModelSection, input_shape: tuple[int, int], head: Head) -> Any:
+def _stack(keras: ModuleType, section: ModelSection, input_shape: tuple[int, ...], head: Head) -> Any:
     network = keras.Sequential(name="model")
     network.add(keras.Input(input_shape, name="input"))
     for number, units in enumerate(section.lstm, start=1):

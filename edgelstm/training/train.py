@@ -11,7 +11,7 @@ from typing import Any
 
 from edgelstm.data import Dataset, check_dataset
 from edgelstm.errors import DataError, EdgelstmError, ModelError, OutputError, ProjectError
-from edgelstm.ir import AnyArray
+from edgelstm.ir import MOST_IDS, AnyArray
 from edgelstm.project import Project
 from edgelstm.report.metrics import check_class_ids, evaluate, fit_targets
 from edgelstm.training.backend import load_keras
@@ -66,11 +66,13 @@ def train(project: Project, dataset: Dataset, *, on_epoch: OnEpoch = lambda *_: 
         raise ProjectError(f"training writes a .keras file, but model.file is {project.model.file}")
     if dataset.y is None:
         raise DataError("the data has no targets y to train on", 'give "y" along with "x"')
-    shape = dataset.x.shape if dataset.x.ndim == 3 else (0, 0, 0)
-    check_dataset(dataset, input_size=shape[2], timesteps=shape[1])
+    _check_inputs(dataset, MOST_IDS)
     keras = load_keras(project.model.seed)
     try:
         network = build_network(keras, project, dataset)
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.Embedding):
+                _check_inputs(dataset, layer.input_dim)
         _fit(keras, network, project, dataset, on_epoch)
         metric, float_value = _measure(network, dataset)
         _save(network, project.model_path)
@@ -86,6 +88,15 @@ def train(project: Project, dataset: Dataset, *, on_epoch: OnEpoch = lambda *_: 
         seconds=time.monotonic() - started_s,
         warnings=_warnings(dataset),
     )
+
+
+def _check_inputs(dataset: Dataset, vocabulary: int) -> None:
+    """Data of two axes are ids."""
+    if dataset.x.ndim == 2:
+        check_dataset(dataset, 1, dataset.x.shape[1], vocabulary=vocabulary)
+        return
+    shape = dataset.x.shape if dataset.x.ndim == 3 else (0, 0, 0)
+    check_dataset(dataset, input_size=shape[2], timesteps=shape[1])
 
 
 def _fit(keras: ModuleType, network: Any, project: Project, dataset: Dataset, on_epoch: OnEpoch) -> None:
@@ -126,7 +137,8 @@ def _targets(shape: tuple[int, ...], y: AnyArray) -> AnyArray:
 
 def _measure(network: Any, dataset: Dataset) -> tuple[str, float | None]:
     test = dataset.test
-    output = network.predict(test.x, batch_size=_PREDICT_BATCH, verbose=0)
+    inputs = dataset.x if dataset.x_test is None else dataset.x_test
+    output = network.predict(inputs, batch_size=_PREDICT_BATCH, verbose=0)
     accuracy = evaluate(test.y, output, output, dataset.labels, test.lengths)
     return accuracy.metric, accuracy.float_value
 

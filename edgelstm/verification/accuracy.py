@@ -26,9 +26,9 @@ def measure_accuracy(
         run_simulator(model, test, on_progress),
         dataset.labels,
         test.lengths,
-        saturated_inputs_percent=saturated_inputs_percent(
-            test.x, quantization.scale, quantization.zero_point, test.lengths
-        ),
+        saturated_inputs_percent=()
+        if model.input.vocabulary
+        else saturated_inputs_percent(test.x, quantization.scale, quantization.zero_point, test.lengths),
     )
 
 

@@ -15,7 +15,7 @@ import edgelstm
 from edgelstm.device.process import run
 from edgelstm.errors import ToolFailedError
 from edgelstm.ir import IntArray, Model
-from edgelstm.verification.oracles import Oracle, exposed_model, name_arrays
+from edgelstm.verification.oracles import Oracle, exposed_model, interpreter_inputs, name_arrays
 from edgelstm.verification.trace import Trace
 
 TIMEOUT_S = 1800.0
@@ -38,8 +38,8 @@ def run_isolated(
         folder = Path(name)
         (folder / STEP_FILE).write_bytes(exposed_model(model, inputs))
         (folder / SHIPPED_FILE).write_bytes(tflite)
-        np.save(folder / INPUTS_FILE, inputs)
-        np.save(folder / WINDOWS_FILE, windows)
+        np.save(folder / INPUTS_FILE, interpreter_inputs(model, inputs))
+        np.save(folder / WINDOWS_FILE, interpreter_inputs(model, windows))
         package_parent = str(Path(edgelstm.__file__).resolve().parent.parent)
         path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
         completed = run(

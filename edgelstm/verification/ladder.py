@@ -50,15 +50,19 @@ def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expect
     """Choose verification inputs and simulate them.
 
     They are test sequences, cut or padded with zeros to the model's window, and stress sequences: noise over the
-    whole range of int8, and extremes only, which saturate gates and cells.
+    whole range of int8, and extremes only, which saturate gates and cells. Where the input is ids, stress is any of
+    them and the nearest two that do not exist.
     """
     schedule = make_schedule(model, model.timesteps)
     steps = min(model.timesteps, MOST_STEPS) if schedule.is_streaming else model.timesteps
     room = max(1, MOST_STEPS // steps - STRESS_SEQUENCES)
     rng = np.random.default_rng(0)
     shape = (STRESS_SEQUENCES, steps, model.input.size)
-    stress = rng.integers(-128, 128, shape).astype(np.int8)
-    stress[::2] = np.where(stress[::2] < 0, -128, 127)
+    if model.input.vocabulary:
+        stress = rng.integers(-1, model.input.vocabulary + 1, shape).astype(np.int16)
+    else:
+        stress = rng.integers(-128, 128, shape).astype(np.int8)
+        stress[::2] = np.where(stress[::2] < 0, -128, 127)
     inputs = stress
     if dataset is not None:
         real = quantize_array(dataset.test.x[: min(sequences, room), :steps], model.input.quantization)

@@ -13,6 +13,7 @@ import numpy as np
 from edgelstm.errors import ToolFailedError, ToolMissingError
 from edgelstm.ir import IntArray, Model
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.embedding import known_ids
 from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
@@ -68,10 +69,11 @@ class Oracle:
 
     def trace(self, model: Model, inputs: IntArray) -> Trace:
         """Run stored inputs (sequences, time, size), all sequences as one batch; see `official_trace`."""
-        return name_arrays(model, inputs, self.run_exposed(exposed_model(model, inputs), inputs))
+        outputs = self.run_exposed(exposed_model(model, inputs), interpreter_inputs(model, inputs))
+        return name_arrays(model, inputs, outputs)
 
     def run_exposed(self, data: bytes, inputs: IntArray) -> list[IntArray]:
-        """Run an `exposed_model` on stored inputs (sequences, time, size): at once, or a step at a time.
+        """Run an `exposed_model` on `interpreter_inputs`: at once, or a step at a time.
 
         Returns:
             the file's outputs, (sequences, time, ...) where it takes one step.
@@ -83,7 +85,7 @@ class Oracle:
         return self._run_steps(data, inputs)
 
     def _run_steps(self, data: bytes, inputs: IntArray) -> list[IntArray]:
-        """Run a model of one step on stored inputs (sequences, time, size).
+        """Run a model of one step on `interpreter_inputs`.
 
         Returns:
             for each output of the file, (sequences, time, ...).
@@ -93,7 +95,7 @@ class Oracle:
         return [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
 
     def run_window(self, data: bytes, inputs: IntArray) -> IntArray:
-        """Run the shipped file itself on stored inputs (sequences, window, size), each in a fresh interpreter.
+        """Run the shipped file itself on `interpreter_inputs` of whole windows, each in a fresh interpreter.
 
         Returns:
             (sequences, ...) the model's outputs.
@@ -123,6 +125,16 @@ def exposed_model(model: Model, inputs: IntArray) -> bytes:
         return write_tflite(to_tflite_model(model, batch=batch, timesteps=1, expose_states=True))
     exposed = to_tflite_model(model, batch=batch, timesteps=timesteps, expose_states=True, expose_values=True)
     return write_tflite(exposed)
+
+
+def interpreter_inputs(model: Model, inputs: IntArray) -> IntArray:
+    """Stored inputs (sequences, time, size) as the .tflite takes them: ids are (sequences, time) int32.
+
+    Interpreters end on an id outside the vocabulary, so they get what our definition makes of it.
+    """
+    if not model.input.vocabulary:
+        return inputs
+    return known_ids(inputs[..., 0], model.input.vocabulary).astype(np.int32)
 
 
 def name_arrays(model: Model, inputs: IntArray, outputs: list[IntArray]) -> Trace:

@@ -45,7 +45,7 @@ def write_vectors(folder: Path, inputs: IntArray) -> tuple[str, ...]:
     """
     sequences, timesteps, _ = inputs.shape
     header = _MAGIC + struct.pack("<II", sequences, timesteps)
-    (folder / INPUT_FILE).write_bytes(header + np.ascontiguousarray(inputs, np.int8).tobytes())
+    (folder / INPUT_FILE).write_bytes(header + inputs.astype(inputs.dtype.newbyteorder("<")).tobytes())
     return f"in={INPUT_FILE}", f"out={OUTPUT_FILE}"
 
 

@@ -57,9 +57,11 @@ def tiny_layers(seed: int = 0) -> list[KerasLayer]:
     return [lstm(rng, CHANNELS, 4), dense(rng, 4, CLASSES)]
 
 
-def write_keras(path: Path, layers: Sequence[KerasLayer], timesteps: int | None = TIMESTEPS) -> Path:
-    """Write a Sequential model over `CHANNELS` channels as a `.keras` file."""
-    config = _config(layers, timesteps)
+def write_keras(
+    path: Path, layers: Sequence[KerasLayer], timesteps: int | None = TIMESTEPS, *, of_ids: bool = False
+) -> Path:
+    """Write a Sequential model over `CHANNELS` channels, or of ids, as a `.keras` file."""
+    config = _config(layers, (timesteps,) if of_ids else (timesteps, CHANNELS))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.6.0"}))
         archive.writestr("config.json", json.dumps(config))
@@ -67,11 +69,11 @@ def write_keras(path: Path, layers: Sequence[KerasLayer], timesteps: int | None 
     return path
 
 
-def _config(layers: Sequence[KerasLayer], timesteps: int | None) -> dict[str, Any]:
+def _config(layers: Sequence[KerasLayer], shape: tuple[int | None, ...]) -> dict[str, Any]:
     source = {
         "module": "keras.layers",
         "class_name": "InputLayer",
-        "config": {"batch_shape": [None, timesteps, CHANNELS], "dtype": "float32", "name": "input"},
+        "config": {"batch_shape": [None, *shape], "dtype": "float32", "name": "input"},
     }
     others = [
         {"module": layer.module, "class_name": layer.class_name, "config": dict(layer.config)} for layer in layers

@@ -1,6 +1,6 @@
 """The whole ladder for one random model, and totals over many.
 
-python tests/firmware/random_ladder.py FIRST LAST [--kind native|masked|graph|elementwise|whole] [--target NAME]...
+python tests/firmware/random_ladder.py FIRST LAST [--kind KIND] [--target NAME]...
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from random_elementwise import random_elementwise_model
+from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_masked import masked_inputs, random_masked_model
 from random_models import random_inputs, random_model
@@ -90,6 +91,11 @@ def climb_whole(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung
     return climb(seed, targets, random_whole_model)
 
 
+def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed that takes ids, also such as do not exist."""
+    return climb(seed, targets, random_embedding_model)
+
+
 def _run(expected: Expectation, target: str, seed: int) -> Rung:
     with _program(expected.model, target, seed) as program:
         runner = choose_runner(load_target(target))
@@ -106,6 +112,7 @@ CLIMBS = {
     "masked": climb_masked,
     "graph": climb_graph,
     "elementwise": climb_elementwise,
+    "embedding": climb_embedding,
     "whole": climb_whole,
 }
 

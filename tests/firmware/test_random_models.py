@@ -4,7 +4,15 @@ for every third model that of another core."""
 from collections.abc import Callable
 
 import pytest
-from random_ladder import climb, climb_elementwise, climb_graph, climb_masked, climb_native, climb_whole
+from random_ladder import (
+    climb,
+    climb_elementwise,
+    climb_embedding,
+    climb_graph,
+    climb_masked,
+    climb_native,
+    climb_whole,
+)
 
 from edgelstm.report.result import Rung
 
@@ -24,7 +32,9 @@ def test_every_output_and_state_is_equal_on_every_rung(first: int) -> None:
             assert rung.mismatches == 0, f"seed {seed}, {rung.against}: {rung.first}"
 
 
-@pytest.mark.parametrize("climb_one", [climb_native, climb_graph, climb_elementwise, climb_whole, climb_masked])
+@pytest.mark.parametrize(
+    "climb_one", [climb_native, climb_graph, climb_elementwise, climb_whole, climb_masked, climb_embedding]
+)
 @pytest.mark.parametrize("first", range(0, FURTHER_MODELS, GROUP))
 def test_further_kinds_of_models(climb_one: Callable[..., list[Rung]], first: int) -> None:
     for seed in range(first, first + GROUP):

@@ -45,7 +45,7 @@ def test_says_why(saved_models: Mapping[str, Path], implementation: str, suffix:
     with pytest.raises(UnsupportedModelError) as caught:
         load_keras(saved_models[implementation] / f"{name}{suffix}")
     assert caught.value.problems == REFUSED[name]
-    assert "Dense, GRU, LSTM, LeakyReLU" in caught.value.hint
+    assert "Dense, Embedding, GRU, LSTM, LeakyReLU" in caught.value.hint
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

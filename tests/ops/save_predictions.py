@@ -17,6 +17,7 @@ keras: Any = importlib.import_module(sys.argv[1])
 layers: Any = keras.layers
 
 FEATURES = 3
+WORDS = 11
 TIMESTEPS = 7
 
 
@@ -27,6 +28,16 @@ def sequential(*stack: Any, timesteps: int | None = TIMESTEPS) -> Any:
 def functional(build: Callable[[Any], Any]) -> Any:
     inputs = layers.Input((TIMESTEPS, FEATURES), name="samples")
     return keras.Model(inputs, build(inputs))
+
+
+def of_ids(build: Callable[[Any], Any], timesteps: int | None = TIMESTEPS, **options: Any) -> Any:
+    inputs = layers.Input((timesteps,), name="ids", **options)
+    return keras.Model(inputs, build(inputs))
+
+
+def two_tables(inputs: Any) -> Any:
+    both = [layers.Embedding(WORDS, 3)(inputs), layers.Embedding(WORDS + 5, 4)(inputs)]
+    return layers.Dense(2)(layers.GRU(3)(layers.Concatenate()(both)))
 
 
 def residual(inputs: Any) -> Any:
@@ -94,6 +105,15 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "simple_rnn": lambda: sequential(layers.SimpleRNN(5, return_sequences=True), layers.SimpleRNN(4, use_bias=False)),
     "simple_rnn_relu": lambda: sequential(layers.SimpleRNN(5, activation="relu"), layers.Dense(2)),
+    "masked_words": lambda: keras.Sequential(
+        [
+            layers.Input((TIMESTEPS,)),
+            layers.Embedding(WORDS, 3, mask_zero=True),
+            layers.SpatialDropout1D(0.1),
+            layers.LSTM(4, return_sequences=True),
+            layers.GRU(3),
+        ]
+    ),
     "masked": lambda: sequential(
         layers.Masking(0.25),
         layers.LSTM(4, return_sequences=True),
@@ -128,6 +148,17 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),
+    "embedding": lambda: of_ids(lambda ids: layers.LSTM(4)(layers.Embedding(WORDS, 5)(ids))),
+    "embedding_of_integers": lambda: of_ids(two_tables, None, dtype="int32"),
+    "embedding_normalized": lambda: keras.Sequential(
+        [
+            layers.Input((TIMESTEPS,)),
+            layers.Embedding(WORDS, 5),
+            layers.SpatialDropout1D(0.3),
+            layers.BatchNormalization(),
+            layers.LSTM(3, return_sequences=True),
+        ]
+    ),
     # A normalization that a Dense before or a layer behind takes over, or that becomes a Dense of its own.
     "normalized_inputs": lambda: sequential(adapted(), layers.LSTM(4), layers.BatchNormalization(), layers.Dense(2)),
     "normalized_gru": lambda: sequential(
@@ -225,6 +256,8 @@ def save(name: str, folder: Path) -> None:
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
     inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = inputs[3] = 0.25  # what a Masking leaves out
+    if len(model.input_shape) == 2:
+        inputs = rng.integers(0, WORDS, (5, TIMESTEPS)).astype(np.float32)
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))

@@ -62,7 +62,8 @@ def _predictions(
 def load(folder: Path, name: str, suffix: str = ".keras") -> tuple[FloatModel, FloatArray, FloatArray]:
     """Our model, inputs, and what Keras predicts for them."""
     with np.load(folder / f"{name}.npz") as stored:
-        return load_keras(folder / f"{name}{suffix}"), stored["inputs"], stored["outputs"]
+        inputs = stored["inputs"][..., None] if stored["inputs"].ndim == 2 else stored["inputs"]
+        return load_keras(folder / f"{name}{suffix}"), inputs, stored["outputs"]
 
 
 def largest_error(model: FloatModel, inputs: FloatArray, expected: FloatArray) -> float:
