@@ -10,7 +10,7 @@ from edgelstm.data import Dataset, check_dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
-from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, load_tflite, model_from_tflite
+from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import Model, Tensor
 from edgelstm.ops.lstm import Lstm
