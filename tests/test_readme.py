@@ -12,9 +12,11 @@ import pytest
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
 from random_native import random_native_model
 from random_whole import random_whole_model
+from random_windows import random_windows
 from reference_models import classifier
 
 from edgelstm.cli import call, root
@@ -29,9 +31,11 @@ from edgelstm.tflite.export import to_tflite_model
 BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_graph(seed, Contract.LITERT),
     random_native_model,
+    random_normalized_model,
     lambda seed: random_elementwise_model(seed, Contract.LITERT),
     lambda seed: random_whole_model(seed, Contract.LITERT),
     random_masked_model,
+    lambda seed: random_windows(seed, Contract.LITERT),
     lambda seed: random_embedding_model(seed, Contract.LITERT),
 )
 
@@ -112,9 +116,9 @@ def test_the_table_of_layers_is_that_of_the_registry(update_golden: bool) -> Non
 
 
 def test_files_hold_the_operators_of_the_table_and_no_others() -> None:
-    """Over random models of every kind; RESHAPE and QUANTIZE belong to the operators beside them."""
+    """Over random models of every kind; RESHAPE, QUANTIZE and the pads belong to the operators beside them."""
     declared = {name for entry in ENTRIES for name in entry.operators}
     models = [build(seed) for seed in range(60) for build in BUILDERS]
     written = {operator.builtin for model in models for operator in to_tflite_model(model).operators}
-    assert written - {"RESHAPE", "QUANTIZE"} == declared
+    assert written - {"RESHAPE", "QUANTIZE", "PAD", "PADV2"} == declared
     assert {type(op) for model in models for op in model.ops} == {entry.op for entry in ENTRIES} - {None}

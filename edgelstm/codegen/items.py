@@ -27,6 +27,7 @@ class Weights:
         layout: as in the names of the functions that read it.
         declaration: the array, its layout and its bound.
         grouped_rows: rows in groups of 4; the rest follow one by one.
+        padded_columns: values that a row of the first matrix meets, with those that fill its last block.
         gate_scales: constants of `el_gates_<layout>` for each matrix; () where the template spells the steps out.
         gate_shifts: the shifts that belong to them.
         scales_symbol: of the array with the multipliers of all rows, in the order of the stream; "" without.
@@ -39,6 +40,7 @@ class Weights:
     layout: str
     declaration: str
     grouped_rows: int
+    padded_columns: int
     gate_scales: tuple[Declaration, ...]
     gate_shifts: tuple[tuple[int, ...], ...]
     scales_symbol: str = ""
@@ -121,7 +123,7 @@ class _Stream:
 
 def _vector_weights(symbol: str, vector: Vectors) -> _Stream:
     stream = declare(f"{symbol}_weights", vector.words, "weights", vector.comment, " EL_ALIGNED")
-    weights = Weights(stream.name, "vectors", stream.declaration, 0, (), ())
+    weights = Weights(stream.name, "vectors", stream.declaration, 0, 0, (), ())
     if not isinstance(vector, VectorNative):
         return _Stream(weights, stream)
     scales = declare(f"{symbol}_row_scales", vector.scales, "weights", vector.scales_comment)
@@ -141,6 +143,7 @@ def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...
                     layout=packed.layout.name,
                     declaration=stream.declaration,
                     grouped_rows=packed.grouped_rows,
+                    padded_columns=padded(matrices[0].weights.shape[1]),
                     gate_scales=scales if packed.gate_scales else (),
                     gate_shifts=packed.gate_shifts,
                     scales_symbol=scales[0].name if packed.row_scales else "",

@@ -1,4 +1,4 @@
-"""What the template of a Dense on vectors (`templates/c/ops/dense_mve.c.j2`) needs beside the op's own facts."""
+"""What rows of weights on vectors (`templates/c/ops/rows.j2`) need beside the op's own facts."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,7 +9,7 @@ from edgelstm.codegen.layouts.layout import Words
 from edgelstm.codegen.mve_layout import ROW_GROUP, pack_rows, stored_rows
 from edgelstm.ir import Op
 from edgelstm.numerics.contracts import Contract
-from edgelstm.ops.dense import Dense
+from edgelstm.ops.rows import RowsOp
 
 BLOCK_ROWS = 4 * ROW_GROUP
 """Rows whose sums are on the stack at a time."""
@@ -17,7 +17,7 @@ BLOCK_ROWS = 4 * ROW_GROUP
 
 @dataclass(frozen=True, eq=False)
 class VectorDense:
-    """A Dense block by block.
+    """A Dense or a convolution, block by block.
 
     Attributes:
         words: the weight stream: each block as `pack_rows` stores it.
@@ -39,8 +39,8 @@ class VectorDense:
 
 
 def vector_dense(op: Op, contract: Contract) -> VectorDense | None:
-    """The facts, if the op is a Dense."""
-    if not isinstance(op, Dense):
+    """The facts, if the op has such rows."""
+    if not isinstance(op, RowsOp) or not op.matrices(contract):
         return None
     (matrix,) = op.matrices(contract)
     rows = len(matrix.weights)

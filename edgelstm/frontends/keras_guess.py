@@ -2,11 +2,19 @@
 
 from edgelstm.ir import LayerBuilder, SourceLayer, Tensor
 
+_MANY_STEPS = 1 << 15
+"""More than any window has."""
+
 
 def implied_features(source: SourceLayer) -> int:
-    """The input's size as the first weight array has it, a kernel or a number for each feature; 0 where it has not."""
+    """The input's size as the first weight array has it, a kernel or a number for each feature; 0 where it has not.
+
+    A kernel over several steps has those first.
+    """
     first = source.weights[0] if source.weights else None
-    return first.shape[0] if first is not None and first.ndim in (1, 2) else 0
+    if first is None or first.ndim not in (1, 2, 3):
+        return 0
+    return first.shape[max(0, first.ndim - 2)]
 
 
 def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
@@ -14,6 +22,10 @@ def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
     given = [source.config.get(key) for key in ("mean", "scale", "offset")]
     listed = next((len(value) for value in given if isinstance(value, list)), 1)
     size = implied_features(source) or listed or 1
-    guesses = [Tensor("unknown", size, is_sequence=is_sequence) for is_sequence in (True, False)]
-    guesses.append(Tensor("unknown", 1, is_sequence=True, vocabulary=size))
+    guesses = [
+        Tensor("unknown", size, is_sequence=True),
+        Tensor("unknown", size, is_sequence=True, timesteps=_MANY_STEPS),
+        Tensor("unknown", size, is_sequence=False),
+        Tensor("unknown", 1, is_sequence=True, vocabulary=size),
+    ]
     return next((guess for guess in guesses if kind and not kind.problems_in(source, (guess,))), guesses[0])

@@ -4,12 +4,13 @@ import math
 from dataclasses import replace
 
 from edgelstm.errors import UnsupportedModelError
+from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
 from edgelstm.ir import Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.tflite.records import quoted
 
-STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE")
+STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE", *PADS)
 """Operators that become part of another op."""
 
 _TIME_MAJOR = (1, 0, 2)
@@ -39,12 +40,14 @@ class _Reading:
         ops: in the order of the file.
         tensors: what each activation of the file is, by name: the input, or the output of an op.
         requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
+        paddings: what was padded, by name; the op that reads it takes the padding over.
     """
 
     def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
         self.ops: list[Op] = []
         self.tensors = {tensor.name: tensor}
         self.requantized: set[str] = set()
+        self.paddings: dict[str, Padding] = {}
         self._timesteps = {tensor.name: records.inputs[0].shape[1]}
 
     def read(self, operator: TfliteOperator) -> None:
@@ -60,6 +63,9 @@ class _Reading:
         if operator.builtin in ("RESHAPE", "TRANSPOSE"):
             self._rearrange(operator, names[0])
             return
+        if operator.builtin in PADS:
+            self._pad(operator, names[0])
+            return
         if operator.builtin == "QUANTIZE":
             self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
             self.requantized.add(operator.outputs[0].name)
@@ -68,7 +74,10 @@ class _Reading:
         if any(tensor.vocabulary for tensor in inputs) and not TFLITE_OPERATORS[operator.builtin].reads_ids:
             raise UnsupportedModelError([f"{label} reads the ids of the input; only a GATHER does"])
         known = WITH_CONSTANT if operator.builtin in WITH_CONSTANT and len(inputs) == 1 else TFLITE_OPERATORS
-        op = known[operator.builtin].read_tflite(operator, inputs)
+        op: Op = known[operator.builtin].read_tflite(operator, inputs)
+        for name in names:
+            if name in self.paddings:
+                op = self.paddings[name].into(op)
         self._refuse_shapes(op, operator)
         self.ops.append(op)
         self.tensors[op.output.name] = op.output
@@ -79,13 +88,6 @@ class _Reading:
         before = max((self._timesteps[tensor.name] for tensor in op.inputs if tensor.is_sequence), default=1)
         return op.repeats or (before if op.pace is None else op.pace.count(before))
 
-    def _shapes(self, tensor: QuantizedTensor, steps: int) -> tuple[tuple[int, ...], ...]:
-        """The shapes in which a file may keep the same bytes: as we write them, flat, and time before batch."""
-        size = tensor.size
-        if tensor.vocabulary:
-            return (1, steps), (steps,)
-        return ((1, steps, size), (steps, size), (steps, 1, size)) if tensor.is_sequence else ((1, size), (1, 1, size))
-
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
         """The file's shapes must be those of the op on what came before it."""
         label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
@@ -93,7 +95,8 @@ class _Reading:
         if op.state and not op.input.is_sequence:
             raise UnsupportedModelError([f"{label} reads a single vector, not a sequence"])
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
-            shapes = self._shapes(meant, self._timesteps.get(meant.name) or self._length(op))
+            timesteps = self._timesteps.get(tensor.name) or self._timesteps.get(meant.name) or self._length(op)
+            shapes = forms_of(meant, timesteps)
             if op.state:
                 shapes = (shapes[2 if operator.options.get("time_major") else 0],)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
@@ -104,7 +107,7 @@ class _Reading:
         before, source, result = self.tensors[name], operator.inputs[0], operator.outputs[0]
         timesteps = self._timesteps.get(name, 1)
         self._timesteps[result.name] = timesteps
-        shapes = self._shapes(before, timesteps)
+        shapes = forms_of(before, timesteps)
         known = source is not None and source.shape in shapes and result.shape in shapes
         if operator.builtin == "TRANSPOSE":
             known = known and _permutation(operator) == _TIME_MAJOR
@@ -116,10 +119,23 @@ class _Reading:
                     f"{' and '.join(map(str, shapes))}"
                 ]
             )
-        if result.shape != shapes[0]:
+        if name in self.paddings:
+            self.paddings[result.name] = self.paddings[name]
+        if result.shape != shapes[0] or name in self.paddings:
             self.tensors[result.name] = before
             return
         self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
+
+    def _pad(self, operator: TfliteOperator, name: str) -> None:
+        """Keep what a PAD says for the op that reads its result."""
+        result, tensor = operator.outputs[0].name, self.tensors[name]
+        source = operator.inputs[0]
+        timesteps = self._timesteps.get(name, 0)
+        if name in self.paddings or source is None or source.shape not in forms_of(tensor, timesteps):
+            raise UnsupportedModelError([f"{operator.builtin} {quoted(result)} does not pad a sequence"])
+        padding = read_padding(operator)
+        self.tensors[result], self.paddings[result] = tensor, padding
+        self._timesteps[result] = timesteps + padding.before + padding.behind
 
     def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
         """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""

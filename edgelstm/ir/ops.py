@@ -20,7 +20,7 @@ class StateArray:
 
     Attributes:
         name: "hidden" or "cell"; unique within the op.
-        dtype: "int8" or "int16".
+        dtype: "int8", "int16" or "int32".
         size: number of elements.
         initial: the stored value of every element after a reset.
         quantization: scale and zero point, for readers and oracles.

@@ -6,14 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
-    AnyArray,
-    Constant,
     FloatArray,
     IntArray,
     Layer,
-    Matrix,
     Observe,
     QuantizedTensor,
     Ranges,
@@ -21,92 +17,53 @@ from edgelstm.ir import (
     Tensor,
     TfliteOperator,
     TfliteTensor,
-    UnaryLayer,
-    UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
-from edgelstm.numerics.fixedpoint import (
-    Int64Array,
-    Multiplier,
-    exact_multiplier,
-    quantize_multiplier,
-    requantize,
-    requantize_once,
-)
+from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_multiplier
 from edgelstm.ops import scales
-from edgelstm.ops.activation import activation_layers, activation_problems
-from edgelstm.ops.sources import activation, array, flag, integer, shape_problems
+from edgelstm.ops.kernel_layer import KernelLayer, bias_of, fused_ceiling, kernel_problems
+from edgelstm.ops.reshape import reshape
+from edgelstm.ops.rows import RoundedRows, RowsOp, has_relu, read_weights
+from edgelstm.ops.sources import array, integer
 
 
 @dataclass(frozen=True, eq=False)
-class DenseLayer(UnaryLayer):
-    """A trained Dense layer that is linear or clamped, on a vector or on each step of a sequence.
-
-    Attributes:
-        kernel: (input size, units).
-        bias: (units,).
-        relu: whether the output is clamped at 0.
-        ceiling: what the output is clamped at above, where `relu` is set. Its int8 needs no clamping: its scale ends
-            there, or below where calibration saw no such values.
-    """
+class DenseLayer(KernelLayer):
+    """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units)."""
 
     takes_mask: ClassVar[bool] = True
-
-    kernel: FloatArray
-    bias: FloatArray
-    relu: bool
-    ceiling: float = math.inf
-
-    @property
-    def parameters(self) -> int:
-        """Kernel and bias."""
-        return self.kernel.size + self.bias.size
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """Say which options or weights we do not compile."""
-        units = integer(source, "units")
-        shapes: list[tuple[int, ...]] = [(input_tensor.size, units)]
-        if flag(source, "use_bias", default=True):
-            shapes.append((units,))
-        problems = activation_problems(source)
-        if source.config.get("lora_rank"):
-            problems.append("lora_rank is not supported; merge the adapter into the kernel first")
-        return problems + shape_problems(source, shapes)
+        return kernel_problems(source, (input_tensor.size, integer(source, "units")))
 
     @classmethod
     def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
         """Build the layer; all activations but relu and relu6 become a layer of their own."""
-        units = integer(source, "units")
-        has_bias = flag(source, "use_bias", default=True)
-        function = activation(source)
-        ceilings = {"relu": math.inf, "relu6": 6.0}
-        layer = cls(
+        return cls.of(source, input_tensor, array(source, 0)).with_activation(source)
+
+    @classmethod
+    def of(cls, source: SourceLayer, input_tensor: Tensor, kernel: FloatArray) -> "DenseLayer":
+        """The layer with this kernel and everything else from a Keras layer."""
+        units, ceiling = kernel.shape[1], fused_ceiling(source)
+        return cls(
             name=source.name,
             input=input_tensor,
             output=Tensor(source.name, units, input_tensor.is_sequence),
-            kernel=array(source, 0),
-            bias=array(source, 1) if has_bias else np.zeros(units, np.float32),
-            relu=function in ceilings,
-            ceiling=ceilings.get(function, math.inf),
+            kernel=kernel,
+            bias=bias_of(source, units),
+            relu=ceiling is not None,
+            ceiling=math.inf if ceiling is None else ceiling,
         )
-        if layer.relu:
-            return (layer,)
-        return layer, *activation_layers(f"{source.name}/{function}", function, layer.output)
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, [time,] input size) -> (batch, [time,] units)."""
-        outputs: FloatArray = inputs @ self.kernel + self.bias
-        return np.clip(outputs, 0.0, self.ceiling) if self.relu else outputs
+        return self.clamped(inputs @ self.kernel + self.bias)
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> "Dense":
         """Round weights with one scale per output."""
-        input_scale = input_tensor.quantization.scale
-        per_row = [
-            scales.symmetric_scale(row, bias, input_scale) for row, bias in zip(self.kernel.T, self.bias, strict=True)
-        ]
-        weight_scales = np.array(per_row)
-        bias_scales = np.array([scales.float32(input_scale * scale) for scale in per_row])
+        rows = RoundedRows.of(self.kernel.T, self.bias, input_tensor.quantization.scale)
         dense = Dense(
             name=self.name,
             input=input_tensor,
@@ -116,9 +73,9 @@ class DenseLayer(UnaryLayer):
                 self.output.is_sequence,
                 scales.output_range(self.output.name, ranges),
             ),
-            kernel=scales.round_weights(self.kernel.T, weight_scales[:, None]),
-            kernel_scales=tuple(per_row),
-            bias=scales.round_bias(self.bias, bias_scales),
+            kernel=rows.kernel,
+            kernel_scales=rows.scales,
+            bias=rows.bias,
             relu=self.relu,
         )
         return _away_from_ties(dense)
@@ -136,44 +93,14 @@ def _away_from_ties(dense: "Dense") -> "Dense":
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(UnaryOp):
-    """The integer Dense: int8 in, int8 out.
-
-    Attributes:
-        kernel: int8 (units, input size).
-        kernel_scales: one scale for all rows, or one per row.
-        bias: int32 (units,).
-        relu: whether the output is clamped at real 0.
-    """
+class Dense(RowsOp):
+    """The integer Dense: int8 in, int8 out."""
 
     kind: ClassVar[str] = "dense"
 
-    kernel: AnyArray
-    kernel_scales: tuple[float, ...]
-    bias: AnyArray
-    relu: bool
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one evaluation."""
-        return self.kernel.size
-
-    @property
-    def parameters(self) -> int:
-        """Kernel and bias."""
-        return self.kernel.size + self.bias.size
-
-    def folded_bias(self) -> Int64Array:
-        """The bias with the input's zero point folded in: bias - zero_point * row sum."""
-        rows = self.kernel.astype(np.int64).sum(axis=1)
-        folded: Int64Array = self.bias.astype(np.int64) - self.input.quantization.zero_point * rows
-        return folded
-
-    def factors(self) -> tuple[float, ...]:
-        """Input scale * kernel scale / output scale of each output, in float64 as LiteRT computes it."""
-        source, result = self.input.quantization.scale, self.output.quantization.scale
-        factors = [source * scale / result for scale in self.kernel_scales]
-        return tuple(factors * (len(self.bias) if len(factors) == 1 else 1))
+    def rounds_once(self, contract: Contract) -> bool:
+        """LiteRT's kernel multiplies in float64, which `exact_multiplier` reproduces."""
+        return contract is not Contract.TFLM
 
     def multipliers(self, contract: Contract) -> tuple[Multiplier, ...]:
         """One multiplier per output.
@@ -203,11 +130,9 @@ class Dense(UnaryOp):
         return [row for row, multiplier in enumerate(self._exact_multipliers()) if multiplier is None]
 
     def problems(self, contract: Contract) -> list[str]:
-        """Sums and their requantized values must fit 32 bits, and integers must reproduce LiteRT's rounding."""
-        reach = int(scales.accumulator_reach(self.kernel, self.folded_bias()).max())
-        largest = max(self.factors())
-        if reach >= 2**31 or reach * largest >= 2**30 or largest >= 2**30:
-            return [f"layer {self.name!r}: sums up to {reach} times {largest:g} do not fit 32 bits"]
+        """Sums must fit, see `RowsOp`, and integers must reproduce LiteRT's rounding."""
+        if found := super().problems(contract):
+            return found
         inexact = self.inexact_outputs(contract)
         if not inexact:
             return []
@@ -216,40 +141,11 @@ class Dense(UnaryOp):
             "decides; quantize again with edgelstm, which avoids such scales"
         ]
 
-    def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
-        """The kernel, one row per output."""
-        return (Matrix(self.kernel, self.folded_bias()),)
-
-    def constants(self, contract: Contract) -> tuple[Constant, ...]:
-        """One multiplier per output."""
-        multipliers = self.multipliers(contract)
-        return (
-            Constant(
-                "multiplier",
-                np.array([multiplier.mantissa for multiplier in multipliers], np.int32),
-                "weights",
-                "input scale * kernel scale / output scale of each output, as multiplier * 2^(shift - 31)",
-            ),
-            Constant("shift", np.array([multiplier.shift for multiplier in multipliers], np.int8), "weights", ""),
-        )
-
-    @property
-    def lowest_output(self) -> int:
-        """The smallest stored output value."""
-        return max(-128, self.output.quantization.zero_point) if self.relu else -128
-
     def simulate(
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
     ) -> tuple[IntArray, tuple[IntArray, ...]]:
         """Compute one evaluation; see `Op.simulate`."""
-        product = values.astype(np.float64) @ self.kernel.T.astype(np.float64)
-        accumulators = np.rint(product).astype(np.int64) + self.folded_bias()
-        scale = requantize_once if contract is not Contract.TFLM else requantize
-        columns = [
-            scale(accumulators[..., row], multiplier) for row, multiplier in enumerate(self.multipliers(contract))
-        ]
-        outputs = np.stack(columns, axis=-1) + self.output.quantization.zero_point
-        return np.clip(outputs, self.lowest_output, 127).astype(np.int8), ()
+        return self.evaluate(contract, values), ()
 
     def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
         """Write a FULLY_CONNECTED, between two RESHAPEs for a sequence.
@@ -263,46 +159,27 @@ class Dense(UnaryOp):
         flat_source = replace(source, name=f"{self.name}/flat_input", shape=(rows, self.input.size))
         flat_result = replace(result, name=f"{self.name}/flat_output", shape=(rows, self.output.size))
         return (
-            _reshape(source, flat_source),
+            reshape(source, flat_source),
             self._fully_connected(flat_source, flat_result),
-            _reshape(flat_result, result),
+            reshape(flat_result, result),
         )
 
     def _fully_connected(self, source: TfliteTensor, result: TfliteTensor) -> TfliteOperator:
-        input_scale = self.input.quantization.scale
-        zeros = (0,) * len(self.kernel_scales)
-        bias_scales = tuple(scales.float32(input_scale * scale) for scale in self.kernel_scales)
-        kernel = TfliteTensor(
-            f"{self.name}/kernel", self.kernel.shape, "int8", self.kernel_scales, zeros, data=self.kernel
-        )
-        bias = TfliteTensor(f"{self.name}/bias", self.bias.shape, "int32", bias_scales, zeros, data=self.bias)
+        kernel, bias = self.weight_tensors(self.kernel)
         options = {"fused_activation_function": "RELU" if self.relu else "NONE"}
         return TfliteOperator("FULLY_CONNECTED", (source, kernel, bias), (result,), options, version=4)
 
     @classmethod
     def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
         """Rebuild the op from a FULLY_CONNECTED with constant int8 weights."""
-        kernel = operator.inputs[1]
-        bias = operator.inputs[2] if len(operator.inputs) > 2 else None
+        kernel, bias = read_weights(operator)
         output = operator.outputs[0]
-        fused = operator.options.get("fused_activation_function", "NONE")
-        if kernel is None or kernel.data is None or fused not in ("NONE", "RELU", "RELU6"):
-            raise UnsupportedModelError(
-                [f"FULLY_CONNECTED {output.name!r}: only constant weights, with RELU, RELU6 or nothing behind"]
-            )
-        no_bias = np.zeros(kernel.shape[0], np.int32)
         return cls(
             name=output.name,
             input=input_tensor,
             output=QuantizedTensor.from_tflite(output, is_sequence=input_tensor.is_sequence),
-            kernel=kernel.data,
+            kernel=np.asarray(kernel.data),
             kernel_scales=kernel.scales,
-            bias=no_bias if bias is None or bias.data is None else bias.data,
-            relu=fused != "NONE",
+            bias=bias,
+            relu=has_relu(operator),
         )
-
-
-def _reshape(source: TfliteTensor, result: TfliteTensor) -> TfliteOperator:
-    numbers = np.array(result.shape, np.int32)
-    wanted = TfliteTensor(f"{result.name}/shape", numbers.shape, "int32", data=numbers)
-    return TfliteOperator("RESHAPE", (source, wanted), (result,), {"new_shape": list(result.shape)})

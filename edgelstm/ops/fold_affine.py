@@ -8,16 +8,21 @@ import numpy as np
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import FloatArray, Layer, Tensor
 from edgelstm.ops.affine import AffineLayer, float32
+from edgelstm.ops.convolution import ConvolutionLayer
 from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.depthwise import DepthwiseConv1DLayer
+from edgelstm.ops.global_pooling import GlobalAverageLayer
 from edgelstm.ops.gru import GruLayer
+from edgelstm.ops.kernel_layer import KernelLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.pooling import AveragePoolLayer
 from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 
-_TRANSPARENT = (LastStepLayer, RepeatVectorLayer, ReverseLayer)
-"""What passes steps on as they are, in another order or number."""
+_TRANSPARENT = (AveragePoolLayer, GlobalAverageLayer, LastStepLayer, RepeatVectorLayer, ReverseLayer)
+"""What passes steps on as they are, in another order or number, or means of them."""
 
 MOST_DIAGONAL = 1 << 22
 """Weights of all affine layers of a model that become a Dense: more fit no microcontroller."""
@@ -91,7 +96,7 @@ def _without(graph: Sequence[Layer], affine: AffineLayer, merged: Mapping[int, L
 
 
 def _into_previous(layer: Layer, affine: AffineLayer) -> Layer | None:
-    if not isinstance(layer, DenseLayer) or layer.relu:
+    if not isinstance(layer, KernelLayer) or layer.relu:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         kernel, bias = layer.kernel * affine.factor, layer.bias * affine.factor + affine.offset
@@ -101,11 +106,27 @@ def _into_previous(layer: Layer, affine: AffineLayer) -> Layer | None:
 def _into_next(affine: AffineLayer, layer: Layer) -> Layer | None:
     if isinstance(layer, AffineLayer):
         return layer.after(affine)
+    if isinstance(layer, ConvolutionLayer):
+        return _into_convolution(affine, layer)
     # One by one: only these multiply their whole input by `kernel`, and add `bias` to nothing else.
     if isinstance(layer, DenseLayer | LstmLayer | GruLayer | SimpleRnnLayer):
         kernel, bias = _scaled(affine, layer.kernel, layer.bias)
         return replace(layer, kernel=kernel, bias=bias)
     return None
+
+
+def _into_convolution(affine: AffineLayer, layer: ConvolutionLayer) -> Layer | None:
+    """None where padding, which is 0 behind the affine layer, would be something else before it."""
+    if affine.offset.any() and (layer.window.before or layer.window.behind):
+        return None
+    wide = layer.kernel.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(layer, DepthwiseConv1DLayer):
+            factor, offset = (np.repeat(one, layer.per_input) for one in (affine.factor, affine.offset))
+            kernel, moved = factor * wide, offset * wide.sum(axis=0)
+        else:
+            kernel, moved = affine.factor[:, None] * wide, affine.offset @ wide.sum(axis=0)
+    return replace(layer, kernel=float32(kernel), bias=float32(moved + layer.bias))
 
 
 def _scaled(affine: AffineLayer, kernel: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:

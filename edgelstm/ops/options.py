@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.ir import SourceLayer, Tensor
+from edgelstm.ops.sources import LARGEST_SIZE
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -40,6 +41,21 @@ def vector(source: SourceLayer, key: str, default: float = 0.0) -> npt.NDArray[n
     if values.ndim > 1:
         raise _damage(source, key)
     return values.astype(np.float64)
+
+
+def whole_number(source: SourceLayer, key: str, default: int | None = None) -> int:
+    """A number from 1 to LARGEST_SIZE, which Keras also writes as a list of one; ModelFormatError otherwise."""
+    value = source.config.get(key)
+    if value is None and default is not None:
+        return default
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_SIZE:
+        raise ModelFormatError(
+            f"layer {source.name!r}: {key} is {ascii(value)[:60]}, not a whole number from 1 to {LARGEST_SIZE}",
+            "save the model again with Keras; the file may be damaged",
+        )
+    return value
 
 
 def axis_problems(source: SourceLayer, input_tensor: Tensor) -> list[str]:

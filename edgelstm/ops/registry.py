@@ -7,15 +7,20 @@ from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
 from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
+from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
+from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
+from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
+from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
 from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
@@ -45,6 +50,8 @@ class Entry:
     foreign: tuple[str, ...] = ()
 
 
+_AT_THE_BORDER = 'yes; with padding="same", the last results behind the window'
+
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
@@ -63,6 +70,17 @@ ENTRIES = (
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
     Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
+    Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
+    Entry(
+        DepthwiseConv1D,
+        {"DepthwiseConv1D": DepthwiseConv1DLayer, "SeparableConv1D": SeparableConv1DLayer},
+        ("DEPTHWISE_CONV_2D",),
+        streams=_AT_THE_BORDER,
+    ),
+    Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
+    Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",)),
+    Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer}, ("REDUCE_MAX",)),
+    Entry(GlobalAverage, {"GlobalAveragePooling1D": GlobalAverageLayer}, ("MEAN",)),
     Entry(
         Activation,
         {"Activation": ActivationLayer, "ReLU": ActivationLayer, "LeakyReLU": ActivationLayer},
@@ -72,6 +90,11 @@ ENTRIES = (
     Entry(Add, {"Add": AddLayer}, ("ADD",)),
     Entry(Multiply, {"Multiply": MultiplyLayer}, ("MUL",)),
     Entry(Concatenate, {"Concatenate": ConcatenateLayer}, ("CONCATENATION",)),
+    Entry(
+        LayerNormalization,
+        {"LayerNormalization": LayerNormalizationLayer},
+        ("CUSTOM:edgelstm.layer_normalization",),
+    ),
     Entry(
         None,
         {

@@ -5,15 +5,20 @@ state starts with, padding behind is fed in when the sequence has ended.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from edgelstm.ir import BoolArray, IntArray, Pace, Quantization, StateArray, UnaryOp
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.sources import LARGEST_SIZE
 
 COUNT = Quantization(1.0, 0, "int16")
 """Of a state that is a number of steps."""
+
+MOST_TICKS = 2**15 - 1
+"""Of a window's span, and from one window to the next: what `COUNT` counts."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,22 @@ class WindowOp(UnaryOp):
             StateArray("window", "int8", size, self.padding, self.input.quantization, is_in_tflite=False),
             StateArray("countdown", "int16", 1, self.pace.first + 1, COUNT, is_in_tflite=False),
         )
+
+    def padded(self, before: int, behind: int) -> Self:
+        """The op that pads its input itself, where this one reads a padded one."""
+        window = self.window
+        return replace(self, window=replace(window, before=window.before + before, behind=window.behind + behind))
+
+    def problems(self, contract: Contract) -> list[str]:
+        """The window must be one that C keeps, and begin with the first step at the latest."""
+        window, found = self.window, super().problems(contract)
+        if max(window.span, window.stride, window.behind) > MOST_TICKS or window.span * self.input.size > LARGEST_SIZE:
+            found.append(
+                f"layer {self.name!r}: a window of {window.span} steps of {self.input.size} values is too large"
+            )
+        if window.before >= window.span:
+            found.append(f"layer {self.name!r}: {window.before} steps of padding come before a window of {window.span}")
+        return found
 
     def yields(self, values: tuple[IntArray, ...], state: tuple[IntArray, ...]) -> BoolArray:
         """See `Op.yields`."""

@@ -29,30 +29,52 @@ from edgelstm.tflite.operator_rules import (
     strided_slice_problems,
     tanh_problems,
 )
-from edgelstm.tflite.own_rules import gru_problems, masking_problems, own_lstm_problems, simple_rnn_problems
+from edgelstm.tflite.own_rules import (
+    gru_problems,
+    layer_normalization_problems,
+    masking_problems,
+    own_lstm_problems,
+    simple_rnn_problems,
+)
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
+from edgelstm.tflite.window_rules import (
+    convolution_problems,
+    depthwise_problems,
+    pad_problems,
+    pool_problems,
+    reduction_problems,
+)
 
 _MAX_LISTED = 50
 
-_RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
+RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
     {
         "ADD": elementwise_problems,
+        "AVERAGE_POOL_2D": pool_problems,
         "BROADCAST_TO": broadcast_problems,
         "CONCATENATION": concatenation_problems,
+        "CONV_2D": convolution_problems,
         "CUSTOM:edgelstm.embedding": masked_embedding_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
+        "CUSTOM:edgelstm.layer_normalization": layer_normalization_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
         "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
+        "DEPTHWISE_CONV_2D": depthwise_problems,
         "DEQUANTIZE": dequantize_problems,
         "EMBEDDING_LOOKUP": embedding_lookup_problems,
         "FULLY_CONNECTED": fully_connected_problems,
         "GATHER": gather_problems,
         "LEAKY_RELU": leaky_relu_problems,
         "LOGISTIC": logistic_problems,
+        "MAX_POOL_2D": pool_problems,
+        "MEAN": reduction_problems,
         "MUL": elementwise_problems,
+        "PAD": pad_problems,
+        "PADV2": pad_problems,
         "QUANTIZE": quantize_problems,
+        "REDUCE_MAX": reduction_problems,
         "RELU": relu_problems,
         "RELU6": relu_problems,
         "RESHAPE": reshape_problems,
@@ -83,11 +105,17 @@ def check_tflite(data: bytes, *, foreign: bool = False) -> None:
     check_records(read_tflite(data), foreign=foreign)
 
 
-def check_records(model: TfliteModel, *, foreign: bool = False) -> None:
-    """`check_tflite` of what a file holds."""
+def check_records(
+    model: TfliteModel,
+    *,
+    foreign: bool = False,
+    rules: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] | None = None,
+) -> None:
+    """`check_tflite` of what a file holds, perhaps by other rules on its operators."""
+    known = RULES if rules is None else rules
     problems = [*_graph_problems(model)]
     for index, operator in enumerate(model.operators):
-        found = [*_RULES.get(operator.builtin, _no_rules)(operator)]
+        found = [*known.get(operator.builtin, _no_rules)(operator)]
         if not foreign:
             found += _RULES_ON_OURS.get(operator.builtin, _nothing)(operator)
         problems += [f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in found]

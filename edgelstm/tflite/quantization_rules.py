@@ -29,9 +29,9 @@ def activation_problems(role: str, tensor: TfliteTensor, dtype: str = "int8") ->
 
 
 def weight_problems(
-    role: str, tensor: TfliteTensor | None, shape: tuple[int, int], per_channel: bool = False
+    role: str, tensor: TfliteTensor | None, shape: tuple[int, ...], per_channel: bool = False, axis: int = 0
 ) -> Iterator[str]:
-    """Judge a constant int8 matrix: symmetric, one scale (or one per row)."""
+    """Judge constant int8 weights: symmetric, one scale (or one for each row, along `axis`)."""
     if tensor is None:
         yield f"{role} is absent"
         return
@@ -39,7 +39,7 @@ def weight_problems(
         yield f"{role} is {tensor.dtype}, not int8"
     if tensor.shape != shape:
         yield f"{role} has the shape {tensor.shape}, not {shape}"
-    if len(tensor.scales) != 1 and not (per_channel and len(tensor.scales) == shape[0] and tensor.axis == 0):
+    if len(tensor.scales) != 1 and not (per_channel and len(tensor.scales) == shape[axis] and tensor.axis == axis):
         yield f"{role} has {len(tensor.scales)} scales along axis {tensor.axis}"
     if any(tensor.zero_points):
         yield f"{role} has a zero point other than 0"
@@ -50,14 +50,19 @@ def weight_problems(
 
 
 def bias_problems(
-    role: str, tensor: TfliteTensor | None, size: int, input_scale: float, weight_scales: tuple[float, ...]
+    role: str,
+    tensor: TfliteTensor | None,
+    size: int,
+    input_scale: float,
+    weight_scales: tuple[float, ...],
+    dtype: str = "int32",
 ) -> Iterator[str]:
-    """Judge a constant int32 vector whose scale is the float32 product of input and weight scale."""
+    """Judge a constant vector whose scale is the float32 product of input and weight scale."""
     if tensor is None:
         yield f"{role} is absent"
         return
-    if tensor.dtype != "int32":
-        yield f"{role} is {tensor.dtype}, not int32"
+    if tensor.dtype != dtype:
+        yield f"{role} is {tensor.dtype}, not {dtype}"
     if tensor.shape != (size,):
         yield f"{role} has the shape {tensor.shape}, not {(size,)}"
     if tensor.scales != tuple(float32_product(input_scale, scale) for scale in weight_scales):
@@ -66,6 +71,21 @@ def bias_problems(
         yield f"{role} has a zero point other than 0"
     if tensor.data is None:
         yield f"{role} is not a constant"
+
+
+def vector_problems(role: str, tensor: TfliteTensor | None, size: int, dtype: str, largest: int) -> Iterator[str]:
+    """Judge a constant vector with one scale whose numbers are at most `largest` in magnitude."""
+    if tensor is None:
+        yield f"{role} is absent"
+        return
+    if tensor.dtype != dtype or tensor.shape != (size,):
+        yield f"{role} is {tensor.dtype} of shape {tensor.shape}, not {dtype} of shape {(size,)}"
+    if len(tensor.scales) != 1 or any(tensor.zero_points):
+        yield f"{role} has {len(tensor.scales)} scales, not one, or a zero point other than 0"
+    if tensor.data is None:
+        yield f"{role} is not a constant"
+    elif bool((np.abs(tensor.data.astype(np.int64)) > largest).any()):
+        yield f"{role} holds a number beyond {largest}"
 
 
 def fixed_scale_problems(role: str, tensor: TfliteTensor, scale: float, zero_point: int) -> Iterator[str]:

@@ -7,13 +7,14 @@ from functools import cache
 import numpy as np
 
 from edgelstm.ir import AnyArray
-from edgelstm.numerics import activations, exponential, fixedpoint
+from edgelstm.numerics import activations, exponential, fixedpoint, reciprocal_root
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import INT32_MAX, INT32_MIN, Int64Array, Multiplier
 
 FUNCTIONS = (
     "saturate8", "saturate16", "clamp", "high_multiply", "rounding_shift", "rounding_product", "requantize",
     "requantize_once", "sigmoid", "tanh", "exponential_q26", "reciprocal_q31", "leading_zeros",
+    "even_mantissa", "half_zeros", "reciprocal_root",
 )  # fmt: skip
 """In the order of twins.c."""
 
@@ -31,7 +32,7 @@ class Case:
 
 def cases(contract: Contract) -> tuple[Case, ...]:
     """Everything that the headers of a contract define, but for what reads packed weights."""
-    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases())
+    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases(), *root_cases())
 
 
 @cache
@@ -81,6 +82,23 @@ def softmax_cases() -> tuple[Case, ...]:
         _elementwise("exponential_q26", lambda a: exponential.exponential(a, 5), negative),
         _elementwise("reciprocal_q31", _reciprocal, shares),
         _elementwise("leading_zeros", _leading_zeros, words),
+    )
+
+
+@cache
+def root_cases() -> tuple[Case, ...]:
+    """Words of every length, and mantissas from end to end."""
+    rng = np.random.default_rng(3)
+    powers = 1 << np.arange(63)
+    spread = np.exp2(rng.uniform(0, 63, 4000)).astype(np.int64)
+    words = np.concatenate([powers, powers[1:] - 1, powers[:62] + 1, spread, [2**63 - 1]])
+    halves = words >> 32, words & 0xFFFFFFFF
+    first, last = np.arange(2**22, 2**22 + 500), np.arange(2**24 - 500, 2**24)
+    mantissas = np.concatenate([first, rng.integers(2**22, 2**24, 4000), last])
+    return (
+        _elementwise("even_mantissa", lambda high, low: reciprocal_root.even_mantissa(high << 32 | low)[0], *halves),
+        _elementwise("half_zeros", lambda high, low: reciprocal_root.even_mantissa(high << 32 | low)[1], *halves),
+        _elementwise("reciprocal_root", reciprocal_root.reciprocal_root, mantissas),
     )
 
 

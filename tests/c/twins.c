@@ -5,6 +5,7 @@
 #include "edgelstm_activations.h"
 #include "edgelstm_fixedpoint.h"
 #include "edgelstm_isa.h"
+#include "edgelstm_reciprocal_root.h"
 #include "edgelstm_softmax.h"
 #include "port.h"
 
@@ -23,11 +24,21 @@ enum function {
     TANH,
     EXPONENTIAL,
     RECIPROCAL,
-    LEADING_ZEROS
+    LEADING_ZEROS,
+    EVEN_MANTISSA,
+    HALF_ZEROS,
+    RECIPROCAL_ROOT
 };
 
 static int32_t arguments[3][MOST_ARGUMENTS];
 static int32_t results[MOST_ARGUMENTS];
+
+static int32_t even_mantissa(int32_t high, int32_t low, int wants_mantissa)
+{
+    unsigned half_zeros;
+    const uint32_t mantissa = el_even_mantissa(((uint64_t)(uint32_t)high << 32) | (uint32_t)low, &half_zeros);
+    return (int32_t)(wants_mantissa ? mantissa : half_zeros);
+}
 
 static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
 {
@@ -56,8 +67,14 @@ static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
         return el_exponential_q26(a);
     case RECIPROCAL:
         return el_reciprocal_q31(a);
-    default:
+    case LEADING_ZEROS:
         return (int32_t)el_leading_zeros((uint32_t)a);
+    case EVEN_MANTISSA:
+        return even_mantissa(a, b, 1);
+    case HALF_ZEROS:
+        return even_mantissa(a, b, 0);
+    default:
+        return el_reciprocal_root((uint32_t)a);
     }
 }
 

@@ -59,6 +59,12 @@ def three_branches(inputs: Any) -> Any:
     return layers.Dense(2)(shared(merged))
 
 
+def pooled_globally(inputs: Any) -> Any:
+    hidden = layers.LSTM(4, return_sequences=True)(inputs)
+    pooled = [layers.GlobalAveragePooling1D()(hidden), layers.GlobalMaxPooling1D()(hidden)]
+    return layers.Dense(2)(layers.BatchNormalization()(layers.Concatenate()(pooled)))
+
+
 def head(activation: str) -> Callable[[], Any]:
     return lambda: sequential(layers.LSTM(5), layers.Dense(4, activation=activation))
 
@@ -105,6 +111,68 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "simple_rnn": lambda: sequential(layers.SimpleRNN(5, return_sequences=True), layers.SimpleRNN(4, use_bias=False)),
     "simple_rnn_relu": lambda: sequential(layers.SimpleRNN(5, activation="relu"), layers.Dense(2)),
+    "conv_valid": lambda: sequential(
+        layers.Conv1D(5, 3), layers.Conv1D(4, 2, strides=2, activation="relu"), layers.LSTM(3)
+    ),
+    "conv_same": lambda: sequential(
+        layers.Conv1D(4, 3, padding="same", activation="tanh"),
+        layers.Conv1D(3, 4, padding="same", use_bias=False),
+        layers.Conv1D(5, 3, padding="same", dilation_rate=2, activation="relu6"),
+    ),
+    "conv_same_strided": lambda: sequential(
+        layers.Conv1D(4, 3, padding="same", strides=2), layers.Conv1D(4, 4, padding="same", strides=3)
+    ),
+    "conv_causal": lambda: sequential(
+        layers.Conv1D(4, 3, padding="causal", activation="relu"),
+        layers.Conv1D(4, 2, padding="causal", dilation_rate=3),
+        layers.Conv1D(4, 3, padding="causal", strides=2),
+        timesteps=None,
+    ),
+    "conv_pointwise": lambda: sequential(layers.Conv1D(4, 1, activation="sigmoid"), layers.Conv1D(4, 1, strides=2)),
+    "conv_normalized": lambda: sequential(
+        layers.BatchNormalization(),
+        layers.Conv1D(5, 3, use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.BatchNormalization(center=False),
+        layers.Rescaling(1.5),
+        layers.Conv1D(4, 2),
+        layers.LSTM(3),
+    ),
+    "conv_normalized_border": lambda: sequential(
+        layers.BatchNormalization(), layers.Conv1D(4, 3, padding="same"), layers.GlobalAveragePooling1D()
+    ),
+    "conv_scaled_border": lambda: sequential(layers.Rescaling(0.7), layers.Conv1D(4, 3, padding="same")),
+    "conv_depthwise": lambda: sequential(
+        layers.DepthwiseConv1D(3, padding="same", depth_multiplier=2, activation="relu"),
+        layers.DepthwiseConv1D(2, strides=2, use_bias=False),
+        layers.LSTM(3),
+    ),
+    "conv_separable": lambda: sequential(
+        layers.SeparableConv1D(5, 3, padding="same", activation="tanh"),
+        layers.SeparableConv1D(4, 2, depth_multiplier=2, strides=2, use_bias=False),
+        layers.LSTM(4),
+    ),
+    "conv_depthwise_normalized": lambda: sequential(
+        layers.BatchNormalization(),
+        layers.DepthwiseConv1D(2, depth_multiplier=2),
+        layers.BatchNormalization(),
+        layers.SeparableConv1D(4, 3),
+        layers.BatchNormalization(),
+        layers.GlobalAveragePooling1D(),
+        layers.BatchNormalization(),
+    ),
+    "pooled_max": lambda: sequential(
+        layers.Conv1D(4, 2), layers.MaxPooling1D(), layers.MaxPooling1D(2, strides=1, padding="same"), layers.LSTM(4)
+    ),
+    "pooled_max_same": lambda: sequential(layers.MaxPooling1D(3, padding="same"), layers.Dense(4)),
+    "pooled_average": lambda: sequential(
+        layers.AveragePooling1D(2, strides=1),
+        layers.AveragePooling1D(2, padding="same"),
+        layers.BatchNormalization(),
+        layers.GRU(3),
+    ),
+    "pooled_globally": lambda: functional(pooled_globally),
     "masked_words": lambda: keras.Sequential(
         [
             layers.Input((TIMESTEPS,)),
@@ -196,6 +264,16 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.Normalization(mean=[0.3, 0.2, 0.1], variance=[4.0, 0.25, 1.0]),
         layers.LSTM(4, return_sequences=True),
         layers.Rescaling(2.0),
+    ),
+    "layer_normalized": lambda: sequential(
+        layers.LSTM(5, return_sequences=True),
+        layers.LayerNormalization(),
+        layers.GRU(4, return_sequences=True),
+        layers.LayerNormalization(axis=2, center=False, epsilon=0.1),
+        layers.LSTM(6),
+        layers.LayerNormalization(scale=False, epsilon=1e-5),
+        layers.Dense(3),
+        layers.LayerNormalization(scale=False, center=False),
     ),
     "leaky_relus": lambda: sequential(
         layers.Dense(6, activation="leaky_relu"),

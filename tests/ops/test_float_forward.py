@@ -102,6 +102,10 @@ def test_forward_equals_tf_keras(name: str, suffix: str, old_predictions: Path) 
         ("normalized_dense", 3),
         ("normalized_alone", 4),
         ("rescaled", 1),
+        ("conv_normalized", 0),
+        ("conv_normalized_border", 1),
+        ("conv_scaled_border", 0),
+        ("conv_depthwise_normalized", 1),
     ],
 )
 def test_affine_layers_vanish(name: str, dense: int, predictions: Path) -> None:
