@@ -11,7 +11,8 @@ from edgelstm.frontends.tflite_kind import WAY_AROUND
 from edgelstm.frontends.tflite_layers import LayerStack
 from edgelstm.frontends.tflite_loop import LoopCell, fold_loop
 from edgelstm.frontends.tflite_nodes import Linear, Node
-from edgelstm.frontends.tflite_operators import FEWEST_INPUTS, OPERATORS, Operands
+from edgelstm.frontends.tflite_operands import Operands
+from edgelstm.frontends.tflite_operators import FEWEST_INPUTS, OPERATORS
 from edgelstm.frontends.tflite_unrolled import Unrolled
 from edgelstm.frontends.tflite_values import Sequence, Unusable, Value
 from edgelstm.ir import FloatModel, Layer, Tensor, TfliteModel, TfliteOperator, TfliteTensor

@@ -27,12 +27,11 @@ CONVERT = Path(__file__).with_name("convert_tflite.py")
 
 COMPILED = (
     "add_relu", "batch_norm", "bidirectional", "branches", "branches_of_steps", "dense_first", "float_ends", "head",
-    "last", "leaky", "one_unit", "per_step", "relu6", "rescaled", "saturated", "sequence", "sliced", "stacked",
+    "last", "leaky", "mean", "one_unit", "per_step", "relu6", "rescaled", "saturated", "sequence", "sliced", "stacked",
     "time_major", "uint8_ends",
 )  # fmt: skip
 REFUSED = {
     "batch_is_time": r"works on \(1, 6, 3\) where \(6, 1, 3\) was expected",
-    "mean": "operator MEAN",
 }
 SEQUENCES = 24
 
