@@ -8,6 +8,7 @@ from edgelstm.errors import ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
 from edgelstm.ir import MOST_IDS, Model, Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.quantization.quantize import contract_of
@@ -191,6 +192,11 @@ class _Reading:
         if not before.is_sequence and shapes == ((1, before.size), (1, 1, before.size)):
             self.tensors[result.name] = before
             self.steps.add(result.name)
+            return
+        is_whole = before.is_sequence and name not in self.paddings and not before.vocabulary
+        if is_whole and shapes[0] in forms and result.shape == (1, timesteps * before.size) and timesteps > 1:
+            self.ops.append(Flatten.from_tflite(operator, before))
+            self.tensors[result.name] = self.ops[-1].output
             return
         if not before.is_sequence or not set(shapes) <= set(forms):
             raise UnsupportedModelError(
