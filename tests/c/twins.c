@@ -5,7 +5,9 @@
 #include "edgelstm_activations.h"
 #include "edgelstm_fixedpoint.h"
 #include "edgelstm_isa.h"
+#include "edgelstm_mean.h"
 #include "edgelstm_softmax.h"
+#include "edgelstm_window.h"
 #include "port.h"
 
 enum { MOST_ARGUMENTS = 65536 };
@@ -23,7 +25,10 @@ enum function {
     TANH,
     EXPONENTIAL,
     RECIPROCAL,
-    LEADING_ZEROS
+    LEADING_ZEROS,
+    LARGER8,
+    DIVIDED_MULTIPLIER,
+    DIVIDED_SHIFT
 };
 
 static int32_t arguments[3][MOST_ARGUMENTS];
@@ -31,6 +36,7 @@ static int32_t results[MOST_ARGUMENTS];
 
 static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
 {
+    int shift = b;
     switch (function) {
     case SATURATE8:
         return el_saturate8(a);
@@ -56,8 +62,13 @@ static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
         return el_exponential_q26(a);
     case RECIPROCAL:
         return el_reciprocal_q31(a);
-    default:
+    case LEADING_ZEROS:
         return (int32_t)el_leading_zeros((uint32_t)a);
+    case LARGER8:
+        return el_larger8(a, b);
+    default:
+        el_divide_multiplier(&a, &shift, (uint32_t)c);
+        return function == DIVIDED_SHIFT ? shift : a;
     }
 }
 
