@@ -4,6 +4,7 @@ from pathlib import Path
 
 import kernel_tables as tables
 from kernel_limits import all_checks
+from kernel_natives import natives
 from kernel_results import read_costs, read_predictions
 
 from edgelstm.output import write_atomically
@@ -38,6 +39,7 @@ def _sections() -> dict[str, str]:
     return {
         "limits": tables.limits(all_checks(costs, predictions)),
         "instructions": tables.instructions(costs),
+        "natives": natives(costs),
         "worst steps": tables.worst_steps(by_gcc),
         "loads": tables.loads(by_gcc),
         "memory": tables.memory(by_gcc),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from kernel_costs import PLAIN, ROWS, Cost
 from kernel_fit import fit, formula
 from kernel_limits import Check, ratio
-from kernel_models import LSTMS, PUBLISHED_SHAPES, shape_of
+from kernel_models import LSTMS, NATIVES, PUBLISHED_SHAPES, shape_of
 from kernel_peers import read_peers
 from kernel_results import Prediction
 
@@ -48,7 +48,8 @@ def loads(costs: Sequence[Cost]) -> str:
 
 def memory(costs: Sequence[Cost]) -> str:
     """Flash and RAM: the smallest and the largest published shape, and the models of several layers."""
-    shown = {LSTMS[0], LSTMS[-1], *(cost.model for cost in costs if cost.model not in LSTMS)}
+    middle = {name for name in (*LSTMS, *NATIVES) if shape_of(name) not in (PUBLISHED_SHAPES[0], PUBLISHED_SHAPES[-1])}
+    shown = {cost.model for cost in costs} - middle
     header = (
         "model", "target", "mode", "compiler", "code", "tables", "constants", "weights", "state", "buffers", "stack",
         "step",

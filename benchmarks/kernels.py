@@ -14,7 +14,8 @@ import click
 import kernel_tables as tables
 from kernel_costs import PLAIN, VARIANTS, Choice, Cost, is_available, measure
 from kernel_limits import all_checks, unkept
-from kernel_models import LSTMS, MODELS, benchmark
+from kernel_models import LSTMS, MODELS, NATIVES, benchmark
+from kernel_natives import natives
 from kernel_page import write_page
 from kernel_results import RESULTS, merge_costs, read_costs, read_predictions, write_rows
 
@@ -71,10 +72,12 @@ def _cases(
     models: Sequence[str],
     variants: Sequence[str],
 ) -> Iterator[tuple[str, Choice]]:
-    """Variants are measured with gcc and single LSTMs only."""
+    """Variants are measured with gcc and single LSTMs only, layers of the contract `native` with gcc and plain only."""
     for model, target, mode, variant, family in product(models, targets, modes, variants, compilers):
         choice = Choice(target, mode, variant, family)
-        if is_available(choice) and (variant == PLAIN or (family == "gcc" and model in LSTMS)):
+        if not is_available(choice) or (family != "gcc" and model in NATIVES):
+            continue
+        if variant == PLAIN or (family == "gcc" and model in LSTMS):
             yield model, choice
 
 
@@ -100,7 +103,8 @@ def _measure(model: str, choice: Choice) -> Cost:
 
 def _print_tables(costs: Sequence[Cost]) -> None:
     print("Instructions of a mean step (ratio to the better of gcc's and clang's CMSIS-NN -O3)\n")
-    print(tables.instructions(costs), "\n\nSlowest step above the mean: usual / stress sequences\n")
+    print(tables.instructions(costs), "\n\nLayers of the contract native (ratio to the LSTM named)\n")
+    print(natives(costs), "\n\nSlowest step above the mean: usual / stress sequences\n")
     print(tables.worst_steps(costs), "\n\nLoads of a mean step / words loaded\n")
     print(tables.loads(costs), "\n\nBytes\n")
     print(tables.memory(costs), "\n\nPublished by others (our speed, gcc, as a ratio to it)\n")

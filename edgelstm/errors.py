@@ -49,15 +49,15 @@ class ModelFormatError(ModelError):
 
 
 class UnsupportedModelError(ModelError):
-    """A model uses layers or options that we do not compile.
+    """A model uses layers or options that we do not compile, or cannot do what `headline` says.
 
     Attributes:
         problems: one line for each unsupported layer or option, all of them.
     """
 
-    def __init__(self, problems: Sequence[str], hint: str = "") -> None:
+    def __init__(self, problems: Sequence[str], hint: str = "", headline: str = "the model cannot be compiled") -> None:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"the model cannot be compiled:\n{listed}", hint)
+        super().__init__(f"{headline}:\n{listed}", hint)
         self.problems = tuple(problems)
 
 

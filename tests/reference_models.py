@@ -13,6 +13,7 @@ from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.last_step import LastStepLayer
+from edgelstm.ops.layer_normalization import LayerNormalizationLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 from edgelstm.quantization import quantize
@@ -79,17 +80,25 @@ def embedding(name: str, source: Tensor, size: int) -> EmbeddingLayer:
     )
 
 
-RECURRENT = {"lstm": lstm, "gru": gru, "rnn": simple_rnn}
+def layer_normalization(name: str, source: Tensor) -> LayerNormalizationLayer:
+    """A normalization with smooth factors and summands."""
+    gamma, beta = 1.0 + _wave((source.size,), 0.6, 0.3), _wave((source.size,), 0.7, 0.3)
+    return LayerNormalizationLayer(name, source, Tensor(name, source.size, source.is_sequence), gamma, beta, 1e-3)
+
+
+RECURRENT = {"lstm": lstm, "gru": gru, "rnn": simple_rnn, "normalized": lstm}
 
 
 def classifier(
     inputs: int, units: tuple[int, ...], classes: int, timesteps: int, contract: Contract, kind: str = "lstm"
 ) -> Model:
-    """Stacked recurrent layers of a kind, the last step, Dense, softmax."""
+    """Stacked layers of a kind ("normalized": LSTM and LayerNormalization), then the last step, Dense and softmax."""
     tensor = Tensor("input", inputs, is_sequence=True)
     layers: list[Layer] = []
     for index, size in enumerate(units):
         layers.append(RECURRENT[kind](f"{kind}_{index + 1}", layers[-1].output if layers else tensor, size))
+        if kind == "normalized":
+            layers.append(layer_normalization(f"normal_{index + 1}", layers[-1].output))
     layers.append(LastStepLayer.after(layers[-1].output))
     layers.append(dense("dense", layers[-1].output, classes))
     layers += activation_layers("softmax", "softmax", layers[-1].output)

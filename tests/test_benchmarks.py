@@ -14,12 +14,14 @@ from cost_model import random_shapes
 from kernel_costs import Choice, Cost, is_available, measure
 from kernel_fit import fit, formula, terms
 from kernel_limits import CONSTANT_TIME_TARGETS, RANDOM_SHAPES, RATIO_LIMITS, all_checks, ratio, unkept
-from kernel_models import LSTMS, PUBLISHED_SHAPES, benchmark, shape_of
+from kernel_models import LSTMS, NATIVES, PUBLISHED_SHAPES, benchmark, shape_of
+from kernel_natives import natives
 from kernel_peers import best_cmsis_nn, read_peers
 from kernel_results import Prediction, merge_costs, read_costs, read_predictions, write_rows
 
 from edgelstm.device.targets import list_targets
 from edgelstm.errors import MismatchError
+from edgelstm.numerics.contracts import Contract
 from edgelstm.verification.trace import simulator_trace
 
 COST = Cost(
@@ -59,10 +61,25 @@ def test_realistic_inputs_do_not_saturate_and_stress_inputs_do() -> None:
     assert np.mean(np.abs(fed.stress[0].astype(int)) >= 127) == 1.0
 
 
-@pytest.mark.parametrize("name", ["gru_3_4", "lstm", "lstm_3_x"])
+@pytest.mark.parametrize("name", ["elman_3_4", "gru", "lstm", "lstm_3_x"])
 def test_a_model_name_without_meaning_is_refused(name: str) -> None:
     with pytest.raises(ValueError):
         benchmark(name)
+
+
+@pytest.mark.parametrize("name", NATIVES)
+def test_layers_of_our_own_arithmetic_are_natives(name: str) -> None:
+    model = benchmark(name).model
+    assert model.contract is Contract.NATIVE
+    assert (model.input.size, model.ops[0].output.size) == shape_of(name)
+
+
+def test_natives_are_compared_with_an_lstm_of_their_shape() -> None:
+    gru = replace(COST, model="gru_6_16", instructions_per_step=1758)
+    hard = replace(COST, model="hardlstm_6_16", instructions_per_step=3200)
+    assert "| GRU | cortex-m4 | speed | our LSTM | 1758 (0.500) |" in natives([COST, gru])
+    assert "| LSTM, hard_sigmoid | cortex-m4 | speed | CMSIS-NN's LSTM | 3200 (0.248) |" in natives([hard])
+    assert "| GRU | cortex-m4 | speed | our LSTM | 1758 |" in natives([gru])
 
 
 def test_a_measurement_adds_up(require_tool: Callable[[str], None]) -> None:

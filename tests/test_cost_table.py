@@ -4,7 +4,8 @@ After a wanted change: python -m pytest tests/test_cost_table.py --update-golden
 rows into the same file. The compiler's version is part of a row; where another one is installed, its rows are compared
 within TOLERANCE_PERCENT of those in the table for the same family.
 
-A step is the recurrent layers alone: Dense and softmax behind them run in `<model>_output`.
+A step is the recurrent layers, and a normalization behind them where the model has one: Dense and softmax run in
+`<model>_output`.
 """
 
 import csv
@@ -37,6 +38,7 @@ SHAPES = {
     "stacked_12_24_16": (12, (24, 16)),
     "gru_16_32": (16, (32,)),
     "rnn_16_32": (16, (32,)),
+    "normalized_16_32": (16, (32,)),
 }
 LARGE = ("lstm_40_64", "lstm_40_128")
 VARIED = "lstm_16_32"

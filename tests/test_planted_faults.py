@@ -208,6 +208,28 @@ def test_a_model_of_windows_without_a_fault_passes(tmp_path: Path) -> None:
     assert _run(model, expectation(model, None, 4), files, tmp_path).mismatches == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("classifier_3_5.c", "squares += ", "squares += 1u + "),
+        ("classifier_3_5.c", "<< shift)", "<< (shift - 1u))"),
+        ("classifier_3_5.c", "_gamma[k] * 65536", "_gamma[0] * 65536"),
+        ("classifier_3_5.c", "_beta[k]", "_beta[0]"),
+        ("edgelstm_reciprocal_root.h", "- low * low", ""),
+    ],
+)
+def test_a_fault_in_a_normalization_is_caught(file: str, old: str, new: str, tmp_path: Path) -> None:
+    """It has no state; what it yields reaches the output behind a Dense and a softmax."""
+    normalized = classifier(3, (5,), 3, 6, Contract.LITERT, "normalized")
+    files = _skip_selftest(dict(emit(normalized, Options("ref", "balanced", "0" * 64)).files))
+    expected = expectation(normalized, None, 4)
+    (tmp_path / "sound").mkdir()
+    assert _run(normalized, expected, files, tmp_path / "sound").mismatches == 0
+    rung = _run(normalized, expected, _replace_once(files, file, old, new), tmp_path)
+    with pytest.raises(MismatchError, match=r"first: output\[\d+\] at step \d+"):
+        require_match((rung,))
+
+
 def test_the_self_test_catches_a_planted_fault(model: Model, expected: Expectation, tmp_path: Path) -> None:
     sound = dict(emit(model, Options("ref", "balanced", "0" * 64)).files)
     with pytest.raises(

@@ -12,6 +12,7 @@ import pytest
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
 from random_native import random_native_model
 from random_whole import random_whole_model
@@ -30,6 +31,7 @@ from edgelstm.tflite.export import to_tflite_model
 BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_graph(seed, Contract.LITERT),
     random_native_model,
+    random_normalized_model,
     lambda seed: random_elementwise_model(seed, Contract.LITERT),
     lambda seed: random_whole_model(seed, Contract.LITERT),
     random_masked_model,

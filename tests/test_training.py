@@ -12,7 +12,8 @@ from edgelstm.data import Dataset, load_dataset
 from edgelstm.errors import DataError, ModelError, OutputError, ProjectError
 from edgelstm.project import ModelSection, Project, load_project, new_project
 from edgelstm.training import train
-from edgelstm.training.network import Head, head_for
+from edgelstm.training.backend import load_keras
+from edgelstm.training.network import Head, build_network, head_for
 
 X = np.random.default_rng(3).normal(size=(40, 6, 2)).astype(np.float32)
 CLASS_IDS = np.arange(40) % 3
@@ -131,6 +132,25 @@ def test_own_network_gets_a_loss(tmp_path):
     network = keras.saving.load_model(trained.path)
     assert network.loss.name == "sparse_categorical_crossentropy"
     assert network.loss.from_logits
+
+
+@pytest.mark.parametrize(
+    ("last", "are_logits"),
+    [
+        ('Dense(3, activation="softmax")', False),
+        ('TimeDistributed(keras.layers.Dense(3, activation="softmax"))', False),
+        ("TimeDistributed(keras.layers.Dense(3))", True),
+        ("Softmax()", False),
+        ('Activation("softmax")', False),
+    ],
+)
+def test_the_loss_knows_probabilities_from_sums(tmp_path, last, are_logits):
+    layers = f"[keras.Input(shape), keras.layers.LSTM(3, return_sequences=True), keras.layers.{last}]"
+    code = f"import keras\ndef build(shape, dataset):\n    return keras.Sequential({layers})\n"
+    (tmp_path / "model.py").write_text(code)
+    project = project_in(tmp_path, build="model.py:build")
+    network = build_network(load_keras(0), project, Dataset(x=X, y=np.zeros(X.shape[:2], int)))
+    assert network.loss.from_logits == are_logits
 
 
 def test_own_compiled_network_keeps_its_loss(tmp_path):

@@ -8,7 +8,7 @@ import click
 
 from edgelstm import pipeline
 from edgelstm.cli.console import Terminal, output_options
-from edgelstm.cli.request import model_options, request_for, target_options
+from edgelstm.cli.request import model_options, request_for, step_graph_option, target_options
 from edgelstm.codegen.emit import APP_FILES
 from edgelstm.device.targets import load_target
 from edgelstm.errors import OutputError, ProjectError
@@ -17,6 +17,7 @@ from edgelstm.output import OutputFolder, content_hash, write_atomically
 from edgelstm.pipeline.firmware import generate as generate_c
 from edgelstm.pipeline.quantized import is_own_tflite, is_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
+from edgelstm.pipeline.step_file import STEP
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.report.result import accuracy_mapping
 from edgelstm.report.table import print_accuracy, print_results
@@ -26,6 +27,7 @@ from edgelstm.report.table import print_accuracy, print_results
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [model.tflite].")
 @model_options
+@step_graph_option
 @output_options
 def quantize(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
     """Choose scales on calibration data, round the weights, write a .tflite and say what that costs.
@@ -34,7 +36,10 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     """
     request = request_for(model, None, options)
     target = output or Path("model.tflite")
+    step_target = target.with_name(f"{target.stem}_step.tflite")
     _refuse_overwriting(target)
+    if request.tflite_recurrent == STEP:
+        _refuse_overwriting(step_target)
     data = read_data(request.data, request.base)
     path = ensure_trained(request, data, terminal)
     if is_tflite(path):
@@ -45,6 +50,13 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     assert accuracy is not None
     terminal.note(f"wrote {target}, {len(quantized.tflite)} bytes")
     values = {"tflite": str(target), "sha256": quantized.sha256, "accuracy": accuracy_mapping(accuracy)}
+    if quantized.step is not None:
+        write_atomically(step_target, quantized.step.tflite)
+        terminal.note(f"wrote {step_target}, {len(quantized.step.tflite)} bytes")
+        values["step_graph"] = {
+            "tflite": str(step_target),
+            "accuracy": [one.to_mapping() for one in quantized.step.accuracy],
+        }
     terminal.result(values, lambda console: print_accuracy(accuracy, console))
 
 
@@ -89,6 +101,7 @@ def generate(model: Path | None, output: Path | None, terminal: Terminal, **opti
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
 @target_options(several=True)
 @model_options
+@step_graph_option
 @output_options
 def build(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
     """Do whatever is missing or out of date: train, quantize, export, generate, compile, verify.

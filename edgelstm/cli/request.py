@@ -12,6 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
+from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -33,6 +34,17 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def step_graph_option(command: Callable[..., None]) -> Callable[..., None]:
+    """The option that asks for a second .tflite."""
+    return click.option(
+        "--tflite-recurrent",
+        type=click.Choice(RECURRENT_CHOICES),
+        help="step: beside the .tflite, whose GRU and SimpleRNN no interpreter runs, write <name>_step.tflite: one "
+        "time step in int16 builtin operators, states in and out. It approximates the C; nothing is checked by it. "
+        "[layer]",
+    )(command)
 
 
 def target_options(*, several: bool) -> Decorator:
@@ -81,6 +93,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "name",
         "timesteps",
         "calibration_samples",
+        "tflite_recurrent",
         "optimize",
         "constant_time",
         "wide_weights",

@@ -1,7 +1,8 @@
-"""Training, calibration and test data: reading it from files or user code, checking it against a model."""
+"""Training, calibration and test data: reading it from files, wheels or user code, checking it against a model."""
 
 from edgelstm.data.check import check_dataset
 from edgelstm.data.dataset import Dataset, Samples
 from edgelstm.data.source import load_dataset
+from edgelstm.data.wheel import Wheel
 
-__all__ = ["Dataset", "Samples", "check_dataset", "load_dataset"]
+__all__ = ["Dataset", "Samples", "Wheel", "check_dataset", "load_dataset"]

@@ -15,6 +15,7 @@ from edgelstm.ops.flatten import Flatten, FlattenLayer, ReshapeLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
@@ -90,6 +91,11 @@ ENTRIES = (
     Entry(Add, {"Add": AddLayer}, ("ADD",)),
     Entry(Multiply, {"Multiply": MultiplyLayer}, ("MUL",)),
     Entry(Concatenate, {"Concatenate": ConcatenateLayer}, ("CONCATENATION",)),
+    Entry(
+        LayerNormalization,
+        {"LayerNormalization": LayerNormalizationLayer},
+        ("CUSTOM:edgelstm.layer_normalization",),
+    ),
     Entry(
         None,
         {

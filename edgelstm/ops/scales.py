@@ -23,7 +23,7 @@ SIGMOID_OUTPUT = Quantization(1.0 / 256.0, -128)
 TANH_OUTPUT = Quantization(1.0 / 128.0, 0)
 """Scale and zero point that TFLite fixes for tanh outputs."""
 
-_SMALLEST_RANGE = 2.0**-20
+SMALLEST_RANGE = 2.0**-20
 
 
 def float32(value: float) -> float:
@@ -34,7 +34,7 @@ def float32(value: float) -> float:
 def asymmetric_int8(low: float, high: float) -> Quantization:
     """Spread [low, high], widened to include 0, over the 256 values of int8."""
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = float32(max(high - low, _SMALLEST_RANGE) / 255.0)
+    scale = float32(max(high - low, SMALLEST_RANGE) / 255.0)
     zero_point = math.floor(-128.0 - low / scale + 0.5)
     return Quantization(scale, max(-128, min(127, zero_point)))
 
@@ -59,8 +59,8 @@ def symmetric_scale(weights: AnyArray, bias: AnyArray, input_scale: float) -> fl
     largest_bias = float(np.max(np.abs(bias), initial=0.0))
     floor = largest_bias / (2.0**29 * input_scale)
     if largest_weight == 0.0:
-        return float32(max(largest_bias / (2.0**20 * input_scale), _SMALLEST_RANGE))
-    return float32(max(largest_weight / 127.0, floor, _SMALLEST_RANGE / 127.0))
+        return float32(max(largest_bias / (2.0**20 * input_scale), SMALLEST_RANGE))
+    return float32(max(largest_weight / 127.0, floor, SMALLEST_RANGE / 127.0))
 
 
 def round_weights(weights: AnyArray, scale: AnyArray | float) -> AnyArray:

@@ -16,6 +16,7 @@ from edgelstm.ir import Model, Tensor
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
+from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
@@ -25,16 +26,22 @@ from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy
 
-TFLITE = "model.tflite"
+TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
 
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """A quantized model, its file, and how well it does; `accuracy` is None without data or from a .tflite."""
+    """A quantized model, its file, and how well it does.
+
+    Attributes:
+        accuracy: None without data or from a .tflite.
+        step: the graph of one step; None where it was not asked for.
+    """
 
     model: Model
     tflite: bytes
     accuracy: Accuracy | None
+    step: StepFile | None = None
 
     @property
     def sha256(self) -> str:
@@ -57,7 +64,8 @@ def ensure_quantized(
     for folder in stale:
         begin(folder, MODEL)
         accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
-        folder.install(MODEL, key, {TFLITE: quantized.tflite}, {"accuracy": accuracy})
+        step = {} if quantized.step is None else {STEP_TFLITE: quantized.step.tflite}
+        folder.install(MODEL, key, {TFLITE: quantized.tflite, **step}, {"accuracy": accuracy})
     return quantized
 
 
@@ -71,7 +79,12 @@ def _reopen(folder: OutputFolder, request: BuildRequest) -> Quantized | None:
         return None
     tflite = (folder.path / TFLITE).read_bytes()
     model = model_from_tflite(tflite, request.model.stem, request.contract)
-    return Quantized(replace(model, name=request.name or model.name), tflite, accuracy)
+    model = replace(model, name=request.name or model.name)
+    return Quantized(model, tflite, accuracy, _step(model, request))
+
+
+def _step(model: Model, request: BuildRequest) -> StepFile | None:
+    return step_file(model) if request.tflite_recurrent == STEP else None
 
 
 def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
@@ -101,12 +114,15 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     _note_native(model, progress)
     tflite = write_tflite(to_tflite_model(model))
     check_tflite(tflite)
+    step = _step(model, request)
     accuracy = measure_accuracy(
         float_model, model, data.dataset, lambda done, total: progress.advance("accuracy", done, total)
     )
     progress.note(f"quantized to int8 on {count} calibration sequences")
     _warn_saturation(accuracy, progress)
-    return Quantized(model, tflite, accuracy)
+    if step is not None:
+        step = measured(step, float_model, model, data.dataset, progress)
+    return Quantized(model, tflite, accuracy, step)
 
 
 def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
@@ -116,7 +132,8 @@ def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Pro
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
-    return Quantized(replace(model, name=request.name or model.name), path.read_bytes(), None)
+    model = replace(model, name=request.name or model.name)
+    return Quantized(model, path.read_bytes(), None, _step(model, request))
 
 
 def _note_native(model: Model, progress: Progress) -> None:
@@ -193,5 +210,5 @@ def _warn_saturation(accuracy: Accuracy, progress: Progress) -> None:
 def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, request.contract.value, request.name or path.stem,
-        str(request.timesteps), str(request.calibration_samples),
+        str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
     )  # fmt: skip

@@ -32,6 +32,7 @@ class BuildRequest:
         no_asm: leave assembler out of the C.
         wide_weights: spend half as much flash again on weights to save instructions.
         main: a C file that takes the place of the generated main.c.
+        tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -53,6 +54,7 @@ class BuildRequest:
     calibration_samples: int | None = None
     project: Project | None = None
     main: Path | None = None
+    tflite_recurrent: str = "layer"
     may_train: bool = True
 
     @property

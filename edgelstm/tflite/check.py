@@ -27,7 +27,13 @@ from edgelstm.tflite.operator_rules import (
     strided_slice_problems,
     tanh_problems,
 )
-from edgelstm.tflite.own_rules import gru_problems, masking_problems, own_lstm_problems, simple_rnn_problems
+from edgelstm.tflite.own_rules import (
+    gru_problems,
+    layer_normalization_problems,
+    masking_problems,
+    own_lstm_problems,
+    simple_rnn_problems,
+)
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
 from edgelstm.tflite.window_rules import (
@@ -40,7 +46,7 @@ from edgelstm.tflite.window_rules import (
 
 _MAX_LISTED = 50
 
-_RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
+RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
     {
         "ADD": elementwise_problems,
         "AVERAGE_POOL_2D": pool_problems,
@@ -49,6 +55,7 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
         "CONV_2D": convolution_problems,
         "CUSTOM:edgelstm.embedding": masked_embedding_problems,
         "CUSTOM:edgelstm.gru": gru_problems,
+        "CUSTOM:edgelstm.layer_normalization": layer_normalization_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
         "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
@@ -80,10 +87,15 @@ _RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTy
 
 def check_tflite(data: bytes) -> None:
     """Raise one ModelFormatError that lists every rule which the file `data` breaks, if it breaks any."""
+    require_rules(data, RULES)
+
+
+def require_rules(data: bytes, rules_by_name: Mapping[str, Callable[[TfliteOperator], Iterator[str]]]) -> None:
+    """`check_tflite` by these rules on operators."""
     model = read_tflite(data)
     problems = [*_graph_problems(model)]
     for index, operator in enumerate(model.operators):
-        rules = _RULES.get(operator.builtin, _no_rules)
+        rules = rules_by_name.get(operator.builtin, _no_rules)
         problems += [f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in rules(operator)]
     if not problems:
         return

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from edgelstm.ir import TfliteOperator, TfliteTensor
+from edgelstm.numerics.layer_normalization import gained_step
 from edgelstm.tflite.lstm_rules import lstm_tensor_problems
 from edgelstm.tflite.quantization_rules import (
     activation_problems,
     bias_problems,
     same_quantization_problems,
+    vector_problems,
     weight_problems,
 )
 
@@ -48,6 +52,29 @@ def masking_problems(operator: TfliteOperator) -> Iterator[str]:
     if len(source.shape) != 3 or source.shape != output.shape:
         yield f"output has the shape {output.shape}, not that of a sequence {source.shape}"
     yield from same_quantization_problems("output", output, "input", source)
+
+
+def layer_normalization_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a LayerNormalization: int16 factors and int32 summands of the features."""
+    epsilon = operator.options.get("epsilon")
+    epsilons = (epsilon,) if isinstance(epsilon, float) and epsilon >= 0 else ()
+    yield from _option_problems(operator, {"epsilon": epsilons})
+    if len(operator.inputs) != 3 or len(operator.outputs) != 1:
+        yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
+        return
+    (source, gamma, beta), (output,) = operator.inputs, operator.outputs
+    if source is None or source.shape != output.shape or len(source.shape) not in {2, 3}:
+        yield "input and output are not two sequences, or two vectors, of one shape"
+        return
+    yield from activation_problems("input", source)
+    yield from activation_problems("output", output)
+    size = source.shape[-1]
+    yield from vector_problems("gamma", gamma, size, "int16", 2**15 - 1)
+    yield from vector_problems("beta", beta, size, "int32", 2**29)
+    if gamma is not None and beta is not None and len(gamma.scales) == 1:
+        wanted = float(np.float32(gamma.scales[0] * gained_step(size)))
+        if beta.scales != (wanted,):
+            yield f"beta must have the scale {wanted}, which follows from that of gamma"
 
 
 def _option_problems(operator: TfliteOperator, allowed: Mapping[str, Sequence[object]]) -> Iterator[str]:

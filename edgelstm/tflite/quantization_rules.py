@@ -49,14 +49,19 @@ def weight_problems(
 
 
 def bias_problems(
-    role: str, tensor: TfliteTensor | None, size: int, input_scale: float, weight_scales: tuple[float, ...]
+    role: str,
+    tensor: TfliteTensor | None,
+    size: int,
+    input_scale: float,
+    weight_scales: tuple[float, ...],
+    dtype: str = "int32",
 ) -> Iterator[str]:
-    """Judge a constant int32 vector whose scale is the float32 product of input and weight scale."""
+    """Judge a constant vector whose scale is the float32 product of input and weight scale."""
     if tensor is None:
         yield f"{role} is absent"
         return
-    if tensor.dtype != "int32":
-        yield f"{role} is {tensor.dtype}, not int32"
+    if tensor.dtype != dtype:
+        yield f"{role} is {tensor.dtype}, not {dtype}"
     if tensor.shape != (size,):
         yield f"{role} has the shape {tensor.shape}, not {(size,)}"
     if tensor.scales != tuple(float32_product(input_scale, scale) for scale in weight_scales):
@@ -65,6 +70,21 @@ def bias_problems(
         yield f"{role} has a zero point other than 0"
     if tensor.data is None:
         yield f"{role} is not a constant"
+
+
+def vector_problems(role: str, tensor: TfliteTensor | None, size: int, dtype: str, largest: int) -> Iterator[str]:
+    """Judge a constant vector with one scale whose numbers are at most `largest` in magnitude."""
+    if tensor is None:
+        yield f"{role} is absent"
+        return
+    if tensor.dtype != dtype or tensor.shape != (size,):
+        yield f"{role} is {tensor.dtype} of shape {tensor.shape}, not {dtype} of shape {(size,)}"
+    if len(tensor.scales) != 1 or any(tensor.zero_points):
+        yield f"{role} has {len(tensor.scales)} scales, not one, or a zero point other than 0"
+    if tensor.data is None:
+        yield f"{role} is not a constant"
+    elif bool((np.abs(tensor.data.astype(np.int64)) > largest).any()):
+        yield f"{role} holds a number beyond {largest}"
 
 
 def fixed_scale_problems(role: str, tensor: TfliteTensor, scale: float, zero_point: int) -> Iterator[str]:

@@ -34,6 +34,7 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
         "RESHAPE": "ReshapeOptions",
         "SOFTMAX": "SoftmaxOptions",
         "STRIDED_SLICE": "StridedSliceOptions",
+        "SUB": "SubOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
     }
 )

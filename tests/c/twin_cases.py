@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from edgelstm.ir import AnyArray
-from edgelstm.numerics import activations, exponential, fixedpoint
+from edgelstm.numerics import activations, exponential, fixedpoint, reciprocal_root
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import INT32_MAX, INT32_MIN, Int64Array, Multiplier
 from edgelstm.ops.global_pooling import MOST_STEPS, divided
@@ -16,6 +16,7 @@ FUNCTIONS = (
     "saturate8", "saturate16", "clamp", "high_multiply", "rounding_shift", "rounding_product", "requantize",
     "requantize_once", "sigmoid", "tanh", "exponential_q26", "reciprocal_q31", "leading_zeros",
     "larger8", "divided_multiplier", "divided_shift",
+    "even_mantissa", "half_zeros", "reciprocal_root",
 )  # fmt: skip
 """In the order of twins.c."""
 
@@ -33,7 +34,7 @@ class Case:
 
 def cases(contract: Contract) -> tuple[Case, ...]:
     """Everything that the headers of a contract define, but for what reads packed weights."""
-    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases(), *window_cases())
+    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases(), *window_cases(), *root_cases())
 
 
 @cache
@@ -100,6 +101,23 @@ def window_cases() -> tuple[Case, ...]:
         _elementwise("larger8", np.maximum, one, other),
         _elementwise("divided_multiplier", lambda *_: np.array([result.mantissa for result in results]), *columns),
         _elementwise("divided_shift", lambda *_: np.array([result.shift for result in results]), *columns),
+    )
+
+
+@cache
+def root_cases() -> tuple[Case, ...]:
+    """Words of every length, and mantissas from end to end."""
+    rng = np.random.default_rng(3)
+    powers = 1 << np.arange(63)
+    spread = np.exp2(rng.uniform(0, 63, 4000)).astype(np.int64)
+    words = np.concatenate([powers, powers[1:] - 1, powers[:62] + 1, spread, [2**63 - 1]])
+    halves = words >> 32, words & 0xFFFFFFFF
+    first, last = np.arange(2**22, 2**22 + 500), np.arange(2**24 - 500, 2**24)
+    mantissas = np.concatenate([first, rng.integers(2**22, 2**24, 4000), last])
+    return (
+        _elementwise("even_mantissa", lambda high, low: reciprocal_root.even_mantissa(high << 32 | low)[0], *halves),
+        _elementwise("half_zeros", lambda high, low: reciprocal_root.even_mantissa(high << 32 | low)[1], *halves),
+        _elementwise("reciprocal_root", reciprocal_root.reciprocal_root, mantissas),
     )
 
 

@@ -18,12 +18,12 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsha
 
 @cache
 def library_headers(contract: Contract, optimize: str, isa: str) -> Mapping[str, str]:
-    """The edgelstm_*.h of a model that uses nearly all of them, and those of windows."""
+    """The edgelstm_*.h of a model that uses nearly all of them, and the others."""
     files = emit(classifier(3, (5, 4), 3, 6, contract), Options(isa, optimize, "0" * 64)).files
     headers = {name: text for name, text in files.items() if name.startswith("edgelstm_")}
     assert set(headers) == {f"edgelstm_{name}.h" for name in ("isa", "fixedpoint", "tables", "activations", "softmax")}
-    of_windows = {f"edgelstm_{name}.h": templates_dir() / "c" / "lib" / f"{name}.h" for name in ("mean", "window")}
-    return headers | {name: path.read_text() for name, path in of_windows.items()}
+    others = {name: templates_dir() / "c" / "lib" / f"{name}.h" for name in ("mean", "reciprocal_root", "window")}
+    return headers | {f"edgelstm_{name}.h": path.read_text() for name, path in others.items()}
 
 
 def write_headers(headers: Mapping[str, str], folder: Path) -> Path:

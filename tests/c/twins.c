@@ -6,6 +6,7 @@
 #include "edgelstm_fixedpoint.h"
 #include "edgelstm_isa.h"
 #include "edgelstm_mean.h"
+#include "edgelstm_reciprocal_root.h"
 #include "edgelstm_softmax.h"
 #include "edgelstm_window.h"
 #include "port.h"
@@ -28,15 +29,31 @@ enum function {
     LEADING_ZEROS,
     LARGER8,
     DIVIDED_MULTIPLIER,
-    DIVIDED_SHIFT
+    DIVIDED_SHIFT,
+    EVEN_MANTISSA,
+    HALF_ZEROS,
+    RECIPROCAL_ROOT
 };
 
 static int32_t arguments[3][MOST_ARGUMENTS];
 static int32_t results[MOST_ARGUMENTS];
 
+static int32_t even_mantissa(int32_t high, int32_t low, int wants_mantissa)
+{
+    unsigned half_zeros;
+    const uint32_t mantissa = el_even_mantissa(((uint64_t)(uint32_t)high << 32) | (uint32_t)low, &half_zeros);
+    return (int32_t)(wants_mantissa ? mantissa : half_zeros);
+}
+
+static int32_t divided(int32_t multiplier, int32_t shift, int32_t count, int wants_multiplier)
+{
+    int left = shift;
+    el_divide_multiplier(&multiplier, &left, (uint32_t)count);
+    return wants_multiplier ? multiplier : left;
+}
+
 static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
 {
-    int shift = b;
     switch (function) {
     case SATURATE8:
         return el_saturate8(a);
@@ -66,9 +83,16 @@ static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
         return (int32_t)el_leading_zeros((uint32_t)a);
     case LARGER8:
         return el_larger8(a, b);
+    case DIVIDED_MULTIPLIER:
+        return divided(a, b, c, 1);
+    case DIVIDED_SHIFT:
+        return divided(a, b, c, 0);
+    case EVEN_MANTISSA:
+        return even_mantissa(a, b, 1);
+    case HALF_ZEROS:
+        return even_mantissa(a, b, 0);
     default:
-        el_divide_multiplier(&a, &shift, (uint32_t)c);
-        return function == DIVIDED_SHIFT ? shift : a;
+        return el_reciprocal_root((uint32_t)a);
     }
 }
 

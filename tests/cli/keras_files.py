@@ -35,7 +35,7 @@ class KerasLayer:
     @property
     def weights_group(self) -> str:
         """Where model.weights.h5 keeps the weights."""
-        return f"{self.class_name.lower()}{'/cell' if self.class_name == 'LSTM' else ''}/vars"
+        return f"{self.class_name.lower()}{'/cell' if self.class_name in ('LSTM', 'GRU') else ''}/vars"
 
 
 def lstm(rng: np.random.Generator, inputs: int, units: int, **options: Any) -> KerasLayer:
@@ -43,6 +43,13 @@ def lstm(rng: np.random.Generator, inputs: int, units: int, **options: Any) -> K
     weights = [_uniform(rng, inputs, 4 * units), _uniform(rng, units, 4 * units), _uniform(rng, 4 * units)]
     config = {"name": "lstm", "units": units, "activation": "tanh", "recurrent_activation": "sigmoid"}
     return KerasLayer("LSTM", {**config, "use_bias": True, "return_sequences": False, **options}, weights)
+
+
+def gru(rng: np.random.Generator, inputs: int, units: int, **options: Any) -> KerasLayer:
+    """A GRU of random weights."""
+    weights = [_uniform(rng, inputs, 3 * units), _uniform(rng, units, 3 * units), _uniform(rng, 2, 3 * units)]
+    config = {"name": "gru", "units": units, "activation": "tanh", "recurrent_activation": "sigmoid"}
+    return KerasLayer("GRU", {**config, "reset_after": True, "return_sequences": False, **options}, weights)
 
 
 def dense(rng: np.random.Generator, inputs: int, units: int, **options: Any) -> KerasLayer:

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
@@ -60,13 +61,22 @@ def climb(
         )
     contract = Contract.TFLM if seed % 5 == 0 else Contract.LITERT
     expected = _expected(replace(model, contract=contract), seed)
-    return rungs + [_run(expected, target, seed) for target in ("host", *targets)]
+    return rungs + [run_alone(expected, target, seed) for target in ("host", *targets)]
 
 
 def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """The same for the model of this seed with layers of the `native` contract, which no interpreter has."""
-    expected = _expected(random_native_model(seed), seed)
-    return [_run(expected, target, seed) for target in ("host", *targets)]
+    return _climb_alone(random_native_model(seed), seed, targets)
+
+
+def climb_normalized(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb_native` of the model of this seed with LayerNormalization."""
+    return _climb_alone(random_normalized_model(seed), seed, targets)
+
+
+def _climb_alone(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
+    expected = _expected(model, seed)
+    return [run_alone(expected, target, seed) for target in ("host", *targets)]
 
 
 def climb_masked(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -74,7 +84,7 @@ def climb_masked(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Run
     model = random_masked_model(seed)
     inputs = masked_inputs(model, seed, SEQUENCES)
     expected = Expectation(model, inputs, simulator_trace(model, inputs))
-    return [_run(expected, target, seed) for target in ("host", *targets)]
+    return [run_alone(expected, target, seed) for target in ("host", *targets)]
 
 
 def climb_graph(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -102,7 +112,8 @@ def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[
     return climb(seed, targets, random_embedding_model)
 
 
-def _run(expected: Expectation, target: str, seed: int) -> Rung:
+def run_alone(expected: Expectation, target: str, seed: int) -> Rung:
+    """Build the model's C as this seed chooses, and run it on one target."""
     with _program(expected.model, target, seed) as program:
         runner = choose_runner(load_target(target))
         return run_program(f"C, {target}", expected, program, runner, 60, lambda name: None).rung
@@ -116,6 +127,7 @@ def _expected(model: Model, seed: int) -> Expectation:
 CLIMBS = {
     "native": climb_native,
     "masked": climb_masked,
+    "normalized": climb_normalized,
     "graph": climb_graph,
     "elementwise": climb_elementwise,
     "embedding": climb_embedding,

@@ -135,7 +135,7 @@ def subclassed() -> Any:
 def many_problems() -> Any:
     return sequential(
         layers.LSTM(4, return_sequences=True, activation="relu", name="first"),
-        layers.LayerNormalization(name="norm"),
+        layers.GroupNormalization(groups=1, name="norm"),
         layers.Bidirectional(layers.LSTM(3, activation="relu"), name="both"),
         layers.Dense(2, activation=custom_activation, name="head"),
         Custom(name="mine"),

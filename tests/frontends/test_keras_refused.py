@@ -45,7 +45,7 @@ def test_says_why(saved_models: Mapping[str, Path], implementation: str, suffix:
     with pytest.raises(UnsupportedModelError) as caught:
         load_keras(saved_models[implementation] / f"{name}{suffix}")
     assert caught.value.problems == REFUSED[name]
-    assert "Dense, Embedding, GRU, LSTM, LeakyReLU" in caught.value.hint
+    assert "Dense, Embedding, GRU, LSTM, LayerNormalization, LeakyReLU" in caught.value.hint
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -56,7 +56,7 @@ def test_all_problems_at_once(saved_models: Mapping[str, Path], implementation: 
     text = "\n".join(caught.value.problems)
     for expected in (
         'layer "first" (LSTM): activation=',
-        'layer "norm" (LayerNormalization): is not supported',
+        'layer "norm" (GroupNormalization): is not supported',
         'layer "both" (Bidirectional): forward layer: activation=',
         'layer "both" (Bidirectional): backward layer: activation=',
         "layer \"head\" (Dense): activation is the Python code 'MyPackage>custom_activation'",

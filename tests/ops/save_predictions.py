@@ -271,6 +271,16 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.LSTM(4, return_sequences=True),
         layers.Rescaling(2.0),
     ),
+    "layer_normalized": lambda: sequential(
+        layers.LSTM(5, return_sequences=True),
+        layers.LayerNormalization(),
+        layers.GRU(4, return_sequences=True),
+        layers.LayerNormalization(axis=2, center=False, epsilon=0.1),
+        layers.LSTM(6),
+        layers.LayerNormalization(scale=False, epsilon=1e-5),
+        layers.Dense(3),
+        layers.LayerNormalization(scale=False, center=False),
+    ),
     "leaky_relus": lambda: sequential(
         layers.Dense(6, activation="leaky_relu"),
         layers.LeakyReLU(),

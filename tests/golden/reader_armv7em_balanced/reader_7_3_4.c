@@ -20,7 +20,7 @@ static const int8_t reader_7_3_4_embedding_table[21] = {
 static void reader_7_3_4_embedding(const int16_t *input, int8_t *output)
 {
     const uint32_t given = (uint16_t)input[0];
-    const uint32_t id = given < 7u ? given : 0u; /* so that no id reads outside the table */
+    const uint32_t id = given & ((given - 7u) >> 16); /* 0 for what is no id of the table, without a branch */
     const int8_t *row = &reader_7_3_4_embedding_table[id * 3u];
     for (unsigned k = 0; k < 3u; k++) {
         output[k] = row[k];
