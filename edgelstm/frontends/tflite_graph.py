@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
-from edgelstm.ir import Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir import Op, QuantizedTensor, Reduction, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
 from edgelstm.ops.sources import LARGEST_SIZE
+from edgelstm.ops.window import WindowOp
 from edgelstm.tflite.records import quoted
 
 STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE", *PADS)
@@ -97,7 +99,7 @@ class _Reading:
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
             timesteps = self._timesteps.get(tensor.name) or self._timesteps.get(meant.name) or self._length(op)
             shapes = forms_of(meant, timesteps)
-            if op.state:
+            if op.state and not isinstance(op, WindowOp | Reduction):
                 shapes = (shapes[2 if operator.options.get("time_major") else 0],)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
@@ -109,6 +111,10 @@ class _Reading:
         self._timesteps[result.name] = timesteps
         shapes = forms_of(before, timesteps)
         known = source is not None and source.shape in shapes and result.shape in shapes
+        if operator.builtin == "RESHAPE" and source is not None and self._is_flattened(before, source, result):
+            self.ops.append(Flatten.from_tflite(operator, before))
+            self.tensors[result.name] = self.ops[-1].output
+            return
         if operator.builtin == "TRANSPOSE":
             known = known and _permutation(operator) == _TIME_MAJOR
         if not known or source is None or source.scales != result.scales or source.zero_points != result.zero_points:
@@ -125,6 +131,13 @@ class _Reading:
             self.tensors[result.name] = before
             return
         self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
+
+    def _is_flattened(self, before: QuantizedTensor, source: TfliteTensor, result: TfliteTensor) -> bool:
+        """Whether a RESHAPE makes a vector of a whole sequence of several steps."""
+        timesteps = self._timesteps[result.name]
+        if not before.is_sequence or before.vocabulary or source.name in self.paddings or timesteps == 1:
+            return False
+        return source.shape in forms_of(before, timesteps) and result.shape == (1, timesteps * before.size)
 
     def _pad(self, operator: TfliteOperator, name: str) -> None:
         """Keep what a PAD says for the op that reads its result."""

@@ -11,6 +11,7 @@ from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
+from edgelstm.ops.flatten import Flatten, FlattenLayer, ReshapeLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
@@ -68,6 +69,7 @@ ENTRIES = (
     Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
+    Entry(Flatten, {"Flatten": FlattenLayer, "Reshape": ReshapeLayer}, ("RESHAPE",)),
     Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
