@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from features import FRAME_SAMPLES, HOP_SAMPLES, log_mel
-from speech import SAMPLE_RATE_HZ, Word, speak
+from features import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
+from speech import Word, speak
 
 KEYWORDS = ("yes", "no", "up", "stop")
 OTHER_WORDS = (
@@ -91,7 +91,7 @@ def record(random: np.random.Generator, words: Sequence[Word], spoken: Sequence[
         sound[start : start + len(part)] = part * random.uniform(0.3, 1.0)
         start += len(heard)
         if word.text in KEYWORDS:
-            # The frame that holds the word's end is the first to answer.
+            # The first frame that reaches behind the word's end.
             end = max(0, start - FRAME_SAMPLES) // HOP_SAMPLES + 1
             answers[end : end + ANSWER_FRAMES] = LABELS.index(word.text)
     sound += 10.0 ** random.uniform(-3.5, -1.5) * random.standard_normal(len(sound))

@@ -12,7 +12,7 @@ FLOOR = 1e-3
 """Added to each energy, so that silence has a logarithm."""
 
 MEAN, DEVIATION = -1.9, 3.4
-"""Of the logarithms in the training clips, rounded."""
+"""Bring the logarithms of speech to about 0 and 1."""
 
 Floats = npt.NDArray[np.float32]
 

@@ -15,7 +15,7 @@ def build(input_shape: tuple[int, int], dataset: Dataset) -> keras.Model:
             keras.layers.BatchNormalization(name="normalized"),
             keras.layers.ReLU(name="relu"),
             keras.layers.LSTM(24, return_sequences=True, name="lstm"),
-            keras.layers.Dropout(0.2, name="dropout"),
+            keras.layers.Dropout(0.1, name="dropout"),
             keras.layers.TimeDistributed(keras.layers.Dense(len(dataset.labels), activation="softmax"), name="word"),
         ],
         name="keyword_stream",

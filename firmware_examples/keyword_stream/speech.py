@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from features import SAMPLE_RATE_HZ
 
 from edgelstm.data import Wheel
 from edgelstm.errors import ToolFailedError, ToolMissingError, ToolTimeoutError
@@ -34,8 +35,6 @@ WHEELS = {
 LIBRARY = {"Linux": "libespeak-ng.so", "Darwin": "libespeak-ng.dylib"}
 PACKAGE = "espeakng_loader"
 SYNTHESIS_TIMEOUT_S = 120
-
-SAMPLE_RATE_HZ = 16000
 
 Floats = npt.NDArray[np.float32]
 

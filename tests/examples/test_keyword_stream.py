@@ -24,12 +24,27 @@ def speech(example):
 
 def test_voices_of_the_test_are_not_those_of_the_training(example):
     dataset, data = example.dataset, example.data
-    assert check_dataset(dataset, 20, 61) == ()
-    assert (dataset.x.shape, dataset.x_test.shape) == ((1890, 61, 20), (630, 61, 20))
-    assert np.bincount(dataset.y).tolist() == [270, 270, 270, 270, 540, 270]
+    assert check_dataset(dataset, 20, 125) == ()
+    assert (dataset.x.shape, dataset.x_test.shape) == ((900, 125, 20), (150, 125, 20))
+    assert (dataset.y.shape, dataset.y_test.shape) == ((900, 125), (150, 125))
+    assert dataset.labels == ("nothing", "yes", "no", "up", "stop")
     assert set(data.TRAINING_SPEAKERS).isdisjoint(data.TEST_SPEAKERS)
-    assert abs(dataset.x.mean()) < 0.02
-    assert abs(dataset.x.std() - 1) < 0.02
+    assert abs(dataset.x.mean()) < 0.2
+    assert abs(dataset.x.std() - 1) < 0.1
+
+
+def test_a_keyword_is_answered_from_its_end_on(example, speech, monkeypatch):
+    data = example.data
+    monkeypatch.setattr(data, "PAUSE_SAMPLES", (8000, 8001))
+    words = [speech.Word(text, "en", 150, 50) for text in ("dog", "up")]
+    spoken = [np.ones(8000, np.float32), np.ones(4096, np.float32)]
+    clip = data.record(np.random.default_rng(0), words, spoken, 140)
+    assert len(clip.sound) == 139 * 256 + 512
+    answered = np.flatnonzero(clip.answers)
+    assert set(clip.answers[answered].tolist()) == {data.LABELS.index("up")}
+    # The word ends before sample 28096; frame 107 ends before 27904, frame 108 before 28160.
+    assert answered.tolist() == list(range(108, 124))
+    assert np.abs(clip.sound[28096 + 512 :]).max() < 0.2
 
 
 def test_a_tone_sounds_in_the_band_of_its_frequency(features):
