@@ -19,6 +19,7 @@ from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizat
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
+from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
@@ -128,3 +129,6 @@ TFLITE_OPERATORS: Mapping[str, type[Op]] = {
     name: entry.op for entry in ENTRIES if entry.op for name in (*entry.operators, *entry.foreign)
 }
 """TFLite builtin -> op."""
+
+WITH_CONSTANT: Mapping[str, type[Op]] = {"ADD": AddConstant, "MUL": MultiplyConstant}
+"""TFLite builtin -> op, where one of two inputs is a constant."""
