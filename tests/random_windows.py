@@ -11,6 +11,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.ops import scales
 from edgelstm.ops.conv1d import Conv1D
 from edgelstm.ops.depthwise import DepthwiseConv1D
+from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalMax
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.pooling import AveragePool, MaxPool
@@ -29,9 +30,9 @@ def random_windows(seed: int, contract: Contract, bounds: Bounds = BOUNDS) -> Mo
     for index in range(int(rng.integers(1, 5))):
         kind = str(rng.choice(["conv", "conv", "depthwise", "max", "average", "lstm", "dense"][: 7 if index else 4]))
         tensor, length = _grow(rng, ops, kind, f"{kind}{index}", tensor, length, bounds)
-    end = str(rng.choice(["none", "last", "mean", "largest", "mean"]))
+    end = str(rng.choice(["none", "last", "mean", "largest", "flat"]))
     if end != "none":
-        ops.append(_reduction(rng, end, tensor))
+        ops.append(_reduction(rng, end, tensor, length))
     if end != "none" and rng.random() < 0.6:
         ops += _dense_and_activation(rng, "head", ops[-1].output, int(rng.integers(1, 9)))
     return Model(f"random_windows_{seed}", source, tuple(ops), timesteps, contract)
@@ -107,9 +108,11 @@ def _rows(
     return name, source, output, _weights(rng, (rows, columns)), kernel_scales, bias, bool(rng.random() < 0.4)
 
 
-def _reduction(rng: np.random.Generator, kind: str, tensor: QuantizedTensor) -> Op:
-    if kind == "last":
-        return LastStep.of("last", tensor)
+def _reduction(rng: np.random.Generator, kind: str, tensor: QuantizedTensor, length: int) -> Op:
+    if kind == "last" or (kind == "flat" and length == 1):
+        return LastStep.of(kind, tensor)
+    if kind == "flat":
+        return Flatten.of(kind, tensor, length)
     if kind == "largest":
         return GlobalMax(kind, tensor, replace(tensor, name=kind, is_sequence=False))
     scale = scales.float32(tensor.quantization.scale * float(np.exp(rng.uniform(-3, 1))))

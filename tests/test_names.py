@@ -1,13 +1,22 @@
 """Names of models and layers as C identifiers."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_windows import random_convolution
 
 from edgelstm.codegen.names import layer_identifiers
+from edgelstm.codegen.plan import make_plan
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
+from edgelstm.ir import Model, Quantization, QuantizedTensor
+from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.global_pooling import GlobalAverage, GlobalMax
+from edgelstm.ops.merge import Add
+from edgelstm.ops.window import same_window
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 ENDINGS = frozenset({"kernel", "recurrent_kernel", "bias", "hidden", "cell", "scale"})
@@ -96,3 +105,20 @@ def test_repeated_and_colliding_layers() -> None:
 
 def test_a_thousand_layers_of_one_name_take_no_time() -> None:
     assert len(set(layer_identifiers(["lstm"] * 1000))) == 1000
+
+
+def test_a_layer_keeps_away_from_the_second_function_and_the_padding_of_another() -> None:
+    rng = np.random.default_rng(1)
+    source = QuantizedTensor("input", 3, True, Quantization(0.5, 4))
+    conv = random_convolution(rng, "conv", source, 5, same_window(3, 1, 1, 9))
+    mean = GlobalAverage("mean", conv.output, replace(conv.output, name="mean", is_sequence=False))
+    largest = [
+        GlobalMax(name, conv.output, replace(conv.output, name=name, is_sequence=False))
+        for name in ("mean_output", "conv_padding")
+    ]
+    merged = [Add("sum", mean.output, replace(mean.output, name="sum"), largest[0].output)]
+    merged.append(Add("total", merged[0].output, replace(mean.output, name="total"), largest[1].output))
+    plan = make_plan(Model("it", source, (conv, mean, *largest, *merged), 9, Contract.LITERT))
+    assert [item.identifier for item in plan.items] == [
+        "conv", "mean", "mean_output_layer", "conv_padding_layer", "sum", "total",
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from random_models import random_model
 from random_whole import random_whole_model
+from random_windows import random_convolution, random_depthwise
 from reference_models import classifier
 
 from edgelstm.codegen.emit import Options, emit
@@ -17,9 +18,12 @@ from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import compile_firmware
 from edgelstm.errors import MismatchError
-from edgelstm.ir import Model
+from edgelstm.ir import Model, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.global_pooling import GlobalAverage
 from edgelstm.ops.lstm import Lstm
+from edgelstm.ops.pooling import AveragePool, MaxPool
+from edgelstm.ops.window import Window, same_window
 from edgelstm.report.result import Rung
 from edgelstm.tflite import write_tflite
 from edgelstm.tflite.export import to_tflite_model
@@ -164,6 +168,44 @@ def test_a_fault_in_arithmetic_of_our_own_is_caught(old: str, new: str, tmp_path
     rung = _run(gru, expected, _replace_once(files, f"{gru.name}.c", old, new), tmp_path)
     with pytest.raises(MismatchError, match=r"first: gru_1\.hidden\w*\[\d+\] at step \d+"):
         require_match((rung,))
+
+
+def _windows() -> Model:
+    """A convolution padded at both ends, pools at other paces, and the mean of what is left."""
+    rng = np.random.default_rng(4)
+    source = QuantizedTensor("input", 3, True, Quantization(2.0**-5, 4))
+    conv = random_convolution(rng, "conv", source, 5, same_window(3, 1, 2, 16))
+    depthwise = random_depthwise(rng, "deep", conv.output, 2, Window(2))
+    largest = MaxPool("largest", depthwise.output, replace(depthwise.output, name="largest"), Window(3, 2))
+    average = AveragePool("average", largest.output, replace(largest.output, name="average"), Window(3))
+    mean = GlobalAverage("mean", average.output, replace(average.output, name="mean", is_sequence=False))
+    return Model("windows", source, (conv, depthwise, largest, average, mean), 16, Contract.LITERT)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("edgelstm_window.h", "*countdown = stride;", "*countdown = (int16_t)(stride + 1);"),
+        ("edgelstm_window.h", "window[k] = window[k + step_size];", "window[k] = window[k];"),
+        ("edgelstm_window.h", "return a > b ? a : b;", "return a < b ? a : b;"),
+        ("edgelstm_window.h", "(el_magnitude(sum) + half)", "el_magnitude(sum + (int32_t)(half * 0u))"),
+        ("edgelstm_mean.h", "(*shift)--;", ""),
+        ("windows.c", "self->conv_window[k] = 4;", "self->conv_window[k] = 0;"),
+        ("windows.c", "windows_conv_padding[3] = {4, 4, 4}", "windows_conv_padding[3] = {4, 4, 5}"),
+        ("windows.c", "self->conv_window[6u * tap + k]", "self->conv_window[3u * tap + k]"),
+        ("windows.c", "_window[row / 2u]", "_window[row % 5u]"),
+    ],
+)
+def test_a_fault_in_a_window_is_caught(name: str, old: str, new: str, tmp_path: Path) -> None:
+    model = _windows()
+    files = _skip_selftest(dict(emit(model, Options("ref", "balanced", "0" * 64)).files))
+    assert _run(model, expectation(model, None, 4), _replace_once(files, name, old, new), tmp_path).mismatches > 0
+
+
+def test_a_model_of_windows_without_a_fault_passes(tmp_path: Path) -> None:
+    model = _windows()
+    files = dict(emit(model, Options("ref", "balanced", "0" * 64)).files)
+    assert _run(model, expectation(model, None, 4), files, tmp_path).mismatches == 0
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_scale_must_be_positive_and_finite(scale: float) -> None:
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    model = records.with_tensor(option(LSTM, time_major=True), "lstm/cell", zero_points=(1,))
+    model = records.with_tensor(option(LSTM, cell_clip=-1.0), "lstm/cell", zero_points=(1,))
     listed = faults(records.with_tensor(model, "softmax/output", zero_points=(0,)))
     assert len(listed) == 3
     assert [line.split("(")[0].strip(" -") for line in listed] == ["operator 0"] * 2 + ["operator 3"]

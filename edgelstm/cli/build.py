@@ -15,7 +15,7 @@ from edgelstm.errors import OutputError, ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.output import OutputFolder, content_hash, write_atomically
 from edgelstm.pipeline.firmware import generate as generate_c
-from edgelstm.pipeline.quantized import is_own_tflite, is_tflite, quantize_file
+from edgelstm.pipeline.quantized import is_own_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
 from edgelstm.pipeline.step_file import STEP
 from edgelstm.pipeline.trained import ensure_trained
@@ -32,7 +32,7 @@ from edgelstm.report.table import print_accuracy, print_results
 def quantize(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
     """Choose scales on calibration data, round the weights, write a .tflite and say what that costs.
 
-    MODEL is a .keras or .h5 file; in a project it is the project's.
+    MODEL is a .keras or .h5 file, or a .tflite with float weights; in a project it is the project's.
     """
     request = request_for(model, None, options)
     target = output or Path("model.tflite")
@@ -42,12 +42,11 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
         _refuse_overwriting(step_target)
     data = read_data(request.data, request.base)
     path = ensure_trained(request, data, terminal)
-    if is_tflite(path):
-        raise ProjectError(f"{path} is quantized already", "give the Keras model it came from")
     quantized = quantize_file(path, request, data, terminal)
-    write_atomically(target, quantized.tflite)
     accuracy = quantized.accuracy
-    assert accuracy is not None
+    if accuracy is None:
+        raise ProjectError(f"{path} is quantized already", "give the Keras model it came from")
+    write_atomically(target, quantized.tflite)
     terminal.note(f"wrote {target}, {len(quantized.tflite)} bytes")
     values = {"tflite": str(target), "sha256": quantized.sha256, "accuracy": accuracy_mapping(accuracy)}
     if quantized.step is not None:
@@ -79,7 +78,8 @@ def _refuse_overwriting(target: Path) -> None:
 def generate(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
     """Write the C of a model, to be compiled with your own: a header, a source and the small headers they include.
 
-    MODEL is a .tflite, or a .keras or .h5 file with --data to quantize it first. `build` adds a whole firmware.
+    MODEL is an int8 .tflite; or a .keras, .h5 or float .tflite with --data to quantize it first. `build` adds a whole
+    firmware.
     """
     request = request_for(model, output or Path("src"), options)
     if len(request.targets) > 1:

@@ -84,12 +84,11 @@ def inspect(model: Path | None, terminal: Terminal) -> None:
     if not path.is_file():
         hint = "run `edgelstm train` first" if request.project else "give a .keras, .h5 or .tflite file"
         raise ProjectError(f"there is no model file {path}", hint)
-    if is_tflite(path):
-        quantized = load_tflite(path, Contract.LITERT)
-        terminal.result(_quantized_mapping(quantized), lambda console: _print_quantized(quantized, console))
+    loaded = load_tflite(path, Contract.LITERT) if is_tflite(path) else load_keras(path)
+    if isinstance(loaded, Model):
+        terminal.result(_quantized_mapping(loaded), lambda console: _print_quantized(loaded, console))
     else:
-        trained = load_keras(path)
-        terminal.result(_float_mapping(trained), lambda console: _print_float(trained, console))
+        terminal.result(_float_mapping(loaded), lambda console: _print_float(loaded, console))
 
 
 def _float_mapping(model: FloatModel) -> dict[str, object]:

@@ -238,6 +238,10 @@ class _Planning:
         self._schedule, self._model = schedule, schedule.model
         computing = [op for op in self._model.ops if not op.is_alias]
         endings = DERIVED | {array.name for op in computing for array in op.state}
+        if any(isinstance(op, Reduction) and not op.output_state for op in computing):
+            endings |= {"output"}
+        if any(op.pace is not None and op.pace.lag for op in computing):
+            endings |= {"padding"}
         endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
         names = layer_identifiers((op.name for op in computing), frozenset(endings))
         self._items = {op.name: PlannedOp(op, name) for op, name in zip(computing, names, strict=True)}

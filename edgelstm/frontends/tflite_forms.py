@@ -12,12 +12,17 @@ PADS = ("PAD", "PADV2")
 
 
 def forms_of(tensor: QuantizedTensor, timesteps: int) -> tuple[tuple[int, ...], ...]:
-    """A tensor as layers see it; a sequence also flat, and unless it is one of ids as an image of one row or column."""
-    whole = tensor.to_tflite(1, timesteps).shape
+    """The shapes in which a file may keep the same bytes, that of our files first.
+
+    A vector may be one step. A sequence may be flat, and unless it is one of ids have time before batch, or be an image
+    of one row or column.
+    """
+    size, whole = tensor.size, tensor.to_tflite(1, timesteps).shape
     if not tensor.is_sequence:
-        return (whole,)
-    images = ((1, 1, timesteps, tensor.size), (1, timesteps, 1, tensor.size)) if len(whole) == 3 else ()
-    return (whole, whole[1:], *images)
+        return whole, (1, 1, size)
+    if tensor.vocabulary:
+        return whole, whole[1:]
+    return whole, whole[1:], (timesteps, 1, size), (1, 1, timesteps, size), (1, timesteps, 1, size)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from edgelstm.ir import (
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
+from edgelstm.tflite.slices import taken_of
 
 _LAST_STEP_OPTIONS = {"begin_mask": 5, "end_mask": 5, "shrink_axis_mask": 2}
 
@@ -96,16 +97,15 @@ class LastStep(UnaryOp):
 
     @classmethod
     def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
-        """Rebuild the op from a STRIDED_SLICE that means exactly [:, -1, :]."""
-        found = {key: operator.options.get(key, 0) for key in _LAST_STEP_OPTIONS}
-        begin, strides = (_numbers(operator, position) for position in (1, 3))
-        if found != _LAST_STEP_OPTIONS or begin[1:2] != [-1] or strides != [1, 1, 1]:
+        """Rebuild the op from a STRIDED_SLICE that takes the last step, in whatever spelling, and nothing else."""
+        if not input_tensor.is_sequence or not _takes_last(operator):
             raise UnsupportedModelError([f"STRIDED_SLICE {operator.outputs[0].name!r}: only [:, -1, :] is supported"])
         return cls.of(operator.outputs[0].name, input_tensor)
 
 
-def _numbers(operator: TfliteOperator, position: int) -> list[int]:
-    tensor = operator.inputs[position] if position < len(operator.inputs) else None
-    if tensor is None or tensor.data is None:
-        return []
-    return [int(value) for value in tensor.data.ravel()]
+def _takes_last(operator: TfliteOperator) -> bool:
+    """Whether the last index of every axis is taken, and all of the features. (Batch is 1, before or behind time.)"""
+    source, taken = operator.inputs[0], taken_of(operator)
+    if source is None or not taken or len(source.shape) < 2:
+        return False
+    return taken == (*(range(size - 1, size) for size in source.shape[:-1]), range(source.shape[-1]))

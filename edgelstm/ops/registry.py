@@ -11,6 +11,7 @@ from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
+from edgelstm.ops.flatten import Flatten, FlattenLayer, ReshapeLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
@@ -18,6 +19,7 @@ from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizat
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
+from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
@@ -67,6 +69,7 @@ ENTRIES = (
     Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
+    Entry(Flatten, {"Flatten": FlattenLayer, "Reshape": ReshapeLayer}, ("RESHAPE",)),
     Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
@@ -126,3 +129,6 @@ TFLITE_OPERATORS: Mapping[str, type[Op]] = {
     name: entry.op for entry in ENTRIES if entry.op for name in (*entry.operators, *entry.foreign)
 }
 """TFLite builtin -> op."""
+
+WITH_CONSTANT: Mapping[str, type[Op]] = {"ADD": AddConstant, "MUL": MultiplyConstant}
+"""TFLite builtin -> op, where one of two inputs is a constant."""

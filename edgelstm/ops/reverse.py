@@ -96,4 +96,5 @@ class Reverse(UnaryOp):
         name = operator.outputs[0].name
         if axis is None or axis.size != 1 or int(axis.ravel()[0]) not in _TIME_AXIS or not input_tensor.is_sequence:
             raise UnsupportedModelError([f"REVERSE_V2 {name!r}: only a sequence along its time axis is supported"])
-        return cls.of(name, input_tensor)
+        # TensorFlow's converter may give the result another scale; the bytes are moved all the same.
+        return cls(name, input_tensor, QuantizedTensor.from_tflite(operator.outputs[0], is_sequence=True))

@@ -10,9 +10,10 @@ from edgelstm.data import Dataset, check_dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
-from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, load_tflite, model_from_tflite
+from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import Model, Tensor
+from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
@@ -88,15 +89,16 @@ def _step(model: Model, request: BuildRequest) -> StepFile | None:
 
 
 def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
-    """Read, calibrate, quantize, export and measure; a .tflite is only read."""
-    if is_tflite(path):
-        return _read_quantized(path, request, data, progress)
-    float_model = load_keras(path)
-    float_model = replace(float_model, name=request.name or as_model_name(path.stem))
+    """Read, calibrate, quantize, export and measure; an int8 .tflite is only read."""
+    loaded = load_tflite(path, request.contract) if is_tflite(path) else load_keras(path)
+    if isinstance(loaded, Model):
+        return _as_read(path, loaded, request, data, progress)
+    float_model = replace(loaded, name=request.name or as_model_name(path.stem))
     progress.note(f"read {path.name}: {float_model.parameters} parameters")
     if data.dataset is None:
         raise DataError(
-            "quantization needs data to choose its scales from", "give --data data.npz with an array x of inputs"
+            f"{path.name} is a float model: quantization needs data to choose its scales from",
+            "give --data data.npz with an array x of inputs",
         )
     _check_data(data.dataset, float_model.input, float_model.timesteps, progress)
     calibration = data.dataset.calibration
@@ -125,15 +127,15 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     return Quantized(model, tflite, accuracy, step)
 
 
-def _read_quantized(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
-    model = load_tflite(path, request.contract)
+def _as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     if data.dataset is not None:
         _check_data(data.dataset, model.input, model.timesteps, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
+    _warn_several_scales(model, progress)
     model = replace(model, name=request.name or model.name)
-    return Quantized(model, path.read_bytes(), None, _step(model, request))
+    return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
 
 
 def _note_native(model: Model, progress: Progress) -> None:
@@ -142,6 +144,15 @@ def _note_native(model: Model, progress: Progress) -> None:
         progress.note(
             f"contract native: no official interpreter has integer kernels for {own}; the arithmetic is edgelstm's own "
             "(docs/numerics.md), and the accuracy against the float model judges it"
+        )
+
+
+def _warn_several_scales(model: Model, progress: Progress) -> None:
+    names = [op.name for op in model.ops if isinstance(op, Lstm) and (op.written or op.recurrent)]
+    if names:
+        progress.warn(
+            f"the converter gave the hidden state of {', '.join(names)} several scales, and nothing brings one to the "
+            "other: LiteRT computes so, and the C does, but it may cost accuracy; quantizing the Keras model avoids it"
         )
 
 

@@ -11,14 +11,16 @@ from types import MappingProxyType
 from edgelstm.errors import ModelFormatError
 from edgelstm.ir import TfliteModel, TfliteOperator
 from edgelstm.tflite.lookup_rules import embedding_lookup_problems, gather_problems, masked_embedding_problems
-from edgelstm.tflite.lstm_rules import lstm_problems
+from edgelstm.tflite.lstm_rules import foreign_lstm_problems, lstm_problems
 from edgelstm.tflite.merge_rules import concatenation_problems, elementwise_problems
 from edgelstm.tflite.operator_rules import (
     broadcast_problems,
     dequantize_problems,
+    foreign_reverse_problems,
     fully_connected_problems,
     leaky_relu_problems,
     logistic_problems,
+    overread_problems,
     quantize_problems,
     relu_problems,
     reshape_problems,
@@ -84,31 +86,55 @@ RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTyp
     }
 )
 
+_RULES_ON_OURS: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyType(
+    {
+        "CUSTOM:edgelstm.lstm": foreign_lstm_problems,
+        "FULLY_CONNECTED": overread_problems,
+        "REVERSE_V2": foreign_reverse_problems,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": foreign_lstm_problems,
+    }
+)
+"""What TensorFlow's converter does and LiteRT takes, but no file of ours may hold."""
 
-def check_tflite(data: bytes) -> None:
-    """Raise one ModelFormatError that lists every rule which the file `data` breaks, if it breaks any."""
-    require_rules(data, RULES)
+
+def check_tflite(data: bytes, *, foreign: bool = False) -> None:
+    """Raise one ModelFormatError that lists every rule which the file `data` breaks, if it breaks any.
+
+    A `foreign` file may do what TensorFlow's converter does and LiteRT computes as it stands.
+    """
+    check_records(read_tflite(data), foreign=foreign)
 
 
-def require_rules(data: bytes, rules_by_name: Mapping[str, Callable[[TfliteOperator], Iterator[str]]]) -> None:
-    """`check_tflite` by these rules on operators."""
-    model = read_tflite(data)
+def check_records(
+    model: TfliteModel,
+    *,
+    foreign: bool = False,
+    rules: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] | None = None,
+) -> None:
+    """`check_tflite` of what a file holds, perhaps by other rules on its operators."""
+    known = RULES if rules is None else rules
     problems = [*_graph_problems(model)]
     for index, operator in enumerate(model.operators):
-        rules = rules_by_name.get(operator.builtin, _no_rules)
-        problems += [f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in rules(operator)]
+        found = [*known.get(operator.builtin, _no_rules)(operator)]
+        if not foreign:
+            found += _RULES_ON_OURS.get(operator.builtin, _nothing)(operator)
+        problems += [f"operator {index} ({quoted(operator.builtin)}): {problem}" for problem in found]
     if not problems:
         return
     listed = "\n".join(f"  - {problem}" for problem in problems[:_MAX_LISTED])
     more = f"\n  ... and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
-    raise ModelFormatError(
-        f"the .tflite file breaks {len(problems)} rules:\n{listed}{more}",
-        "A runtime may load such a file and compute something else, or crash. Do not use it.",
-    )
+    hint = "A runtime may load such a file and compute something else, or crash. Do not use it."
+    if foreign:
+        hint = "A runtime may load such a file, and even compute what is meant; we compile only what keeps these rules."
+    raise ModelFormatError(f"the .tflite file breaks {len(problems)} rules:\n{listed}{more}", hint)
 
 
 def _no_rules(operator: TfliteOperator) -> Iterator[str]:
     yield "this check has no rules for the operator"
+
+
+def _nothing(operator: TfliteOperator) -> Iterator[str]:
+    yield from ()
 
 
 def _graph_problems(model: TfliteModel) -> Iterator[str]:

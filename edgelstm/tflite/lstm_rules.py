@@ -27,7 +27,6 @@ _CELL_EXPONENTS = range(-15, -8)
 _OPTIONS = {
     "fused_activation_function": "TANH",
     "proj_clip": 0.0,
-    "time_major": False,
     "asymmetric_quantize_inputs": False,
     "diagonal_recurrent_tensors": False,
 }
@@ -37,6 +36,27 @@ def lstm_problems(operator: TfliteOperator) -> Iterator[str]:
     """Yield each rule that `operator` breaks."""
     yield from _option_problems(operator)
     yield from lstm_tensor_problems(operator)
+
+
+def foreign_lstm_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Yield what no LSTM of ours has: time before batch, and several scales of the hidden state.
+
+    LiteRT computes with several scales, too, but that is not what the model means.
+    """
+    if operator.options.get("time_major"):
+        yield "option time_major is True, not False"
+    if (
+        len(operator.inputs) <= _HIDDEN_STATE
+        or len(operator.intermediates) <= _EFFECTIVE_HIDDEN
+        or not operator.outputs
+    ):
+        return
+    hidden, effective = operator.inputs[_HIDDEN_STATE], operator.intermediates[_EFFECTIVE_HIDDEN]
+    yield from same_quantization_problems(
+        "intermediate 4 (effective hidden state)", effective, "output", operator.outputs[0]
+    )
+    if hidden is not None:
+        yield from same_quantization_problems("hidden state", hidden, "output", operator.outputs[0])
 
 
 def lstm_tensor_problems(operator: TfliteOperator) -> Iterator[str]:
@@ -52,9 +72,10 @@ def lstm_tensor_problems(operator: TfliteOperator) -> Iterator[str]:
     if source is None or len(source.shape) != 3 or len(output.shape) != 3 or source.shape[:2] != output.shape[:2]:
         yield "input and output are not [batch, time, size] with equal batch and time"
         return
+    batch = source.shape[1 if operator.options.get("time_major") else 0]
     yield from activation_problems("input", source)
     yield from _weight_problems(operator, source, units=output.shape[2])
-    yield from _state_problems(operator, output)
+    yield from _state_problems(operator, output, batch)
 
 
 def _option_problems(operator: TfliteOperator) -> Iterator[str]:
@@ -76,9 +97,9 @@ def _weight_problems(operator: TfliteOperator, source: TfliteTensor, units: int)
         yield from bias_problems(f"{gate} gate bias", bias, units, input_scale, scales)
 
 
-def _state_problems(operator: TfliteOperator, output: TfliteTensor) -> Iterator[str]:
+def _state_problems(operator: TfliteOperator, output: TfliteTensor, batch: int) -> Iterator[str]:
     hidden, cell = operator.inputs[_HIDDEN_STATE], operator.inputs[_CELL_STATE]
-    shape = (output.shape[0], output.shape[2])
+    shape = (batch, output.shape[2])
     yield from activation_problems("output", output)
     for role, state in (("hidden state", hidden), ("cell state", cell)):
         if state is None:
@@ -89,9 +110,10 @@ def _state_problems(operator: TfliteOperator, output: TfliteTensor) -> Iterator[
         if state.shape != shape:
             yield f"{role} has the shape {state.shape}, not {shape}"
     effective = operator.intermediates[_EFFECTIVE_HIDDEN]
-    yield from same_quantization_problems("intermediate 4 (effective hidden state)", effective, "output", output)
-    if hidden is not None:
-        yield from same_quantization_problems("hidden state", hidden, "output", output)
+    if effective.dtype != "int8" or len(effective.scales) != 1:
+        yield "intermediate 4 (effective hidden state) is not int8 with one scale"
+    if hidden is not None and (hidden.dtype != "int8" or len(hidden.scales) != 1):
+        yield "hidden state is not int8 with one scale"
     if cell is not None:
         yield from activation_problems("cell state", cell, "int16")
         yield from _cell_scale_problems(cell)

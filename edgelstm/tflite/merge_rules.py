@@ -1,31 +1,47 @@
 """Rules on the operators that join tensors; each function yields one line for each rule broken."""
 
+import math
 from collections.abc import Iterator
 
-from edgelstm.ir import TfliteOperator
-from edgelstm.tflite.quantization_rules import activation_problems, same_quantization_problems
+from edgelstm.ir import TfliteOperator, TfliteTensor
+from edgelstm.tflite.quantization_rules import (
+    activation_problems,
+    fused_activation_problems,
+    same_quantization_problems,
+)
 
 
 def elementwise_problems(operator: TfliteOperator) -> Iterator[str]:
-    """Judge an int8 ADD or MUL of two tensors of one shape."""
-    yield from _fused_problems(operator)
+    """Judge an int8 ADD or MUL of two tensors of one shape, or of one and a constant."""
+    yield from fused_activation_problems(operator)
     if len(operator.inputs) != 2 or len(operator.outputs) != 1:
         yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs, not 2 and 1"
         return
     output = operator.outputs[0]
     yield from activation_problems("output", output)
+    constants = [source for source in operator.inputs if source is not None and source.data is not None]
     for index, source in enumerate(operator.inputs):
         if source is None:
             yield f"input {index} is absent"
-            continue
-        yield from activation_problems(f"input {index}", source)
-        if source.shape != output.shape:
-            yield f"input {index} has the shape {source.shape}, not the output's {output.shape}"
+        elif constants == [source]:
+            yield from _constant_problems(f"input {index}", source, output)
+        else:
+            yield from activation_problems(f"input {index}", source)
+            if source.shape != output.shape:
+                yield f"input {index} has the shape {source.shape}, not the output's {output.shape}"
+
+
+def _constant_problems(role: str, tensor: TfliteTensor, output: TfliteTensor) -> Iterator[str]:
+    """Judge the one constant operand: a number, or one for each feature."""
+    if tensor.dtype != "int8" or len(tensor.scales) != 1:
+        yield f"{role} is a constant of {tensor.dtype} with {len(tensor.scales)} scales, not int8 with one"
+    if math.prod(tensor.shape) != 1 and (math.prod(tensor.shape), *tensor.shape[-1:]) != 2 * output.shape[-1:]:
+        yield f"{role} is a constant of shape {tensor.shape}, not one number or {output.shape[-1:]}"
 
 
 def concatenation_problems(operator: TfliteOperator) -> Iterator[str]:
     """Judge an int8 CONCATENATION along the last axis, all at one scale."""
-    yield from _fused_problems(operator)
+    yield from fused_activation_problems(operator)
     if not operator.inputs or len(operator.outputs) != 1:
         yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
         return
@@ -43,9 +59,3 @@ def concatenation_problems(operator: TfliteOperator) -> Iterator[str]:
         width += source.shape[-1]
     if output.shape and width != output.shape[-1]:
         yield f"inputs have {width} features in all, the output {output.shape[-1]}"
-
-
-def _fused_problems(operator: TfliteOperator) -> Iterator[str]:
-    fused = operator.options["fused_activation_function"]
-    if fused != "NONE":
-        yield f"option fused_activation_function is {fused}"

@@ -11,6 +11,7 @@ from edgelstm.tflite.quantization_rules import (
     activation_problems,
     bias_problems,
     fixed_scale_problems,
+    fused_activation_problems,
     same_quantization_problems,
     weight_problems,
 )
@@ -18,8 +19,8 @@ from edgelstm.tflite.quantization_rules import (
 
 def fully_connected_problems(operator: TfliteOperator) -> Iterator[str]:
     """Judge an int8 FULLY_CONNECTED with per-tensor or per-row weights."""
-    if operator.options["fused_activation_function"] not in {"NONE", "RELU"}:
-        yield f"option fused_activation_function is {operator.options['fused_activation_function']}"
+    if operator.options["fused_activation_function"] != "RELU":
+        yield from fused_activation_problems(operator)
     for name in ("weights_format", "asymmetric_quantize_inputs"):
         if operator.options[name]:
             yield f"option {name} is {operator.options[name]}"
@@ -41,7 +42,13 @@ def fully_connected_problems(operator: TfliteOperator) -> Iterator[str]:
     rows = (*source.shape[:-1],) if operator.options["keep_num_dims"] else (math.prod(source.shape[:-1]),)
     if output.shape[:-1] != rows:
         yield f"output has the shape {output.shape}, not {(*rows, weights.shape[0])}"
-    if len(weights.scales) > 1 and len(output.shape) > 2:
+
+
+def overread_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a FULLY_CONNECTED by what tflite-runtime 2.14 makes of it."""
+    weights = operator.inputs[1] if len(operator.inputs) > 1 else None
+    ranks = [len(output.shape) for output in operator.outputs]
+    if weights is not None and len(weights.scales) > 1 and max(ranks, default=0) > 2:
         yield "weights have one scale a row and the output has over two axes: tflite-runtime 2.14 overreads"
 
 
@@ -141,11 +148,18 @@ def reverse_problems(operator: TfliteOperator) -> Iterator[str]:
     if len(operator.inputs) != 2:
         return
     for source, output in _elementwise(operator):
-        yield from same_quantization_problems("output", output, "input", source)
+        yield from activation_problems("input", source)
+        yield from activation_problems("output", output)
         yield from _shape_problems(source, output)
         axis = _vector(operator.inputs[1], 1)
         if axis is None or not -len(source.shape) <= axis[0] < len(source.shape):
             yield "axis is not a constant int32 vector with one of the input's axes"
+
+
+def foreign_reverse_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a REVERSE_V2 that takes the bytes of one scale for those of another."""
+    for source, output in _elementwise(operator):
+        yield from same_quantization_problems("output", output, "input", source)
 
 
 def broadcast_problems(operator: TfliteOperator) -> Iterator[str]:

@@ -3,11 +3,12 @@
 Every function yields one line for each rule broken; `role` is what the operator calls the tensor.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from edgelstm.ir import TfliteTensor
+from edgelstm.ir import TfliteOperator, TfliteTensor
 
 
 def float32_product(one: float, other: float) -> float:
@@ -91,6 +92,25 @@ def fixed_scale_problems(role: str, tensor: TfliteTensor, scale: float, zero_poi
     """Judge a tensor whose quantization the runtimes dictate."""
     if tensor.scales != (scale,) or tensor.zero_points != (zero_point,):
         yield f"{role} must have the scale {scale} and the zero point {zero_point}"
+
+
+def fused_activation_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge a fused activation: none, or a relu that clamps nothing because the output's scale ends where it does.
+
+    TensorFlow's converter chooses the scale behind the activation, and so writes no others.
+    """
+    fused = operator.options["fused_activation_function"]
+    if fused == "NONE":
+        return
+    ends = [
+        (tensor.zero_points[0], tensor.zero_points[0] + math.floor(6.0 / tensor.scales[0] + 0.5))
+        for tensor in operator.outputs
+        if len(tensor.scales) == 1
+    ]
+    if fused not in ("RELU", "RELU6"):
+        yield f"option fused_activation_function is {fused}"
+    elif any(low > -128 or (fused == "RELU6" and high < 127) for low, high in ends):
+        yield f"option fused_activation_function is {fused}, and the output's scale goes beyond its ends"
 
 
 def same_quantization_problems(role: str, tensor: TfliteTensor, other_role: str, other: TfliteTensor) -> Iterator[str]:

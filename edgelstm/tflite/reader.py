@@ -32,6 +32,7 @@ from edgelstm.tflite.schema import (
 )
 
 _MAX_TABLES = 10_000
+_MAX_SUBGRAPHS = 64
 _MAX_RANK = 8
 _MAX_CUSTOM_OPTIONS_BYTES = 4096
 _MAX_ELEMENTS = 2**31 - 1
@@ -60,15 +61,33 @@ def read_tflite(data: bytes) -> TfliteModel:
     Raises ModelFormatError for anything damaged, and for what no record can hold: several subgraphs, sparse
     tensors, data outside the file.
     """
+    content = _identified(data)
+    try:
+        return _Reader(content).read_only()
+    except _ACCESSOR_FAULTS as error:
+        raise _led_out(error) from error
+
+
+def read_subgraphs(data: bytes) -> tuple[TfliteModel, ...]:
+    """`read_tflite` for a file with loops: every subgraph, the first of which is the model."""
+    content = _identified(data)
+    try:
+        return _Reader(content).read_all()
+    except _ACCESSOR_FAULTS as error:
+        raise _led_out(error) from error
+
+
+def _identified(data: bytes) -> bytes:
     content = bytes(data)
     if len(content) < 8 or content[4:8] != FILE_IDENTIFIER:
         raise ModelFormatError(
             "the file is not a TFLite model", 'A .tflite file has the identifier "TFL3" in bytes 4 to 7.'
         )
-    try:
-        return _Reader(content).read()
-    except _ACCESSOR_FAULTS as error:
-        raise _damaged(f"an offset or a length leads out of the file ({error})") from error
+    return content
+
+
+def _led_out(error: Exception) -> ModelFormatError:
+    return _damaged(f"an offset or a length leads out of the file ({error})")
 
 
 def _damaged(reason: str) -> ModelFormatError:
@@ -84,17 +103,32 @@ class _Reader:
         self._model = tflite.Model.GetRootAs(content)
         self._tensors: tuple[TfliteTensor, ...] = ()
 
-    def read(self) -> TfliteModel:
-        if self._model.Version() != SCHEMA_VERSION:
-            raise ModelFormatError(f"TFLite schema version {self._model.Version()} is not {SCHEMA_VERSION}")
+    def read_only(self) -> TfliteModel:
+        """The one subgraph of a file that has no more."""
+        self._refuse_whole()
         if self._model.SubgraphsLength() != 1:
             raise ModelFormatError(
                 f"the .tflite file has {self._model.SubgraphsLength()} subgraphs where we read exactly one",
                 "TensorFlow's converter makes a loop of a Keras 3 LSTM. Compile the Keras file itself.",
             )
+        return self._read(0)
+
+    def read_all(self) -> tuple[TfliteModel, ...]:
+        """Every subgraph."""
+        self._refuse_whole()
+        count = self._model.SubgraphsLength()
+        if not 1 <= count <= _MAX_SUBGRAPHS:
+            raise ModelFormatError(f"the .tflite file has {count} subgraphs where we read 1 to {_MAX_SUBGRAPHS}")
+        return tuple(self._read(index) for index in range(count))
+
+    def _refuse_whole(self) -> None:
+        if self._model.Version() != SCHEMA_VERSION:
+            raise ModelFormatError(f"TFLite schema version {self._model.Version()} is not {SCHEMA_VERSION}")
         if self._buffer(0) is not None:
             raise _damaged("buffer 0 is not empty")
-        subgraph = self._model.Subgraphs(0)
+
+    def _read(self, index: int) -> TfliteModel:
+        subgraph = self._model.Subgraphs(index)
         self._tensors = self._read_tensors(subgraph)
         operators = range(self._count(subgraph.OperatorsLength(), "operators"))
         return TfliteModel(

@@ -31,11 +31,16 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
         "PAD": "PadOptions",
         "PADV2": "PadV2Options",
         "REDUCE_MAX": "ReducerOptions",
+        "PACK": "PackOptions",
         "RESHAPE": "ReshapeOptions",
         "SOFTMAX": "SoftmaxOptions",
+        "SPLIT": "SplitOptions",
+        "SPLIT_V": "SplitVOptions",
         "STRIDED_SLICE": "StridedSliceOptions",
         "SUB": "SubOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+        "UNPACK": "UnpackOptions",
+        "WHILE": "WhileOptions",
     }
 )
 """The options table of each builtin that has options we write and read; others are written with none."""

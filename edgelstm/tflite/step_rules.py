@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from edgelstm.ir import TfliteOperator, TfliteTensor
-from edgelstm.tflite.check import RULES, require_rules
+from edgelstm.tflite.check import RULES, check_records
 from edgelstm.tflite.quantization_rules import activation_problems, bias_problems, fixed_scale_problems, weight_problems
+from edgelstm.tflite.reader import read_tflite
 
 _GATE_SCALE, _Q15 = 2.0**-12, 2.0**-15
 
@@ -23,7 +24,7 @@ def check_step_graph(data: bytes) -> None:
         "QUANTIZE": _requantize_problems,
     }
     chosen = {name: _by_type(rule, RULES.get(name, rule)) for name, rule in int16.items()}
-    require_rules(data, {**RULES, **chosen})
+    check_records(read_tflite(data), rules={**RULES, **chosen})
 
 
 def _by_type(on_int16: Rule, on_int8: Rule) -> Rule:

@@ -79,17 +79,18 @@ def oracle_rungs(expected: Expectation, tflite: bytes, on_progress: OnProgress) 
         if oracle.contract is not expected.model.contract or not oracle.is_available:
             continue
         on_progress(oracle.name)
-        windows = expected.inputs[-WINDOWS:] if expected.model.timesteps <= MOST_STEPS else expected.inputs[:0]
         is_steady = make_schedule(expected.model, expected.model.timesteps).is_steady
         if not (is_steady or oracle.is_exact):
             continue
+        shows_windows = oracle.is_exact and expected.model.timesteps <= MOST_STEPS
+        windows = expected.inputs[-WINDOWS:] if shows_windows else expected.inputs[:0]
         trace, outputs = run_isolated(oracle, expected.model, expected.inputs, tflite, windows)
         if is_steady:
             found = _oracle_rungs(oracle, expected, trace)
         else:
             comparison = compare(official_trace(expected.model, expected.inputs), trace)
             found = [_rung(f"{oracle.name}, all values", expected, comparison)]
-        if oracle.is_exact and len(windows):
+        if len(windows):
             found.append(_window_rung(oracle, expected, windows, outputs))
         rungs += [replace(rung, version=oracle.version) for rung in found]
     return rungs

@@ -107,7 +107,7 @@ class Oracle:
     def _open(self, data: bytes) -> Invoke:
         if not self.is_available:
             raise ToolMissingError(f"{self.name} is not installed", 'pip install "edgelstm[verify]"')
-        check_tflite(data)
+        check_tflite(data, foreign=True)
         try:
             return self.open(data)
         except (RuntimeError, ValueError) as error:

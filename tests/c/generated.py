@@ -10,6 +10,7 @@ from random_masked import random_masked_model
 from random_models import Bounds, random_model
 from random_native import random_native_model
 from random_whole import random_whole_model
+from random_windows import random_windows
 
 from edgelstm.codegen.emit import OPTIMIZE, Options, emit
 from edgelstm.device.process import run
@@ -28,6 +29,7 @@ KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
     "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
     "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),
     "normalized": lambda seed, contract: random_normalized_model(seed, BOUNDS),
+    "window": lambda seed, contract: random_windows(seed, contract, BOUNDS),
     "whole": lambda seed, contract: random_whole_model(seed, contract, BOUNDS),
 }
 """Further random models by seed and contract."""

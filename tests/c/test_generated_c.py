@@ -28,7 +28,7 @@ from edgelstm.ops import registry
 Many = dict[str, list[Generated]]
 
 # What a compiler calls of its own accord, and what x86 needs to find a constant.
-ALLOWED_CALLS = {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
+ALLOWED_CALLS = {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_"}
 
 
 @pytest.fixture(scope="module")

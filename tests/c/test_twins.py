@@ -14,6 +14,7 @@ from twin_cases import (
     fixedpoint_cases,
     root_cases,
     softmax_cases,
+    window_cases,
 )
 from twin_programs import SOURCE, build_for_host, library_headers, run_on_host
 
@@ -73,7 +74,7 @@ def test_c_equals_python(
 def test_c_without_branches_equals_python(build: str, require_tool: Callable[[str], None], tmp_path: Path) -> None:
     require_tool(BUILDS[build][0])
     compiler = (*BUILDS[build], "-DEL_CONSTANT_TIME=1")
-    expected = softmax_cases()
+    expected = (*softmax_cases(), *window_cases())
     program = build_for_host(compiler, library_headers(Contract.LITERT, "size", "ref"), tmp_path)
     assert differences(run_on_host(program, expected, tmp_path), expected) == []
 

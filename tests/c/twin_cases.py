@@ -10,10 +10,12 @@ from edgelstm.ir import AnyArray
 from edgelstm.numerics import activations, exponential, fixedpoint, reciprocal_root
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import INT32_MAX, INT32_MIN, Int64Array, Multiplier
+from edgelstm.ops.global_pooling import MOST_STEPS, divided
 
 FUNCTIONS = (
     "saturate8", "saturate16", "clamp", "high_multiply", "rounding_shift", "rounding_product", "requantize",
     "requantize_once", "sigmoid", "tanh", "exponential_q26", "reciprocal_q31", "leading_zeros",
+    "larger8", "divided_multiplier", "divided_shift",
     "even_mantissa", "half_zeros", "reciprocal_root",
 )  # fmt: skip
 """In the order of twins.c."""
@@ -32,7 +34,7 @@ class Case:
 
 def cases(contract: Contract) -> tuple[Case, ...]:
     """Everything that the headers of a contract define, but for what reads packed weights."""
-    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases(), *root_cases())
+    return (*fixedpoint_cases(), *activation_cases(contract), *softmax_cases(), *window_cases(), *root_cases())
 
 
 @cache
@@ -82,6 +84,23 @@ def softmax_cases() -> tuple[Case, ...]:
         _elementwise("exponential_q26", lambda a: exponential.exponential(a, 5), negative),
         _elementwise("reciprocal_q31", _reciprocal, shares),
         _elementwise("leading_zeros", _leading_zeros, words),
+    )
+
+
+@cache
+def window_cases() -> tuple[Case, ...]:
+    """Every pair of int8; multipliers of every shift divided by counts around powers of two."""
+    rng = np.random.default_rng(3)
+    one, other = (side.ravel() for side in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)))
+    near = np.array([2**bits + offset for bits in range(24) for offset in (-1, 0, 1)])
+    counts = np.concatenate([near[(near > 0) & (near <= MOST_STEPS)], rng.integers(1, MOST_STEPS, 2000)])
+    mantissas = rng.choice([0, 2**30, 2**30 + 1, 2**31 - 1, *rng.integers(2**30, 2**31, 20)], len(counts))
+    columns = mantissas, rng.integers(-31, 32, len(counts)), counts
+    results = [divided(Multiplier(*(int(n) for n in row[:2])), int(row[2])) for row in zip(*columns, strict=True)]
+    return (
+        _elementwise("larger8", np.maximum, one, other),
+        _elementwise("divided_multiplier", lambda *_: np.array([result.mantissa for result in results]), *columns),
+        _elementwise("divided_shift", lambda *_: np.array([result.shift for result in results]), *columns),
     )
 
 

@@ -22,8 +22,8 @@ def library_headers(contract: Contract, optimize: str, isa: str) -> Mapping[str,
     files = emit(classifier(3, (5, 4), 3, 6, contract), Options(isa, optimize, "0" * 64)).files
     headers = {name: text for name, text in files.items() if name.startswith("edgelstm_")}
     assert set(headers) == {f"edgelstm_{name}.h" for name in ("isa", "fixedpoint", "tables", "activations", "softmax")}
-    root = templates_dir() / "c" / "lib" / "reciprocal_root.h"
-    return {**headers, "edgelstm_reciprocal_root.h": root.read_text()}
+    others = {name: templates_dir() / "c" / "lib" / f"{name}.h" for name in ("mean", "reciprocal_root", "window")}
+    return headers | {f"edgelstm_{name}.h": path.read_text() for name, path in others.items()}
 
 
 def write_headers(headers: Mapping[str, str], folder: Path) -> Path:

@@ -5,8 +5,10 @@
 #include "edgelstm_activations.h"
 #include "edgelstm_fixedpoint.h"
 #include "edgelstm_isa.h"
+#include "edgelstm_mean.h"
 #include "edgelstm_reciprocal_root.h"
 #include "edgelstm_softmax.h"
+#include "edgelstm_window.h"
 #include "port.h"
 
 enum { MOST_ARGUMENTS = 65536 };
@@ -25,6 +27,9 @@ enum function {
     EXPONENTIAL,
     RECIPROCAL,
     LEADING_ZEROS,
+    LARGER8,
+    DIVIDED_MULTIPLIER,
+    DIVIDED_SHIFT,
     EVEN_MANTISSA,
     HALF_ZEROS,
     RECIPROCAL_ROOT
@@ -38,6 +43,13 @@ static int32_t even_mantissa(int32_t high, int32_t low, int wants_mantissa)
     unsigned half_zeros;
     const uint32_t mantissa = el_even_mantissa(((uint64_t)(uint32_t)high << 32) | (uint32_t)low, &half_zeros);
     return (int32_t)(wants_mantissa ? mantissa : half_zeros);
+}
+
+static int32_t divided(int32_t multiplier, int32_t shift, int32_t count, int wants_multiplier)
+{
+    int left = shift;
+    el_divide_multiplier(&multiplier, &left, (uint32_t)count);
+    return wants_multiplier ? multiplier : left;
 }
 
 static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
@@ -69,6 +81,12 @@ static int32_t apply(int32_t function, int32_t a, int32_t b, int32_t c)
         return el_reciprocal_q31(a);
     case LEADING_ZEROS:
         return (int32_t)el_leading_zeros((uint32_t)a);
+    case LARGER8:
+        return el_larger8(a, b);
+    case DIVIDED_MULTIPLIER:
+        return divided(a, b, c, 1);
+    case DIVIDED_SHIFT:
+        return divided(a, b, c, 0);
     case EVEN_MANTISSA:
         return even_mantissa(a, b, 1);
     case HALF_ZEROS:

@@ -172,6 +172,12 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.BatchNormalization(),
         layers.GRU(3),
     ),
+    "flattened": lambda: sequential(
+        layers.Conv1D(4, 3, padding="same", activation="relu"), layers.MaxPooling1D(), layers.Flatten(), layers.Dense(3)
+    ),
+    "reshaped": lambda: sequential(
+        layers.SimpleRNN(4, return_sequences=True), layers.Reshape((-1,)), layers.Flatten(), layers.Dense(2)
+    ),
     "pooled_globally": lambda: functional(pooled_globally),
     "masked_words": lambda: keras.Sequential(
         [

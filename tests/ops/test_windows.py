@@ -18,8 +18,10 @@ from edgelstm.ops.affine import AffineLayer
 from edgelstm.ops.conv1d import Conv1DLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1DLayer
+from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.fold_affine import fold_affine
 from edgelstm.ops.global_pooling import MOST_STEPS, GlobalAverage, divided
+from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.normalization import RescalingLayer
 from edgelstm.ops.pooling import AverageFacts, AveragePoolLayer, MaxPool
 from edgelstm.ops.window import MOST_TICKS, Window, WindowOp, same_window
@@ -49,6 +51,9 @@ def conv(options: dict[str, Any], shapes: tuple[tuple[int, ...], ...] = CONV_SHA
         (source("GlobalMaxPooling1D", {"keepdims": True}), "keepdims=True is not supported, only keepdims=False"),
         (source("DepthwiseConv1D", {"kernel_size": 2, "padding": "causal"}, ((2, 3, 1), (3,))), "padding='causal'"),
         (source("DepthwiseConv1D", {"kernel_size": 2, "depth_multiplier": 40_000}), "makes 120000 outputs, more than"),
+        (source("Reshape", {"target_shape": [5, 6]}), "target_shape=[5, 6] is not supported, only [-1]"),
+        (source("Reshape", {"target_shape": "x" * 99}), "target_shape=xxxxxxxx"),
+        (source("Flatten", {"data_format": "channels_first"}), "data_format='channels_first' is not supported"),
     ],
 )
 def test_refused(given: SourceLayer, expected: str) -> None:
@@ -210,3 +215,29 @@ def test_a_mean_lets_what_scales_pass() -> None:
     pool = AveragePoolLayer("pool", dense.output, Tensor("pool", 3, True), Window(2, 2))
     folded = fold_affine((dense, pool, affine(pool.output, offset=0.3)))
     assert [type(layer) for layer in folded] == [DenseLayer, AveragePoolLayer]
+
+
+def test_a_flattened_sequence_has_a_known_length() -> None:
+    given = source("Flatten", {})
+    assert problems(given, SEQUENCE) == [
+        "needs an input of fixed length; give the model's input its number of time steps"
+    ]
+    assert problems(given, Tensor("input", 3, is_sequence=True, timesteps=30_000)) == [
+        "makes a vector of 90000 values, more than 65536"
+    ]
+    assert built(given, VECTOR) == ()
+    (layer,) = built(given, TIMED)
+    assert layer.output == Tensor("mine", 30, is_sequence=False)
+    (last,) = built(given, Tensor("input", 3, is_sequence=True, timesteps=1))
+    assert isinstance(last, LastStepLayer)
+
+
+def test_a_flattened_sequence_has_room_for_its_steps_alone() -> None:
+    op = Flatten.of("flat", QuantizedTensor("input", 2, True, Quantization(1.0, 5)), 3)
+    (layer,) = built(source("Flatten", {}), Tensor("input", 2, is_sequence=True, timesteps=3))
+    state = tuple(np.full((2, array.size), array.initial, array.dtype) for array in op.state)
+    steps = np.arange(16, dtype=np.int8).reshape(2, 4, 2)
+    for t in range(4):
+        _, state = op.step(Contract.LITERT, (steps[:, t],), state)
+        real = layer.compute((steps[:, : t + 1].astype(np.float32) - 5.0,), lambda name, values: None)
+        assert np.array_equal(op.finish(Contract.LITERT, state), real + 5.0)

@@ -77,6 +77,7 @@ def lstm_arithmetic(
     gates: tuple[Gate, ...],
     source: Quantization,
     hidden: Quantization,
+    recurrent: Quantization,
     cell: Quantization,
     cell_clip: float,
 ) -> LstmArithmetic:
@@ -86,7 +87,8 @@ def lstm_arithmetic(
         contract: the rounding rules.
         gates: input, forget, cell, output.
         source: scale and zero point of the input.
-        hidden: of the hidden state.
+        hidden: of the hidden state as a step writes it.
+        recurrent: of the hidden state as the gates read it.
         cell: of the cell state.
         cell_clip: real bound of the cell state, 0 for none.
     """
@@ -101,7 +103,7 @@ def lstm_arithmetic(
     is_clipped = limit > 0 if contract is not Contract.TFLM else cell_clip > 0
     return LstmArithmetic(
         gates=tuple(
-            _gate_arithmetic(contract, name, gate, source, hidden) for name, gate in zip(GATES, gates, strict=True)
+            _gate_arithmetic(contract, name, gate, source, recurrent) for name, gate in zip(GATES, gates, strict=True)
         ),
         cell_integer_bits=15 + exponent,
         cell_shift=30 + exponent,

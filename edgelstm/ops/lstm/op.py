@@ -35,6 +35,9 @@ from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
 from edgelstm.ops.lstm.operator import as_custom, lstm_operator
 
+_EFFECTIVE_HIDDEN = 4
+"""The intermediate that gives LiteRT the hidden state's quantization."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lstm(UnaryOp):
@@ -45,6 +48,9 @@ class Lstm(UnaryOp):
         cell: scale of the cell state.
         cell_clip: the real bound of the cell state, 0 for none.
         gate: the function of input, forget and output gate; with another than sigmoid the op is `native`.
+        written: scale and zero point with which a step writes the hidden state, where they are not the output's.
+            TensorFlow's converter leaves such files behind; LiteRT takes the bytes of one scale for those of another.
+        recurrent: those with which the gates read it, likewise.
     """
 
     kind: ClassVar[str] = "lstm"
@@ -54,6 +60,8 @@ class Lstm(UnaryOp):
     cell: Quantization
     cell_clip: float = 0.0
     gate: GateFunction = GateFunction.SIGMOID
+    written: Quantization | None = None
+    recurrent: Quantization | None = None
 
     @property
     def is_native(self) -> bool:
@@ -84,14 +92,17 @@ class Lstm(UnaryOp):
     def state(self) -> tuple[StateArray, ...]:
         """The hidden state is also the output; the cell state is int16."""
         return (
-            scales.hidden_state(self.units, self.output.quantization),
+            scales.hidden_state(self.units, self.recurrent or self.output.quantization),
             StateArray("cell", "int16", self.units, 0, self.cell),
         )
 
     def facts(self, contract: Contract) -> LstmArithmetic:
         """Every integer of the step that is not a weight."""
-        source, hidden = self.input.quantization, self.output.quantization
-        return lstm_arithmetic(contract, self.gates, source, hidden, self.cell, self.cell_clip)
+        recurrent = self.recurrent or self.output.quantization
+        # TFLite Micro takes the state's own scale for both.
+        written = recurrent if contract is Contract.TFLM else self.written or self.output.quantization
+        source = self.input.quantization
+        return lstm_arithmetic(contract, self.gates, source, written, recurrent, self.cell, self.cell_clip)
 
     def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
         """Kernel and recurrent kernel, unit by unit: the four gates of a unit stand together."""
@@ -145,7 +156,10 @@ class Lstm(UnaryOp):
 
     def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
         """Write one UNIDIRECTIONAL_SEQUENCE_LSTM, or a custom operator like it, which names the gates' function."""
-        operator = lstm_operator(self.input, self.output, self.gates, self.state, self.cell_clip, batch, timesteps)
+        written = self.written or self.output.quantization
+        operator = lstm_operator(
+            self.input, self.output, written, self.gates, self.state, self.cell_clip, batch, timesteps
+        )
         return (as_custom(operator, self.gate) if self.is_native else operator,)
 
     @classmethod
@@ -153,7 +167,8 @@ class Lstm(UnaryOp):
         """Rebuild the op from one of the two operators, as `check_tflite` accepts them."""
         inputs = [tensor for tensor in operator.inputs if tensor is not None]
         kernels, recurrents, biases = inputs[1:5], inputs[5:9], inputs[9:13]
-        cell, output = inputs[14], operator.outputs[0]
+        hidden, cell = inputs[13:15]
+        output = QuantizedTensor.from_tflite(operator.outputs[0], is_sequence=True)
         gates = tuple(
             Gate(_data(w), w.scales[0], _data(r), r.scales[0], _data(b))
             for w, r, b in zip(kernels, recurrents, biases, strict=True)
@@ -161,12 +176,19 @@ class Lstm(UnaryOp):
         return cls(
             name=output.name,
             input=input_tensor,
-            output=QuantizedTensor.from_tflite(output, is_sequence=True),
+            output=output,
             gates=gates,
             cell=Quantization(cell.scales[0], 0, "int16"),
             cell_clip=float(operator.options.get("cell_clip", 0.0)),
             gate=GateFunction(operator.options.get("gate", "sigmoid")),
+            written=_other_than(output.quantization, operator.intermediates[_EFFECTIVE_HIDDEN]),
+            recurrent=_other_than(output.quantization, hidden),
         )
+
+
+def _other_than(expected: Quantization, tensor: TfliteTensor) -> Quantization | None:
+    found = Quantization(tensor.scales[0], tensor.zero_points[0])
+    return None if found == expected else found
 
 
 def _unit_by_unit(kernels: list[AnyArray]) -> AnyArray:

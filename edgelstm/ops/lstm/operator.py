@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from edgelstm.ir import AnyArray, QuantizedTensor, StateArray, TfliteOperator, TfliteTensor
+from edgelstm.ir import AnyArray, Quantization, QuantizedTensor, StateArray, TfliteOperator, TfliteTensor
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import GATES, Gate
@@ -11,14 +11,18 @@ from edgelstm.ops.lstm.arithmetic import GATES, Gate
 def lstm_operator(
     source: QuantizedTensor,
     output: QuantizedTensor,
+    written: Quantization,
     gates: tuple[Gate, ...],
     states: tuple[StateArray, ...],
     cell_clip: float,
     batch: int,
     timesteps: int,
 ) -> TfliteOperator:
-    """Describe one UNIDIRECTIONAL_SEQUENCE_LSTM; its weights and states are named after `output`."""
-    name, hidden = output.name, output.quantization
+    """Describe one UNIDIRECTIONAL_SEQUENCE_LSTM; its weights and states are named after `output`.
+
+    `written` is the scale with which LiteRT writes the hidden state, that of `output` in all but foreign files.
+    """
+    name = output.name
 
     def weights(role: str, values: AnyArray, scale: float) -> TfliteTensor:
         return TfliteTensor(f"{name}/{role}", values.shape, str(values.dtype), (scale,), (0,), data=values)
@@ -34,7 +38,9 @@ def lstm_operator(
     absent: list[TfliteTensor | None] = [None] * 3
     # Four float intermediates belong to layer normalization; LiteRT takes the hidden scale from the fifth.
     intermediates = [TfliteTensor(f"{name}/intermediate_{index}", (0,), "float32") for index in range(4)]
-    intermediates.append(TfliteTensor(f"{name}/effective_hidden", (0,), "int8", (hidden.scale,), (hidden.zero_point,)))
+    intermediates.append(
+        TfliteTensor(f"{name}/effective_hidden", (0,), "int8", (written.scale,), (written.zero_point,))
+    )
     return TfliteOperator(
         builtin="UNIDIRECTIONAL_SEQUENCE_LSTM",
         inputs=(

@@ -7,7 +7,8 @@
 #include "edgelstm_fixedpoint.h"
 
 /* Take a step into a window: the oldest leaves it. True at every stride-th, when a result is due. */
-static inline bool el_take_step(int8_t *window, unsigned window_size, const int8_t *step, unsigned step_size, int16_t *countdown, int16_t stride)
+static inline bool el_take_step(int8_t *window, unsigned window_size, const int8_t *step, unsigned step_size,
+                                int16_t *countdown, int16_t stride)
 {
     const unsigned kept = window_size - step_size;
     for (unsigned k = 0; k < kept; k++) {

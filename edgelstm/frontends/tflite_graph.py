@@ -1,0 +1,172 @@
+"""The operators of an int8 .tflite to our ops: which tensor is what, and which operators are none of their own."""
+
+import math
+from dataclasses import replace
+
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
+from edgelstm.ir import Op, QuantizedTensor, Reduction, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ops.flatten import Flatten
+from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
+from edgelstm.ops.sources import LARGEST_SIZE
+from edgelstm.ops.window import WindowOp
+from edgelstm.tflite.records import quoted
+
+STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE", *PADS)
+"""Operators that become part of another op."""
+
+_TIME_MAJOR = (1, 0, 2)
+
+
+def read_graph(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
+    """The ops of the file, in its order; each reads the input or what another wrote, and each is read."""
+    reading = _Reading(records, tensor)
+    for operator in records.operators:
+        reading.read(operator)
+    output = records.outputs[0].name
+    if reading.ops and reading.tensors.get(output) != reading.ops[-1].output:
+        raise UnsupportedModelError([f"the output {quoted(output)} is not what the last operator writes"])
+    read = {source.name for op in reading.ops for source in op.inputs}
+    unread = [op.output.name for op in reading.ops[:-1] if op.output.name not in read]
+    if unread or not reading.ops:
+        raise UnsupportedModelError(
+            [f"nothing reads {quoted(name)}" for name in unread] or ["the model has no operators"]
+        )
+    return tuple(reading.ops)
+
+
+class _Reading:
+    """The ops read so far.
+
+    Attributes:
+        ops: in the order of the file.
+        tensors: what each activation of the file is, by name: the input, or the output of an op.
+        requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
+        paddings: what was padded, by name; the op that reads it takes the padding over.
+    """
+
+    def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
+        self.ops: list[Op] = []
+        self.tensors = {tensor.name: tensor}
+        self.requantized: set[str] = set()
+        self.paddings: dict[str, Padding] = {}
+        self._timesteps = {tensor.name: records.inputs[0].shape[1]}
+
+    def read(self, operator: TfliteOperator) -> None:
+        """Add the op that an operator is, or what it tells of another."""
+        if len(operator.outputs) != 1:
+            raise UnsupportedModelError([f"{operator.builtin} has {len(operator.outputs)} outputs, not 1"])
+        label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
+        names = [tensor.name for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
+        if not names or any(name not in self.tensors for name in names):
+            raise UnsupportedModelError([f"operator {label} does not read what another wrote before it"])
+        if self.requantized.intersection(names) and operator.builtin != "CONCATENATION":
+            raise UnsupportedModelError([f"{label} reads what a QUANTIZE wrote; only CONCATENATION may"])
+        if operator.builtin in ("RESHAPE", "TRANSPOSE"):
+            self._rearrange(operator, names[0])
+            return
+        if operator.builtin in PADS:
+            self._pad(operator, names[0])
+            return
+        if operator.builtin == "QUANTIZE":
+            self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
+            self.requantized.add(operator.outputs[0].name)
+            return
+        inputs = tuple(self.tensors[name] for name in names)
+        if any(tensor.vocabulary for tensor in inputs) and not TFLITE_OPERATORS[operator.builtin].reads_ids:
+            raise UnsupportedModelError([f"{label} reads the ids of the input; only a GATHER does"])
+        known = WITH_CONSTANT if operator.builtin in WITH_CONSTANT and len(inputs) == 1 else TFLITE_OPERATORS
+        op: Op = known[operator.builtin].read_tflite(operator, inputs)
+        for name in names:
+            if name in self.paddings:
+                op = self.paddings[name].into(op)
+        self._refuse_shapes(op, operator)
+        self.ops.append(op)
+        self.tensors[op.output.name] = op.output
+        self._timesteps[op.output.name] = self._length(op)
+
+    def _length(self, op: Op) -> int:
+        """How many elements a sequence has that an op yields."""
+        before = max((self._timesteps[tensor.name] for tensor in op.inputs if tensor.is_sequence), default=1)
+        return op.repeats or (before if op.pace is None else op.pace.count(before))
+
+    def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
+        """The file's shapes must be those of the op on what came before it."""
+        label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
+        read = [tensor for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
+        if op.state and not op.input.is_sequence:
+            raise UnsupportedModelError([f"{label} reads a single vector, not a sequence"])
+        for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
+            timesteps = self._timesteps.get(tensor.name) or self._timesteps.get(meant.name) or self._length(op)
+            shapes = forms_of(meant, timesteps)
+            if op.state and not isinstance(op, WindowOp | Reduction):
+                shapes = (shapes[2 if operator.options.get("time_major") else 0],)
+            if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
+                raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
+
+    def _rearrange(self, operator: TfliteOperator, name: str) -> None:
+        """A RESHAPE, or a TRANSPOSE of time and batch, changes no byte of one sequence."""
+        before, source, result = self.tensors[name], operator.inputs[0], operator.outputs[0]
+        timesteps = self._timesteps.get(name, 1)
+        self._timesteps[result.name] = timesteps
+        shapes = forms_of(before, timesteps)
+        known = source is not None and source.shape in shapes and result.shape in shapes
+        if operator.builtin == "RESHAPE" and source is not None and self._is_flattened(before, source, result):
+            self.ops.append(Flatten.from_tflite(operator, before))
+            self.tensors[result.name] = self.ops[-1].output
+            return
+        if operator.builtin == "TRANSPOSE":
+            known = known and _permutation(operator) == _TIME_MAJOR
+        if not known or source is None or source.scales != result.scales or source.zero_points != result.zero_points:
+            found = None if source is None else source.shape
+            raise UnsupportedModelError(
+                [
+                    f"{operator.builtin} {quoted(result.name)} from {found} to {result.shape}: only between "
+                    f"{' and '.join(map(str, shapes))}"
+                ]
+            )
+        if name in self.paddings:
+            self.paddings[result.name] = self.paddings[name]
+        if result.shape != shapes[0] or name in self.paddings:
+            self.tensors[result.name] = before
+            return
+        self.tensors[name] = self.tensors[result.name] = self._renamed(before, name, result.name)
+
+    def _is_flattened(self, before: QuantizedTensor, source: TfliteTensor, result: TfliteTensor) -> bool:
+        """Whether a RESHAPE makes a vector of a whole sequence of several steps."""
+        timesteps = self._timesteps[result.name]
+        if not before.is_sequence or before.vocabulary or source.name in self.paddings or timesteps == 1:
+            return False
+        return source.shape in forms_of(before, timesteps) and result.shape == (1, timesteps * before.size)
+
+    def _pad(self, operator: TfliteOperator, name: str) -> None:
+        """Keep what a PAD says for the op that reads its result."""
+        result, tensor = operator.outputs[0].name, self.tensors[name]
+        source = operator.inputs[0]
+        timesteps = self._timesteps.get(name, 0)
+        if name in self.paddings or source is None or source.shape not in forms_of(tensor, timesteps):
+            raise UnsupportedModelError([f"{operator.builtin} {quoted(result)} does not pad a sequence"])
+        padding = read_padding(operator)
+        self.tensors[result], self.paddings[result] = tensor, padding
+        self._timesteps[result] = timesteps + padding.before + padding.behind
+
+    def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
+        """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""
+        is_read = any(source.name == flat_name for op in self.ops for source in op.inputs)
+        index = next((index for index, op in enumerate(self.ops) if op.output.name == flat_name), None)
+        if index is None or is_read:
+            return tensor
+        op = self.ops[index]
+        self.ops[index] = replace(op, name=name, output=replace(op.output, name=name))
+        return self.ops[index].output
+
+
+def _permutation(operator: TfliteOperator) -> tuple[int, ...]:
+    wanted = operator.inputs[1] if len(operator.inputs) == 2 else None
+    if wanted is None or wanted.data is None or math.prod(wanted.shape) > 8:
+        return ()
+    return tuple(int(axis) for axis in wanted.data.ravel())
+
+
+def _is_activation(tensor: TfliteTensor) -> bool:
+    return tensor.data is None and not tensor.is_variable

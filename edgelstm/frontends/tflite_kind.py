@@ -1,0 +1,91 @@
+"""Which of TensorFlow's kinds of .tflite a file is, and what to do where it is not one that we read."""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.ir import MOST_IDS, TfliteModel, TfliteTensor
+from edgelstm.ops.registry import TFLITE_OPERATORS
+from edgelstm.ops.sources import LARGEST_SIZE
+from edgelstm.tflite.records import mentions, quoted
+
+MOST_TIMESTEPS = 1 << 20
+
+_CONVERT = (
+    "converter.optimizations = [tf.lite.Optimize.DEFAULT], a representative_dataset, and "
+    "target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]"
+)
+WAY_AROUND = "give the Keras model itself to `edgelstm quantize`: it needs no converter"
+
+
+class Kind(Enum):
+    """What a file computes in."""
+
+    INTEGER = "int8"
+    FLOAT = "float32"
+
+
+def kind_of(model: TfliteModel) -> Kind:
+    """The kind of a file, its ends left out; raises UnsupportedModelError naming all that keeps it from being read."""
+    if (len(model.inputs), len(model.outputs)) != (1, 1):
+        raise UnsupportedModelError(
+            [f"{len(model.inputs)} inputs and {len(model.outputs)} outputs; only one of each is supported"], WAY_AROUND
+        )
+    source = model.inputs[0]
+    activations = [tensor for tensor in mentions(model) if tensor.data is None and not tensor.is_variable]
+    vocabulary = vocabulary_of(model)
+    problems = [*_kind_problems(source, activations, model)]
+    problems += _id_problems(source, vocabulary, activations) if vocabulary else _input_problems(source)
+    if problems:
+        raise UnsupportedModelError(problems, f"convert it with {_CONVERT}; or {WAY_AROUND}")
+    return Kind.FLOAT if source.dtype == "float32" else Kind.INTEGER
+
+
+def vocabulary_of(model: TfliteModel) -> int:
+    """How many ids every table of the file has a row for; 0 where it has no table."""
+    tables = [
+        tensor.shape[0]
+        for operator in model.operators
+        if operator.builtin in TFLITE_OPERATORS and TFLITE_OPERATORS[operator.builtin].reads_ids
+        for tensor in operator.inputs
+        if tensor is not None and tensor.data is not None and tensor.shape
+    ]
+    return min(tables, default=0)
+
+
+def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model: TfliteModel) -> Iterator[str]:
+    """One line at most, for the kind; tensors of loops and shapes are neither float nor quantized."""
+    constants = [tensor for tensor in mentions(model) if tensor.data is not None]
+    if any(tensor.dtype == "int16" for tensor in activations):
+        yield "the model has int16 activations (16x8 quantization); only int8 is compiled"
+    elif source.dtype == "uint8":
+        yield "the model is quantized to uint8, as TensorFlow 1 did; only int8 is compiled"
+    elif source.dtype == "float32":
+        if any(tensor.dtype == "int8" for tensor in activations):
+            mixed = [op.builtin for op in model.operators if op.outputs and op.outputs[0].dtype == "float32"]
+            listed = ", ".join(dict.fromkeys(mixed))
+            yield f"the model is quantized in part only: {listed[:200]} compute in float32"
+        elif any(tensor.dtype == "int8" and tensor.scales for tensor in constants):
+            yield "the model has dynamic range quantization: int8 weights, but float32 activations"
+
+
+def _id_problems(source: TfliteTensor, vocabulary: int, activations: list[TfliteTensor]) -> Iterator[str]:
+    shape = source.shape
+    if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= MOST_TIMESTEPS or source.dtype != "int32":
+        yield f"the ids are {source.dtype} {shape}; only int32 (1, 1..{MOST_TIMESTEPS} time steps) is supported"
+    if vocabulary > MOST_IDS:
+        yield f"there are {vocabulary} ids; at most {MOST_IDS} are supported"
+    if not any(tensor.dtype == "int8" for tensor in activations):
+        yield "the model is float32 and takes ids; only an int8 one is read from a .tflite"
+
+
+def _input_problems(source: TfliteTensor) -> Iterator[str]:
+    shape = source.shape
+    is_sequence = len(shape) == 3 and 1 <= shape[1] <= MOST_TIMESTEPS and 1 <= shape[2] <= LARGEST_SIZE
+    if len(shape) == 3 and shape[0] > 1:
+        yield f"the input {quoted(source.name)} is a batch of {shape[0]} sequences; convert the model with a batch of 1"
+    elif source.dtype not in ("int8", "float32") or not is_sequence or (source.dtype == "int8" and not source.scales):
+        yield (
+            f"the input is {source.dtype} {shape}; only int8 or float32 (1, 1..{MOST_TIMESTEPS} time steps, features) "
+            "is supported"
+        )
