@@ -8,10 +8,10 @@ import numpy.typing as npt
 from features import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from speech import Word, speak
 
-KEYWORDS = ("yes", "no", "up", "stop")
+KEYWORDS = ("yes", "no", "up", "left")
 OTHER_WORDS = (
     *("seven", "house", "light", "river", "happy", "open", "zero", "follow", "dog", "bird", "tree", "learn"),
-    *("three", "nine", "left", "right", "music", "water", "garden", "cup", "nose", "step", "guess", "on"),
+    *("three", "nine", "stop", "right", "music", "water", "garden", "cup", "nose", "step", "guess", "on"),
 )
 LABELS = ("nothing", *KEYWORDS)
 
@@ -28,6 +28,7 @@ TRAINING_TAKES, TEST_TAKES = 10, 5
 CLIP_FRAMES = 125
 CLIP_SAMPLES = (CLIP_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
 CLIP_WORDS = 3
+KEYWORD_SHARE = 2 / 3
 PAUSE_SAMPLES = (SAMPLE_RATE_HZ // 4, SAMPLE_RATE_HZ)
 
 ANSWER_FRAMES = 16
@@ -75,8 +76,8 @@ def voices(speakers: Sequence[str]) -> list[str]:
 
 
 def choose_words(random: np.random.Generator, voice: str, count: int) -> list[Word]:
-    """Return keywords and other words, equally often."""
-    texts = [str(random.choice(KEYWORDS if random.random() < 0.5 else OTHER_WORDS)) for _ in range(count)]
+    """Return keywords, and other words half as often."""
+    texts = [str(random.choice(KEYWORDS if random.random() < KEYWORD_SHARE else OTHER_WORDS)) for _ in range(count)]
     return [Word(text, voice, int(random.integers(120, 200)), int(random.integers(30, 70))) for text in texts]
 
 
