@@ -22,6 +22,7 @@ from edgelstm.pipeline.request import BuildRequest, read_data
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.report.profile import Profile
 from edgelstm.report.progress import Progress, Silent
+from edgelstm.schedule import make_schedule
 from edgelstm.simulate import quantize_array
 from edgelstm.verification.step_counts import StepCounts, call_cost, count_steps
 
@@ -60,7 +61,8 @@ def profile_firmware(
 
 def profile_inputs(model: Model, dataset: Dataset | None, steps: int) -> IntArray:
     """Stored inputs (sequences, time, size): calibration data, or noise that saturates gates in every other step."""
-    timesteps = min(model.timesteps, steps)
+    is_streaming = make_schedule(model, model.timesteps).is_streaming
+    timesteps = min(model.timesteps, steps) if is_streaming else model.timesteps
     sequences = -(-steps // timesteps)
     if dataset is not None:
         return quantize_array(dataset.calibration.x[:sequences, :timesteps], model.input.quantization)
@@ -119,7 +121,7 @@ def _names(model: Model) -> Names:
     name, plan = as_model_name(model.name), make_plan(model)
     return Names(
         {f"{name}_{item.identifier}": item.op.name for item in plan.items},
-        frozenset({f"{name}_step", f"{name}_output"}),
+        frozenset({f"{name}_step", f"{name}_output", f"{name}_output_slice"}),
     )
 
 

@@ -29,7 +29,7 @@ class CallCost:
     """What one function of the model's API costs from its entry to its return.
 
     Attributes:
-        function: "step" or "output".
+        function: "step", "output" or "output_slice".
         calls: how many were counted.
         mean, best, worst: instructions of a call.
         work: the mean call.
@@ -50,7 +50,7 @@ class Share:
     """A part of a call.
 
     Attributes:
-        function: of the API, "step" or "output".
+        function: of the API, "step", "output" or "output_slice".
         layer: the layer that it works for, or a name in parentheses for what belongs to none.
         name: what this row is about, "" for the whole layer.
         work: for one call on average.

@@ -13,6 +13,7 @@ from edgelstm.device.targets import Target
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
 from edgelstm.report.profile import CallCost, Work
+from edgelstm.schedule import make_schedule
 from edgelstm.verification.replay import read_results, write_vectors
 
 REPLAY = "replay"
@@ -25,7 +26,8 @@ class StepCounts:
     Attributes:
         counter: what counted, "QEMU 7.2.22".
         step: `<model>_step`, a call for each step of each sequence, in order.
-        output: `<model>_output` after each step; None where the step yields the output.
+        output: `<model>_output` after each step, or each `<model>_output_slice` of a model that waits for its window;
+            None where the step yields the output.
         stack_bytes: the deepest stack use of a call.
     """
 
@@ -37,7 +39,10 @@ class StepCounts:
     @property
     def regions(self) -> tuple[tuple[str, RegionCount], ...]:
         """Step, and output where there is one, with their names in the model's API."""
-        return (("step", self.step), *((("output", self.output),) if self.output else ()))
+        if self.output is None:
+            return (("step", self.step),)
+        is_slice = self.output.symbol.endswith("_output_slice")
+        return ("step", self.step), ("output_slice" if is_slice else "output", self.output)
 
 
 def count_steps(
@@ -67,8 +72,12 @@ def count_steps(
     """
     name = as_model_name(model.name)
     sequences, timesteps, _ = inputs.shape
-    functions = ["step"] if model.output.is_sequence else ["step", "output"]
-    regions = [Region(f"{name}_{function}", sequences * timesteps) for function in functions]
+    schedule = make_schedule(model, timesteps)
+    regions = [Region(f"{name}_step", sequences * timesteps)]
+    if not schedule.is_streaming:
+        regions.append(Region(f"{name}_output_slice", sequences * schedule.slices))
+    elif not model.output.is_sequence:
+        regions.append(Region(f"{name}_output", sequences * timesteps))
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
         arguments = write_vectors(Path(folder), inputs)
         counted = count_calls(

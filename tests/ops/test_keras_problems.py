@@ -44,7 +44,6 @@ def built(given: SourceLayer, tensor: Tensor = SEQUENCE) -> tuple[Layer, ...]:
         ("activation", None),
         ("activation", {"module": "builtins", "class_name": "function", "config": "mine"}),
         ("recurrent_activation", "relu"),
-        ("go_backwards", True),
         ("return_state", True),
         ("time_major", True),
         ("zero_output_for_mask", True),
@@ -77,7 +76,7 @@ def test_lstm_takes_what_does_not(options: dict[str, Any]) -> None:
 
 
 def test_lstm_reports_everything_at_once() -> None:
-    given = source("LSTM", {**LSTM, "activation": "relu", "go_backwards": True, "return_state": True}, ((3, 16),))
+    given = source("LSTM", {**LSTM, "activation": "relu", "time_major": True, "return_state": True}, ((3, 16),))
     found = problems(given, VECTOR)
     assert len(found) == 5
     assert "needs a sequence; set return_sequences=True on the layer before it" in found
