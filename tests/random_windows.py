@@ -30,7 +30,7 @@ def random_windows(seed: int, contract: Contract, bounds: Bounds = BOUNDS) -> Mo
     for index in range(int(rng.integers(1, 5))):
         kind = str(rng.choice(["conv", "conv", "depthwise", "max", "average", "lstm", "dense"][: 7 if index else 4]))
         tensor, length = _grow(rng, ops, kind, f"{kind}{index}", tensor, length, bounds)
-    end = str(rng.choice(["none", "last", "mean", "largest", "flat"]))
+    end = ("none", "last", "mean", "largest", "flat")[seed % 5]
     if end != "none":
         ops.append(_reduction(rng, end, tensor, length))
     if end != "none" and rng.random() < 0.6:

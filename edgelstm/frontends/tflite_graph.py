@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
-from edgelstm.ir import Op, QuantizedTensor, Reduction, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir import Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
 from edgelstm.ops.sources import LARGEST_SIZE
-from edgelstm.ops.window import WindowOp
 from edgelstm.tflite.records import quoted
 
 STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE", *PADS)
@@ -99,7 +98,7 @@ class _Reading:
         for tensor, meant in (*zip(read, op.inputs, strict=True), (operator.outputs[0], op.output)):
             timesteps = self._timesteps.get(tensor.name) or self._timesteps.get(meant.name) or self._length(op)
             shapes = forms_of(meant, timesteps)
-            if op.state and not isinstance(op, WindowOp | Reduction):
+            if any(array.is_in_tflite for array in op.state):
                 shapes = (shapes[2 if operator.options.get("time_major") else 0],)
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])

@@ -119,8 +119,15 @@ def reshape_problems(operator: TfliteOperator) -> Iterator[str]:
         given = [operator.options["new_shape"]] if operator.options["new_shape"] or wanted is None else []
         if wanted is not None:
             given.append(_vector(wanted, len(output.shape)))
-        if any(shape != output.shape for shape in given):
+        if not all(_means(shape, output.shape) for shape in given):
             yield f"the shape given is not the output's shape {output.shape}"
+
+
+def _means(given: tuple[int, ...] | None, shape: tuple[int, ...]) -> bool:
+    """Whether a RESHAPE to `given`, in which one -1 stands for what is left, yields `shape`."""
+    if given is None or len(given) != len(shape) or given.count(-1) > 1:
+        return False
+    return all(size in (-1, found) for size, found in zip(given, shape, strict=True))
 
 
 def strided_slice_problems(operator: TfliteOperator) -> Iterator[str]:

@@ -22,7 +22,7 @@ from edgelstm.tflite import check_tflite
 from edgelstm.verification.oracles import LITERT, TFLM
 from edgelstm.verification.trace import compare, official_trace, simulator_trace
 
-CONVERTED = Path(__file__).with_name("converted")
+CONVERTED = Path(__file__).resolve().parent.parent / "golden" / "converted"
 CONVERT = Path(__file__).with_name("convert_tflite.py")
 
 COMPILED = (

@@ -15,7 +15,7 @@ from edgelstm.ir import FloatArray, FloatModel, TfliteModel, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.tflite import read_subgraphs
 
-CONVERTED = Path(__file__).with_name("converted")
+CONVERTED = Path(__file__).resolve().parent.parent / "golden" / "converted"
 
 LAYERS = {
     "both_ways": ("Reverse", "Lstm", "Reverse", "Lstm", "Concatenate", "Dense"),

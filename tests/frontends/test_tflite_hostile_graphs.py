@@ -19,7 +19,7 @@ from edgelstm.ir import AnyArray, FloatModel, Model, TfliteModel, TfliteOperator
 from edgelstm.numerics.contracts import Contract
 from edgelstm.tflite import read_subgraphs, write_tflite
 
-CONVERTED = Path(__file__).with_name("converted")
+CONVERTED = Path(__file__).resolve().parent.parent / "golden" / "converted"
 SEEDS = ("keras_loop_stack", "keras_unrolled_gru", "keras_unrolled_any_batch", "tf_keras_bidirectional")
 WORDS = (0, 1, 4, 0x7F, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF)
 MOST_BYTES = 300 << 20

@@ -14,6 +14,7 @@ from edgelstm.frontends.tflite import model_from_tflite
 from edgelstm.ir import Model, Op, Quantization, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.conv1d import Conv1D
+from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.global_pooling import GlobalMax
 from edgelstm.ops.pooling import MaxPool
 from edgelstm.ops.window import Window, same_window
@@ -203,3 +204,19 @@ def test_weights_must_fit_the_image() -> None:
 
         with pytest.raises(ModelError):
             read(changed(records, "CONV_2D", change))
+
+
+def test_a_flattened_sequence_may_leave_its_size_to_the_runtime() -> None:
+    flat = Flatten.of("flat", SOURCE, TIMESTEPS)
+    records = to_tflite_model(model(flat))
+
+    def change(operator: TfliteOperator) -> TfliteOperator:
+        shape = TfliteTensor("shape", (2,), "int32", data=np.array([-1, 3 * TIMESTEPS], np.int32))
+        return replace(operator, inputs=(operator.inputs[0], shape), options={"new_shape": [1, -1]})
+
+    (found,) = read(changed(records, "RESHAPE", change)).ops
+    assert isinstance(found, Flatten)
+    assert found.timesteps == TIMESTEPS
+    for wrong in ([-1, -1], [-1, 3], [-1], [-2, 3 * TIMESTEPS]):
+        with pytest.raises(ModelError):
+            read(changed(records, "RESHAPE", with_options(new_shape=wrong)))
