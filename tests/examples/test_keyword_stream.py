@@ -27,7 +27,7 @@ def test_voices_of_the_test_are_not_those_of_the_training(example):
     assert check_dataset(dataset, 20, 125) == ()
     assert (dataset.x.shape, dataset.x_test.shape) == ((900, 125, 20), (150, 125, 20))
     assert (dataset.y.shape, dataset.y_test.shape) == ((900, 125), (150, 125))
-    assert dataset.labels == ("nothing", "yes", "no", "up", "stop")
+    assert dataset.labels == ("nothing", "yes", "no", "up", "left")
     assert set(data.TRAINING_SPEAKERS).isdisjoint(data.TEST_SPEAKERS)
     assert abs(dataset.x.mean()) < 0.2
     assert abs(dataset.x.std() - 1) < 0.1
