@@ -93,7 +93,7 @@ class Schedule:
     @property
     def is_streaming(self) -> bool:
         """Whether the output may be asked for after any sample, because nothing waits for the end of the window."""
-        return not any(isinstance(part, Loop | Copy) for part in self.rest)
+        return not self.stored and not any(isinstance(part, Loop | Copy) for part in self.rest)
 
     @property
     def is_steady(self) -> bool:
@@ -227,12 +227,23 @@ def _arrange(
     assert isinstance(first, Loop)
     schedule = Schedule(model, clocks, ready, first, tuple(parts[1:]), _stored(model, clocks, ready, runs))
     output = model.output
-    if not output.is_sequence or schedule.is_streaming:
+    _refuse_masked_output(schedule)
+    if not output.is_sequence or (schedule.is_streaming and not schedule.is_virtual(output)):
         return schedule
     if clocks[output.name].level and not schedule.is_virtual(output):
         return schedule
     rest = (*schedule.rest, Copy(clocks[output.name].count))
     return replace(schedule, rest=rest, stored=schedule.stored | _roots(output, schedule.producers))
+
+
+def _refuse_masked_output(schedule: Schedule) -> None:
+    """Nobody could tell which elements of such an output are there, unless a step says so that it yields."""
+    output = schedule.model.output
+    paces = schedule.clocks[output.name].paces if output.is_sequence else ()
+    if any(pace.name for pace in paces) and not (schedule.is_streaming and len(paces) == 1):
+        raise UnsupportedModelError(
+            [f"the output {output.name!r} is a sequence of which a mask leaves steps out, behind layers with a pace"]
+        )
 
 
 def _ordered(

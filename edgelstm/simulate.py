@@ -15,8 +15,8 @@ class Step:
     """What the model holds after one time step, or one slice of what follows the window, for a batch of sequences.
 
     Attributes:
-        output: (batch, output size), as if the sequence ended here. Of a model that needs its whole window: what has
-            been written so far, (batch, output elements * output size), zero points where nothing was.
+        output: (batch, output size), as if the sequence ended here. A model that needs its whole window has one at
+            the last slice alone, (batch, output elements * output size); before, it is (batch, 0).
         state: for each op with state, its arrays (batch, size) in the order the op declares them.
     """
 
@@ -100,7 +100,7 @@ class _Run:
     def __init__(self, schedule: Schedule, batch: int, kept: frozenset[str] = frozenset()) -> None:
         self.schedule = schedule
         self._model, self._batch = schedule.model, batch
-        self._copied = 0
+        self._slices_done = 0
         self._kept = kept | schedule.stored | ({self._model.output.name} if self._model.output.is_sequence else set())
         self._tensors = {tensor.name: tensor for tensor in (self._model.input, *(op.output for op in self._model.ops))}
         self._values = {name: _nothing_yet(tensor, batch) for name, tensor in self._tensors.items()}
@@ -110,7 +110,14 @@ class _Run:
     @property
     def step(self) -> Step:
         """What the model holds now."""
-        return Step(self._output(), tuple(self.states[op.name] for op in self._model.ops if op.state))
+        output = self._model.output
+        if self.schedule.is_streaming:
+            value = self._values[output.name]
+        elif self._slices_done < self.schedule.slices:
+            value = np.zeros((self._batch, 0), output.quantization.dtype)
+        else:
+            value = self.whole(output.name).reshape(self._batch, -1)
+        return Step(value, tuple(self.states[op.name] for op in self._model.ops if op.state))
 
     def take(self, inputs: IntArray) -> None:
         """Take in a sample (batch, size)."""
@@ -122,6 +129,7 @@ class _Run:
         for part in self.schedule.rest:
             for t in range(1 if isinstance(part, Line) else part.ticks):
                 self.advance(part, t)
+                self._slices_done += 1
                 yield
 
     def advance(self, part: Loop | Line | Copy, t: int) -> None:
@@ -131,8 +139,6 @@ class _Run:
                 self._values[op.output.name] = self._line(op)
         elif isinstance(part, Loop):
             self._tick(part, t)
-        else:
-            self._copied = t + 1
 
     def whole(self, name: str) -> IntArray:
         """All elements of a sequence, or the value of a vector."""
@@ -206,16 +212,6 @@ class _Run:
         if not isinstance(op, Reduction) and (yields.any() or (op.pace is not None and op.pace.name)):
             self._keep(op.output, _where(yields, result, self._values[op.output.name]))
         return yields
-
-    def _output(self) -> IntArray:
-        output, schedule = self._model.output, self.schedule
-        if schedule.is_streaming or not output.is_sequence:
-            return self._values[output.name]
-        is_copied = isinstance(schedule.rest[-1], Copy)
-        written = self._copied if is_copied else len(self._elements[output.name])
-        elements = [self._element(output, t) for t in range(written)]
-        elements += [_nothing_yet(output, self._batch)] * (schedule.output_count - written)
-        return np.concatenate(elements, axis=1)
 
 
 def _nothing_yet(tensor: QuantizedTensor, batch: int) -> IntArray:

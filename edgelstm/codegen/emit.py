@@ -156,10 +156,8 @@ def _selftest(schedule: Schedule, name: str, sha256: str) -> Selftest:
     steps = len(inputs) if schedule.is_streaming else schedule.model.timesteps
     samples = np.resize(inputs, (steps, inputs.shape[1]))
     digest = 2166136261
-    taken = list(simulate_steps(schedule.model, samples[None]))
-    for step in taken:
-        arrays = [array for state in step.state for array in state]
-        for array in (*arrays, *([step.output] if schedule.is_streaming or step is taken[-1] else [])):
+    for step in simulate_steps(schedule.model, samples[None]):
+        for array in (*(array for state in step.state for array in state), step.output):
             for value in array[0].astype(np.int64):
                 for byte in (int(value) & 0xFF, int(value) >> 8 & 0xFF):
                     digest = (digest ^ byte) * 16777619 & 0xFFFFFFFF

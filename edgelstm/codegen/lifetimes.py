@@ -71,6 +71,9 @@ def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
             first, last = min(uses[name]), max(uses[name])
             crossed = [(begin, end) for begin, end in loops if _crosses(first, last, begin, end)]
             first, last = min([first, *(begin for begin, _ in crossed)]), max([last, *(end for _, end in crossed)])
+            clock = schedule.clocks.get(name)
+            if clock is not None and any(pace.name for pace in clock.paces):
+                first = 0  # a reset writes it, for perhaps nothing else does
             if schedule.is_streaming and crossed:
                 first, last = 0, total
             size_bytes = -(-op.output.size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT

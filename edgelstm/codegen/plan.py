@@ -213,6 +213,10 @@ class Plan:
         return output.is_sequence and bool(self.schedule.clocks[output.name].paces)
 
 
+MOST_STORED_BYTES = 1 << 24
+MOST_SLICES = 1 << 20
+"""More than any microcontroller holds, or has time for."""
+
 _ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
 
 
@@ -228,7 +232,12 @@ def make_plan(model: Model) -> Plan:
         raise UnsupportedModelError(
             ["a layer reads the last step of the model's input, which C does not keep; put a Dense before it"]
         )
-    return _Planning(schedule).plan()
+    plan = _Planning(schedule).plan()
+    if plan.stored_bytes > MOST_STORED_BYTES or schedule.slices > MOST_SLICES:
+        raise UnsupportedModelError(
+            [f"it would store {plan.stored_bytes} bytes of sequences and run {schedule.slices} steps behind the window"]
+        )
+    return plan
 
 
 class _Planning:

@@ -21,7 +21,7 @@ from edgelstm.ir import (
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
-from edgelstm.ops.sources import integer
+from edgelstm.ops.sources import LARGEST_SIZE, integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,11 @@ class RepeatVector(UnaryOp):
     def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
         """Rebuild the op from a BROADCAST_TO of a vector that a RESHAPE made one step."""
         output = operator.outputs[0]
-        if input_tensor.is_sequence or len(output.shape) != 3 or output.shape[0] != 1:
-            raise UnsupportedModelError([f"BROADCAST_TO {output.name!r}: only a vector along time is supported"])
+        if input_tensor.is_sequence or not _is_sequence(output.shape):
+            what = f"only a vector along at most {LARGEST_SIZE} steps of time is supported"
+            raise UnsupportedModelError([f"BROADCAST_TO {output.name!r}: {what}"])
         return cls.of(output.name, input_tensor, output.shape[1])
+
+
+def _is_sequence(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[0] == 1 and 1 <= shape[1] <= LARGEST_SIZE

@@ -53,24 +53,29 @@ def read_results(folder: Path, model: Model, sequences: int, timesteps: int) -> 
     """Read what the program wrote for `sequences` x `timesteps` steps, and for what follows each window."""
     schedule = make_schedule(model, timesteps)
     records = timesteps + (0 if schedule.is_streaming else schedule.slices)
-    fields = [(array.dtype, array.size) for op in model.ops for array in op.state]
-    fields.append(("int8", model.output.size * (1 if schedule.is_streaming else schedule.output_count)))
-    names = array_names(model)
-    record = np.dtype(
-        [(name, np.dtype(dtype).newbyteorder("<"), (size,)) for name, (dtype, size) in zip(names, fields, strict=True)]
-    )
+    *names, output = array_names(model)
+    fields = [
+        (name, np.dtype(array.dtype).newbyteorder("<"), (array.size,))
+        for name, array in zip(names, (array for op in model.ops for array in op.state), strict=True)
+    ]
+    outputs = timesteps if schedule.is_streaming else 1
+    output_size = model.output.size * (1 if schedule.is_streaming else schedule.output_count)
+    if schedule.is_streaming:
+        record = np.dtype([("steps", np.dtype([*fields, (output, "i1", (output_size,))]), (records,))])
+    else:
+        record = np.dtype([("steps", np.dtype(fields), (records,)), (output, "i1", (1, output_size))])
     path = folder / OUTPUT_FILE
     data = path.read_bytes() if path.exists() else b""
-    expected = sequences * records * record.itemsize
+    expected = sequences * record.itemsize
     if len(data) != expected + _COSTS.size:
         raise ToolFailedError(
             f"the program wrote {len(data)} bytes of results, expected {expected + _COSTS.size}",
             "it may have crashed; run it with --verbose to see its output",
         )
-    steps = np.frombuffer(data[:expected], record).reshape(sequences, records)
+    found = np.frombuffer(data[:expected], record)
+    arrays = [TraceArray(name, found["steps"][name]) for name in names]
+    arrays.append(TraceArray(output, found["steps"][output] if schedule.is_streaming else found[output]))
     step_ticks, output_ticks, step_stack, output_stack = _COSTS.unpack(data[expected:])
-    trace = Trace(tuple(TraceArray(name, steps[name]) for name in names))
-    outputs = sequences * (timesteps if schedule.is_streaming else 1)
     stack_bytes = max(step_stack, output_stack)
-    costs = ReplayCosts(step_ticks, output_ticks, sequences * timesteps, outputs, stack_bytes)
-    return trace, costs
+    costs = ReplayCosts(step_ticks, output_ticks, sequences * timesteps, sequences * outputs, stack_bytes)
+    return Trace(tuple(arrays)), costs

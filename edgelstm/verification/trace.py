@@ -96,13 +96,17 @@ def official_trace(model: Model, inputs: IntArray) -> Trace:
 
 
 def simulator_trace(model: Model, inputs: IntArray) -> Trace:
-    """Run the simulator on stored inputs (sequences, time, input size)."""
+    """Run the simulator on stored inputs (sequences, time, input size).
+
+    Of a model that needs its whole window, the output has one step.
+    """
     names = array_names(model)
     columns: list[list[IntArray]] = [[] for _ in names]
     for step in simulate_steps(model, inputs):
         arrays = [array for state in step.state for array in state]
         for column, array in zip(columns, (*arrays, step.output), strict=True):
-            column.append(array)
+            if array.shape[1]:
+                column.append(array)
     return Trace(tuple(TraceArray(name, np.stack(column, axis=1)) for name, column in zip(names, columns, strict=True)))
 
 
