@@ -5,12 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from random_graphs import random_graph
+from random_mixed import random_mixed_model
 from random_models import random_inputs
 from random_native import random_native_model
 from random_whole import random_whole_model
+from random_windows import random_windows
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import IntArray, Model, Op, Quantization, QuantizedTensor
+from edgelstm.ir import IntArray, Model, Op, Quantization, QuantizedTensor, Reduction
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.merge import Add
@@ -35,7 +37,7 @@ def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
             values[op.output.name] = np.repeat(sources[0][:, None], op.repeats, axis=1)
         elif not op.input.is_sequence:
             values[op.output.name], _ = op.step(model.contract, tuple(sources), ())
-        elif not op.output.is_sequence:
+        elif isinstance(op, LastStep):
             values[op.output.name] = sources[0][:, -1]
         else:
             values[op.output.name] = _over_time(model, op, sources)
@@ -45,13 +47,17 @@ def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
 def _over_time(model: Model, op: Op, sources: list[IntArray]) -> IntArray:
     state = initial_state(op, len(sources[0]))
     results = []
-    for t in range(sources[0].shape[1]):
-        result, state = op.step(model.contract, tuple(source[:, t] for source in sources), state)
-        results.append(result)
-    return np.stack(results, axis=1)
+    behind = np.full((len(sources[0]), op.pace.lag if op.pace else 0, op.input.size), op.padding, np.int8)
+    padded = [np.concatenate([source, behind], axis=1) for source in sources] if op.pace else sources
+    for t in range(padded[0].shape[1]):
+        values = tuple(source[:, t] for source in padded)
+        is_yielded = op.yields(values, state).all()
+        result, state = op.step(model.contract, values, state)
+        results += [result] if is_yielded else []
+    return op.finish(model.contract, state) if isinstance(op, Reduction) else np.stack(results, axis=1)
 
 
-@pytest.mark.parametrize("build", [random_whole_model, random_graph, _native])
+@pytest.mark.parametrize("build", [random_whole_model, random_graph, _native, random_windows, random_mixed_model])
 @pytest.mark.parametrize("seed", range(12))
 def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Model], seed: int) -> None:
     model = build(seed, Contract.LITERT)

@@ -7,6 +7,7 @@ from pathlib import Path
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
+from random_mixed import random_mixed_model
 from random_models import Bounds, random_model
 from random_native import random_native_model
 from random_whole import random_whole_model
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
     "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
     "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),
     "normalized": lambda seed, contract: random_normalized_model(seed, BOUNDS),
+    "mixed": random_mixed_model,
     "window": lambda seed, contract: random_windows(seed, contract, BOUNDS),
     "whole": lambda seed, contract: random_whole_model(seed, contract, BOUNDS),
 }

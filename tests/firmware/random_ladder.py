@@ -20,6 +20,7 @@ from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_model
+from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
 from random_whole import random_whole_model
@@ -124,7 +125,13 @@ def _expected(model: Model, seed: int) -> Expectation:
     return Expectation(model, inputs, simulator_trace(model, inputs))
 
 
+def climb_mixed(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the graph of this seed that mixes whatever decides when an op runs."""
+    return climb(seed, targets, random_mixed_model)
+
+
 CLIMBS = {
+    "mixed": climb_mixed,
     "native": climb_native,
     "masked": climb_masked,
     "normalized": climb_normalized,
