@@ -9,7 +9,7 @@ import numpy as np
 
 from edgelstm.codegen.emit import Generated, Options, emit
 from edgelstm.codegen.layouts import WIDE_LAYOUTS
-from edgelstm.codegen.plan import make_plan
+from edgelstm.codegen.planning import make_plan
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import read_elf
 from edgelstm.device.profile.functions import Symbols

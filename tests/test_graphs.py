@@ -13,7 +13,7 @@ from random_native import random_native_model
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.lifetimes import Lifetime, pack_lifetimes
-from edgelstm.codegen.plan import make_plan
+from edgelstm.codegen.planning import make_plan
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.keras import KerasSource, build_float_model
 from edgelstm.frontends.tflite import model_from_tflite

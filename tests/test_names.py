@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from random_windows import random_convolution
 
 from edgelstm.codegen.names import layer_identifiers
-from edgelstm.codegen.plan import make_plan
+from edgelstm.codegen.planning import make_plan
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.ir import Model, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract

@@ -8,13 +8,15 @@ import jinja2
 import numpy as np
 
 from edgelstm import __version__
+from edgelstm.codegen.activations import Headers
 from edgelstm.codegen.arrays import Declaration, array_text
 from edgelstm.codegen.environment import template_environment
 from edgelstm.codegen.headers import library_headers
 from edgelstm.codegen.items import Item, make_item
-from edgelstm.codegen.layouts import LAYOUTS, WIDE_LAYOUTS
+from edgelstm.codegen.layouts import LAYOUTS, WIDE_LAYOUTS, Layout
 from edgelstm.codegen.options import OPTIMIZE, Options
-from edgelstm.codegen.plan import Plan, make_plan
+from edgelstm.codegen.plan import Plan
+from edgelstm.codegen.planning import make_plan
 from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
@@ -53,6 +55,26 @@ def emit(model: Model, options: Options) -> Generated:
 
     Every symbol starts with the model's name; identical arguments give identical text.
     """
+    layouts = _layouts(options)
+    environment = template_environment()
+    plan = make_plan(model)
+    name = as_model_name(model.name)
+    items = {item.identifier: make_item(environment, model, name, item, options, layouts) for item in plan.items}
+    library = library_headers(environment, model, options, tuple(items.values()))
+    context = _context(model, options, plan, items, library)
+    files = {
+        f"{name}.h": environment.get_template("model.h.j2").render(context),
+        f"{name}.c": environment.get_template("model.c.j2").render(context),
+        **library.files,
+        **{file: _app_file(environment, file, context) for file in APP_FILES},
+    }
+    declared = [constant for item in items.values() for constant in item.declared]
+    roles = {constant.name: constant.role for constant in (*declared, *library.tables)}
+    return Generated(files, roles)
+
+
+def _layouts(options: Options) -> tuple[Layout, ...]:
+    """The weight layouts to choose from; ProjectError where a choice is none of ours."""
     if options.optimize not in OPTIMIZE or options.isa not in LAYOUTS:
         raise ProjectError(
             f"optimize={options.optimize!r}, isa={options.isa!r} is not a choice we know",
@@ -64,12 +86,15 @@ def emit(model: Model, options: Options) -> Generated:
             f"there are no wide weights for the instruction set {options.isa}",
             f"leave --wide-weights out; they are for {', '.join(WIDE_LAYOUTS)}",
         )
-    environment = template_environment()
-    plan = make_plan(model)
-    name = as_model_name(model.name)
-    items = {item.identifier: make_item(environment, model, name, item, options, layouts) for item in plan.items}
-    library = library_headers(environment, model, options, tuple(items.values()))
-    context = {
+    return layouts
+
+
+def _context(
+    model: Model, options: Options, plan: Plan, items: Mapping[str, Item], library: Headers
+) -> Mapping[str, object]:
+    """What the templates of model and firmware know."""
+    name, schedule = as_model_name(model.name), plan.schedule
+    return {
         "model": name,
         "macro": name.upper(),
         "version": __version__,
@@ -88,26 +113,17 @@ def emit(model: Model, options: Options) -> Generated:
         "timesteps": model.timesteps,
         "plan": plan,
         "items": items,
-        "streams": plan.schedule.is_streaming,
-        "schedule": plan.schedule,
-        "output_count": plan.schedule.output_count,
-        "output_bytes": _output_bytes(plan.schedule, name.upper()),
-        "needs_window": _needs_window(plan.schedule),
-        "reset_uses_self": bool(plan.state or plan.cleared or not plan.schedule.is_streaming),
-        "uses_self": bool(plan.state or plan.arena_bytes or not plan.schedule.is_streaming),
+        "streams": schedule.is_streaming,
+        "schedule": schedule,
+        "output_count": schedule.output_count,
+        "output_bytes": _output_bytes(schedule, name.upper()),
+        "needs_window": _needs_window(schedule),
+        "reset_uses_self": bool(plan.state or plan.cleared or not schedule.is_streaming),
+        "uses_self": bool(plan.state or plan.arena_bytes or not schedule.is_streaming),
         "includes": library.files,
         "costs": _costs(plan, list(items.values()), library.tables),
-        "selftest": _selftest(plan.schedule, name, options.sha256),
+        "selftest": _selftest(schedule, name, options.sha256),
     }
-    files = {
-        f"{name}.h": environment.get_template("model.h.j2").render(context),
-        f"{name}.c": environment.get_template("model.c.j2").render(context),
-        **library.files,
-        **{file: _app_file(environment, file, context) for file in APP_FILES},
-    }
-    declared = [constant for item in items.values() for constant in item.declared]
-    roles = {constant.name: constant.role for constant in (*declared, *library.tables)}
-    return Generated(files, roles)
 
 
 def _app_file(environment: jinja2.Environment, file: str, context: Mapping[str, object]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelstm.codegen.plan import make_plan
+from edgelstm.codegen.planning import make_plan
 from edgelstm.data import Dataset
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import read_elf

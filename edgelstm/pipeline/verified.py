@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgelstm import __version__
 from edgelstm.codegen.emit import Generated
-from edgelstm.codegen.plan import make_plan
+from edgelstm.codegen.planning import make_plan
 from edgelstm.device.compilers import Compiler
 from edgelstm.device.elf import memory_use, read_elf
 from edgelstm.device.runners import Runner, choose_runner

@@ -1,0 +1,299 @@
+"""From a model to its plan: names, places and calls, in the order of the schedule.
+
+A tensor's place is an argument of a function, a state array, the arena, or, where a later loop reads every element of a
+sequence, an array of all of them.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edgelstm.codegen.lifetimes import lifetimes, pack_lifetimes
+from edgelstm.codegen.names import layer_identifiers
+from edgelstm.codegen.plan import (
+    INPUT,
+    OUTPUT,
+    Action,
+    Call,
+    Cleared,
+    Keep,
+    Place,
+    Plan,
+    PlannedOp,
+    PlannedPart,
+    Stored,
+    Yield,
+)
+from edgelstm.errors import UnsupportedModelError
+from edgelstm.ir import Model, Op, Pace, QuantizedTensor, Reduction
+from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
+
+DERIVED = frozenset(
+    [
+        "scale",
+        "weights",
+        "input_scales",
+        "recurrent_scales",
+        "gate_factors",
+        "cell_factors",
+        "cell_constants",
+        "row_scales",
+        "second_weights",
+        "second_row_scales",
+        "steps",
+        "count",
+    ]
+)
+"""Endings that templates put behind a layer's symbol, beside its states and constants."""
+
+MOST_STORED_BYTES = 1 << 24
+MOST_SLICES = 1 << 20
+"""More than any microcontroller holds, or has time for."""
+
+
+def make_plan(model: Model) -> Plan:
+    """Plan a model. Raises UnsupportedModelError for what cannot be written as C."""
+    problems = [problem for op in model.ops for problem in op.problems(model.contract)]
+    if all(op.is_alias for op in model.ops):
+        problems.append("the model has no layer that computes anything")
+    if problems:
+        raise UnsupportedModelError(problems)
+    schedule = make_schedule(model, model.timesteps)
+    if any(op.is_alias and not op.output.is_sequence and op.input.name == model.input.name for op in model.ops):
+        raise UnsupportedModelError(
+            ["a layer reads the last step of the model's input, which C does not keep; put a Dense before it"]
+        )
+    plan = _Planning(schedule).plan()
+    if plan.stored_bytes > MOST_STORED_BYTES or schedule.slices > MOST_SLICES:
+        raise UnsupportedModelError(
+            [f"it would store {plan.stored_bytes} bytes of sequences and run {schedule.slices} steps behind the window"]
+        )
+    return plan
+
+
+class _Planning:
+    """Names and places, and the calls that follow from them."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule, self._model = schedule, schedule.model
+        computing = [op for op in self._model.ops if not op.is_alias]
+        endings = DERIVED | {array.name for op in computing for array in op.state}
+        if any(isinstance(op, Reduction) and not op.output_state for op in computing):
+            endings |= {"output"}
+        if any(op.pace is not None and op.pace.lag for op in computing):
+            endings |= {"padding"}
+        endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
+        names = layer_identifiers((op.name for op in computing), frozenset(endings))
+        self._items = {op.name: PlannedOp(op, name) for op, name in zip(computing, names, strict=True)}
+        self._stored = {name: self._store(name) for name in sorted(schedule.stored, key=self._position)}
+        self._places, self._arena_bytes = self._find_places()
+
+    def plan(self) -> Plan:
+        """Put it together."""
+        schedule, streams = self._schedule, self._schedule.is_streaming
+        line = tuple(call for part in schedule.rest if isinstance(part, Line) for call in self._line(part))
+        step = (*self._keep(self._model.input, INPUT), *self._calls(schedule.first, schedule.first.steps))
+        return Plan(
+            schedule=schedule,
+            items=tuple(self._items.values()),
+            step=step,
+            line=line if streams else (),
+            parts=() if streams else tuple(self._parts()),
+            state=tuple(
+                (f"{item.identifier}_{array.name}", array) for item in self._items.values() for array in item.op.state
+            ),
+            stored=tuple(self._stored.values()),
+            cleared=tuple(self._cleared()),
+            arena_bytes=self._arena_bytes,
+        )
+
+    def _position(self, name: str) -> int:
+        return next((index for index, op in enumerate(self._model.ops) if op.output.name == name), -1)
+
+    def _store(self, name: str) -> Stored:
+        """The array of a stored sequence. Where it has no pace of its own, the position counts its elements."""
+        producer = self._schedule.producers.get(name)
+        tensor = self._model.input if producer is None else producer.output
+        identifier = "input" if producer is None else self._items[producer.name].identifier
+        clock = self._schedule.clocks[name]
+        counter = f"self->{identifier}_count" if clock.paces else ""
+        return Stored(f"self->{identifier}_steps", clock.count, tensor.size, counter)
+
+    def _find_places(self) -> tuple[dict[str, Place], int]:
+        """Give a place to each tensor that an op writes, and to each vector that is an alias."""
+        model, schedule = self._model, self._schedule
+        places = {model.input.name: INPUT}
+        is_direct = schedule.is_streaming or not model.output.is_sequence
+        alive, scratch = lifetimes(schedule), []
+        for item in self._items.values():
+            name = item.op.output.name
+            if item.op.output_state:
+                places[name] = Place(f"self->{item.identifier}_{item.op.output_state}")
+            elif name == model.output.name and is_direct:
+                places[name] = OUTPUT
+            else:
+                scratch.append(alive[name])
+        offsets, arena_bytes = pack_lifetimes(scratch)
+        places |= {name: Place("self->arena", offset) for name, offset in offsets.items()}
+        for op in model.ops:
+            if op.is_alias and not op.output.is_sequence:
+                places[op.output.name] = self._last(op.input, places)
+        return places, arena_bytes
+
+    def _last(self, tensor: QuantizedTensor, places: Mapping[str, Place]) -> Place:
+        """The last element of a sequence: where the latest stands, or in the array of all."""
+        if not self._schedule.is_virtual(tensor):
+            return places[tensor.name]
+        count = self._schedule.clocks[tensor.name].count
+        return self._element(tensor, None, count, False, places)
+
+    def _element(
+        self,
+        tensor: QuantizedTensor,
+        tick: str | None,
+        count: int,
+        is_reversed: bool,
+        places: Mapping[str, Place],
+    ) -> Place:
+        """An element of a stored or virtual sequence: that of a tick, or the last."""
+        if self._schedule.is_virtual(tensor):
+            op = self._schedule.producers[tensor.name]
+            if op.repeats:
+                return places[op.input.name]
+            return self._element(op.input, tick, count, not is_reversed, places)
+        stored = self._stored[tensor.name]
+        if tick is None:
+            return Place(stored.array, 0 if is_reversed else stored.size * (count - 1))
+        index = f"({count - 1}u - {tick})" if is_reversed else tick
+        return Place(stored.array, f"{stored.size}u * {index}" if stored.size > 1 else index.strip("()"))
+
+    def _read(self, tensor: QuantizedTensor, level: int) -> Place:
+        if tensor.is_sequence and self._schedule.reads_stored(tensor, level):
+            return self._element(tensor, "tick", self._schedule.clocks[tensor.name].count, False, self._places)
+        return self._places[tensor.name]
+
+    def _calls(self, loop: Loop, steps: Sequence[tuple[Op, tuple[Pace, ...]]]) -> tuple[Action, ...]:
+        """Calls for steps of which the first has the outermost paces; those with more are nested in the one before."""
+        calls: list[Action] = []
+        index = 0
+        while index < len(steps):
+            op, paces = steps[index]
+            inner = index + 1
+            while inner < len(steps) and len(steps[inner][1]) > len(paces):
+                inner += 1
+            call = self._call(op, loop)
+            behind = (
+                *self._keep(op.output, self._places.get(op.output.name)),
+                *self._calls(loop, steps[index + 1 : inner]),
+            )
+            if op.pace is None:
+                calls += [call, *behind]
+            else:
+                calls.append(replace(call, inner=behind))
+            index = inner
+        return tuple(calls)
+
+    def _call(self, op: Op, loop: Loop) -> Call:
+        item = self._items[op.name]
+        is_padded = op.name in loop.padded
+        inputs = () if is_padded else op.inputs
+        sources = tuple(self._read(tensor, loop.level).expression for tensor in inputs)
+        writes = not op.output_state and not isinstance(op, Reduction)
+        result = self._places[op.output.name].expression if writes else ""
+        return Call(item, sources, result, is_padded=is_padded)
+
+    def _keep(self, tensor: QuantizedTensor, source: Place | None) -> tuple[Action, ...]:
+        """What becomes of a new element: copies into the array of all, and into the output."""
+        found: list[Action] = []
+        schedule, stored = self._schedule, self._stored.get(tensor.name)
+        clock = schedule.clocks.get(tensor.name)
+        if source is None or clock is None:
+            return ()
+        tick = "self->position" if clock.level == 0 else "tick"
+        if stored is not None:
+            target = Place(
+                stored.array,
+                f"{stored.size}u * {stored.counter or tick}" if stored.size > 1 else stored.counter or tick,
+            )
+            found.append(Keep(source, target, tensor.size, stored.counter))
+        if schedule.is_streaming and tensor.name == self._model.output.name:
+            found += [Keep(source, OUTPUT, tensor.size)] if source != OUTPUT else []
+            found += [Yield()] if clock.paces else []
+        elif self._writes_output(tensor):
+            counter = "self->output_count" if clock.paces else ""
+            target = Place("output", f"{tensor.size}u * {counter or tick}" if tensor.size > 1 else counter or tick)
+            found.append(Keep(source, target, tensor.size, counter))
+        return tuple(found)
+
+    def _writes_output(self, tensor: QuantizedTensor) -> bool:
+        """Whether each new element of a sequence goes straight to the caller, because none waits for the window."""
+        schedule, output = self._schedule, self._model.output
+        if schedule.is_streaming or tensor.name != output.name or not output.is_sequence:
+            return False
+        return not isinstance(schedule.rest[-1], Copy)
+
+    def _line(self, line: Line) -> tuple[Action, ...]:
+        """The ops of a line, and a copy of the output where it is a vector that stands elsewhere."""
+        calls: list[Action] = []
+        for op in line.ops:
+            if op.is_alias:
+                continue
+            result = "" if op.output_state else self._places[op.output.name].expression
+            if not isinstance(op, Reduction):
+                sources = tuple(self._places[tensor.name].expression for tensor in op.inputs)
+                calls.append(Call(self._items[op.name], sources, result))
+            elif result:
+                calls.append(Call(self._items[op.name], (), result, is_end=True))
+        output = self._model.output
+        if output.name in [op.output.name for op in line.ops] and self._places[output.name] != OUTPUT:
+            calls.append(Keep(self._places[output.name], OUTPUT, output.size))
+        return tuple(calls)
+
+    def _parts(self) -> list[PlannedPart]:
+        """The stretches behind the window."""
+        parts: list[PlannedPart] = []
+        position, output = self._model.timesteps, self._model.output
+        for part in self._schedule.rest:
+            ticks, calls = 1, tuple[Action, ...]()
+            if isinstance(part, Loop):
+                ticks, calls = part.ticks, self._calls(part, part.steps)
+            elif isinstance(part, Line):
+                calls = self._line(part)
+            else:
+                ticks = part.ticks
+                source = self._element(output, "tick", ticks, False, self._places)
+                target = Place("output", f"{output.size}u * tick" if output.size > 1 else "tick")
+                calls = (Keep(source, target, output.size),)
+            uses_tick = any(re.search(r"\btick\b", text) for text in _texts(calls))
+            parts.append(PlannedPart(position, position + ticks, calls, uses_tick, not isinstance(part, Line)))
+            position += ticks
+        return parts
+
+    def _cleared(self) -> list[Cleared]:
+        """Results of paced ops that are read outside of what they pace."""
+        read = {
+            tensor.name
+            for part in self._schedule.rest
+            if isinstance(part, Line)
+            for op in part.ops
+            for tensor in op.inputs
+            if tensor.is_sequence and not isinstance(op, Reduction)
+        }
+        found = []
+        for item in self._items.values():
+            tensor = item.op.output
+            clock = self._schedule.clocks.get(tensor.name)
+            if tensor.name in read and clock is not None and clock.paces and not item.op.output_state:
+                found.append(Cleared(self._places[tensor.name], tensor.size, tensor.quantization.zero_point))
+        return found
+
+
+def _texts(calls: Sequence[Action]) -> list[str]:
+    """All expressions of some calls."""
+    found: list[str] = []
+    for call in calls:
+        if isinstance(call, Keep):
+            found += [call.source.expression, call.target.expression]
+        elif isinstance(call, Call):
+            found += [*call.sources, call.result, *_texts(call.inner)]
+    return found
