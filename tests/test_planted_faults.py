@@ -47,7 +47,7 @@ def _run(model: Model, expected: Expectation, files: Files, work: Path) -> Rung:
 
 def _skip_selftest(files: Files) -> Files:
     """The self-test would notice first; here the comparison itself is on trial."""
-    pattern = r"= \w+_selftest\(&network\);"
+    pattern = r"= \w+_selftest\(&network(, results)?\);"
     assert re.search(pattern, files["main.c"])
     return files | {"main.c": re.sub(pattern, "= true;", files["main.c"])}
 
