@@ -72,7 +72,7 @@ Part = Loop | Line | Copy
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The schedule of a model on a window of `ticks` samples.
+    """The schedule of a model on a window of some length.
 
     Attributes:
         model: whose.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgelstm.ir import Op, Reduction
-from edgelstm.schedule import Loop, Schedule, is_virtual
+from edgelstm.schedule import Line, Loop, Part, Schedule, is_virtual
 
 ARENA_ALIGNMENT = 4
 
@@ -87,10 +87,10 @@ def _crosses(first: int, last: int, begin: int, end: int) -> bool:
     return meets and not (begin <= first and last <= end)
 
 
-def _ops_of(part: object) -> tuple[Op, ...]:
+def _ops_of(part: Part) -> tuple[Op, ...]:
     if isinstance(part, Loop):
         return tuple(op for op, _ in part.steps)
-    return tuple(getattr(part, "ops", ()))
+    return part.ops if isinstance(part, Line) else ()
 
 
 def _roots(schedule: Schedule) -> Mapping[str, str]:

@@ -91,7 +91,6 @@ class PlannedPart:
     end: int
     calls: tuple[Action, ...]
     uses_tick: bool
-    is_loop: bool
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class _Planning:
         if tick is None:
             return Place(stored.array, 0 if is_reversed else stored.size * (count - 1))
         index = f"({count - 1}u - {tick})" if is_reversed else tick
-        return Place(stored.array, f"{stored.size}u * {index}" if stored.size > 1 else index.strip("()"))
+        return _numbered(stored.array, stored.size, index)
 
     def _read(self, tensor: QuantizedTensor, level: int) -> Place:
         if tensor.is_sequence and self._schedule.reads_stored(tensor, level):
@@ -211,17 +211,14 @@ class _Planning:
             return ()
         tick = "self->position" if clock.level == 0 else "tick"
         if stored is not None:
-            target = Place(
-                stored.array,
-                f"{stored.size}u * {stored.counter or tick}" if stored.size > 1 else stored.counter or tick,
-            )
+            target = _numbered(stored.array, stored.size, stored.counter or tick)
             found.append(Keep(source, target, tensor.size, stored.counter))
         if schedule.is_streaming and tensor.name == self._model.output.name:
             found += [Keep(source, OUTPUT, tensor.size)] if source != OUTPUT else []
             found += [Yield()] if clock.paces else []
         elif self._writes_output(tensor):
             counter = "self->output_count" if clock.paces else ""
-            target = Place("output", f"{tensor.size}u * {counter or tick}" if tensor.size > 1 else counter or tick)
+            target = _numbered("output", tensor.size, counter or tick)
             found.append(Keep(source, target, tensor.size, counter))
         return tuple(found)
 
@@ -262,10 +259,9 @@ class _Planning:
             else:
                 ticks = part.ticks
                 source = self._element(output, "tick", ticks, False, self._places)
-                target = Place("output", f"{output.size}u * tick" if output.size > 1 else "tick")
-                calls = (Keep(source, target, output.size),)
+                calls = (Keep(source, _numbered("output", output.size, "tick"), output.size),)
             uses_tick = any(re.search(r"\btick\b", text) for text in _texts(calls))
-            parts.append(PlannedPart(position, position + ticks, calls, uses_tick, not isinstance(part, Line)))
+            parts.append(PlannedPart(position, position + ticks, calls, uses_tick))
             position += ticks
         return parts
 
@@ -286,6 +282,11 @@ class _Planning:
             if tensor.name in read and clock is not None and clock.paces and not item.op.output_state:
                 found.append(Cleared(self._places[tensor.name], tensor.size, tensor.quantization.zero_point))
         return found
+
+
+def _numbered(array: str, size: int, index: str) -> Place:
+    """The element of a C expression's number in an array of elements of that size."""
+    return Place(array, f"{size}u * {index}" if size > 1 else index.strip("()"))
 
 
 def _texts(calls: Sequence[Action]) -> list[str]:

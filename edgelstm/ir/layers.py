@@ -47,10 +47,10 @@ class LayerBuilder(Protocol):
         """See `Layer.reads_ids`."""
 
     def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
-        """See `Layer.problems_in`."""
+        """Say what in `source` we do not compile, one line each, without the layer's name; [] if all is well."""
 
     def build(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> "tuple[Layer, ...]":
-        """See `Layer.build`."""
+        """Build the layers that `source` stands for (several where an activation becomes a layer of its own)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,7 @@ class Layer(ABC):
 
     takes_mask: ClassVar[bool] = False
     """Whether Keras' layer, like ours, leaves out the steps that a mask leaves out."""
+
     reads_ids: ClassVar[bool] = False
     """Whether the input is a model's input of ids; no other layer may read that."""
 
@@ -78,16 +79,6 @@ class Layer(ABC):
         """The same layer on other tensors of the same sizes."""
         return replace(self, input=inputs[0])
 
-    @classmethod
-    @abstractmethod
-    def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
-        """Say what in `source` we do not compile, one line each, without the layer's name; [] if all is well."""
-
-    @classmethod
-    @abstractmethod
-    def build(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> "tuple[Layer, ...]":
-        """Build the layers that `source` stands for (several where an activation becomes a layer of its own)."""
-
     @abstractmethod
     def compute(self, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
         """Compute a whole batch in float: (batch, time, size) or (batch, size), as each input tensor says."""
@@ -101,24 +92,14 @@ class Layer(ABC):
         """Choose scales from the observed ranges and round the weights."""
 
     @property
-    @abstractmethod
     def parameters(self) -> int:
         """How many trained numbers the layer holds."""
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
 class UnaryLayer(Layer):
     """A layer with one input: the methods of `Layer` in terms of it."""
-
-    @classmethod
-    @abstractmethod
-    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
-        """See `Layer.problems_in`."""
-
-    @classmethod
-    @abstractmethod
-    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
-        """See `Layer.build`."""
 
     @abstractmethod
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
@@ -128,18 +109,6 @@ class UnaryLayer(Layer):
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Op:
         """See `Layer.to_op`."""
 
-    @classmethod
-    def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
-        """See `Layer.problems_in`."""
-        if len(inputs) != 1:
-            return [f"has {len(inputs)} inputs; exactly one is supported"]
-        return cls.keras_problems(source, inputs[0])
-
-    @classmethod
-    def build(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> tuple[Layer, ...]:
-        """See `Layer.build`."""
-        return cls.from_keras(source, inputs[0])
-
     def compute(self, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
         """See `Layer.compute`."""
         return self.forward(inputs[0], observe)
@@ -147,6 +116,33 @@ class UnaryLayer(Layer):
     def to_op(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> Op:
         """See `Layer.to_op`."""
         return self.quantize(ranges, inputs[0])
+
+
+@dataclass(frozen=True, eq=False)
+class KerasLayer(UnaryLayer):
+    """A layer with one input that a class of Keras stands for: a `LayerBuilder` too."""
+
+    @classmethod
+    @abstractmethod
+    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
+        """See `LayerBuilder.problems_in`."""
+
+    @classmethod
+    @abstractmethod
+    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
+        """See `LayerBuilder.build`."""
+
+    @classmethod
+    def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
+        """See `LayerBuilder.problems_in`."""
+        if len(inputs) != 1:
+            return [f"has {len(inputs)} inputs; exactly one is supported"]
+        return cls.keras_problems(source, inputs[0])
+
+    @classmethod
+    def build(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> tuple[Layer, ...]:
+        """See `LayerBuilder.build`."""
+        return cls.from_keras(source, inputs[0])
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,10 @@ class FloatModel:
         masks: dict[str, BoolArray] = {}
         firsts = [layer for layer in self.layers if layer.input.name == self.input.name]
         counted = [mask for layer in firsts if (mask := layer.mask((inputs,))) is not None]
-        observe(self.input.name, inputs[np.any(counted, axis=0)] if counted else inputs)
+        is_masked = bool(firsts) and len(counted) == len(firsts)
+        seen = inputs[np.any(counted, axis=0)] if is_masked else inputs
+        if seen.size:
+            observe(self.input.name, seen)
         for layer in self.layers:
             sources = tuple(values[tensor.name] for tensor in layer.inputs)
             mask = next((masks[tensor.name] for tensor in layer.inputs if tensor.name in masks), None)

@@ -14,6 +14,7 @@ from edgelstm.ir import (
     Constant,
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     Quantization,
@@ -22,7 +23,6 @@ from edgelstm.ir import (
     SourceLayer,
     Tensor,
     TfliteOperator,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
@@ -58,7 +58,7 @@ def activation_layers(name: str, function: str, input_tensor: Tensor) -> tuple[L
 
 
 @dataclass(frozen=True, eq=False)
-class ActivationLayer(UnaryLayer):
+class ActivationLayer(KerasLayer):
     """An elementwise function.
 
     Attributes:
@@ -81,11 +81,6 @@ class ActivationLayer(UnaryLayer):
         """The layer that follows `input_tensor`."""
         output = Tensor(name, input_tensor.size, input_tensor.is_sequence)
         return cls(name, input_tensor, output, function, slope, ceiling)
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -137,11 +132,6 @@ class Activation(UnaryOp):
 
     function: str
     slope: float = 0.0
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def problems(self, contract: Contract) -> list[str]:
         """A relu's requantized values must fit 32 bits, and TFLM's RELU6 leaves the scale as it is."""

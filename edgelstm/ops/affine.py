@@ -6,14 +6,14 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from edgelstm.ir import FloatArray, Observe, Op, QuantizedTensor, Ranges, UnaryLayer
+from edgelstm.ir import FloatArray, KerasLayer, Observe, Op, QuantizedTensor, Ranges
 from edgelstm.ops.dense import DenseLayer
 
 Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class AffineLayer(UnaryLayer):
+class AffineLayer(KerasLayer):
     """factor * x + offset, feature by feature.
 
     Attributes:

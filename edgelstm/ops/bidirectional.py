@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgelstm.ir import Layer, SourceLayer, Tensor, UnaryLayer
+from edgelstm.ir import KerasLayer, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops.concatenate import ConcatenateLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
@@ -14,8 +14,8 @@ from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 from edgelstm.ops.sources import flag
 
-_RECURRENT: Mapping[str, type[UnaryLayer]] = {"LSTM": LstmLayer, "GRU": GruLayer, "SimpleRNN": SimpleRnnLayer}
-_MERGES: Mapping[str, type[Layer]] = {
+_RECURRENT: Mapping[str, type[KerasLayer]] = {"LSTM": LstmLayer, "GRU": GruLayer, "SimpleRNN": SimpleRnnLayer}
+_MERGES: Mapping[str, LayerBuilder] = {
     "concat": ConcatenateLayer,
     "sum": AddLayer,
     "mul": MultiplyLayer,
@@ -23,7 +23,7 @@ _MERGES: Mapping[str, type[Layer]] = {
 }
 
 
-class BidirectionalLayer(UnaryLayer):
+class BidirectionalLayer(KerasLayer):
     """Builds the layers that it stands for: there is no such op."""
 
     @classmethod

@@ -40,14 +40,9 @@ class ConcatenateLayer(Layer):
         """See `Layer.with_inputs`."""
         return replace(self, input=inputs[0], others=inputs[1:])
 
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
-
     @classmethod
     def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
-        """See `Layer.problems_in`."""
+        """See `LayerBuilder.problems_in`."""
         axis = source.config.get("axis", -1)
         last = (-1, 2 if inputs and inputs[0].is_sequence else 1)
         problems = [] if axis in last else [f"axis={str(axis)[:20]} is not supported, only the last"]
@@ -55,7 +50,7 @@ class ConcatenateLayer(Layer):
 
     @classmethod
     def build(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> tuple[Layer, ...]:
-        """See `Layer.build`."""
+        """See `LayerBuilder.build`."""
         output = Tensor(source.name, sum(tensor.size for tensor in inputs), inputs[0].is_sequence)
         return (cls(source.name, inputs[0], output, inputs[1:]),)
 
@@ -93,11 +88,6 @@ class Concatenate(Op):
     def inputs(self) -> tuple[QuantizedTensor, ...]:
         """All of them, in order."""
         return self.input, *self.others
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def facts(self, contract: Contract) -> tuple[Part, ...]:
         """Where each input goes, and its factor to the output's scale."""

@@ -14,6 +14,7 @@ from edgelstm.ir import (
     Constant,
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     Pace,
@@ -23,7 +24,6 @@ from edgelstm.ir import (
     Tensor,
     TfliteOperator,
     TfliteTensor,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
@@ -42,7 +42,7 @@ def known_ids(values: AnyArray, vocabulary: int) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class EmbeddingLayer(UnaryLayer):
+class EmbeddingLayer(KerasLayer):
     """Looks ids up.
 
     Attributes:
@@ -123,11 +123,6 @@ class Embedding(UnaryOp):
         """See `Op.yields`."""
         counts: BoolArray = known_ids(values[0][:, 0], len(self.table)) != 0
         return counts | (not self.mask_zero)
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     @property
     def parameters(self) -> int:

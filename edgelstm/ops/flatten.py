@@ -8,6 +8,7 @@ import numpy as np
 from edgelstm.ir import (
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     Quantization,
@@ -19,7 +20,6 @@ from edgelstm.ir import (
     Tensor,
     TfliteOperator,
     TfliteTensor,
-    UnaryLayer,
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.last_step import LastStepLayer
@@ -28,13 +28,8 @@ from edgelstm.ops.sources import LARGEST_SIZE, option_problems
 
 
 @dataclass(frozen=True, eq=False)
-class FlattenLayer(UnaryLayer):
+class FlattenLayer(KerasLayer):
     """A sequence of a fixed length as a vector. Where it is shorter the rest is 0, where it is longer none is taken."""
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -104,11 +99,6 @@ class Flatten(Reduction):
     def timesteps(self) -> int:
         """How many steps there is room for."""
         return self.output.size // self.input.size
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     @property
     def state(self) -> tuple[StateArray, ...]:

@@ -10,6 +10,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     Op,
@@ -22,7 +23,6 @@ from edgelstm.ir import (
     Tensor,
     TfliteOperator,
     TfliteTensor,
-    UnaryLayer,
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, quantize_multiplier, requantize, saturate8
@@ -38,11 +38,6 @@ class GlobalPool(Reduction):
     """A reduction over time; `builtin` stands for it in a .tflite file."""
 
     builtin: ClassVar[str]
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
         """Write one operator along the axis of time."""
@@ -162,13 +157,8 @@ def divided(multiplier: Multiplier, count: int) -> Multiplier:
 
 
 @dataclass(frozen=True, eq=False)
-class GlobalPoolLayer(UnaryLayer):
+class GlobalPoolLayer(KerasLayer):
     """A reduction over time in float."""
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:

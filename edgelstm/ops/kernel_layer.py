@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, Layer, SourceLayer, UnaryLayer
+from edgelstm.ir import FloatArray, KerasLayer, Layer, SourceLayer
 from edgelstm.ops.activation import activation_layers, activation_problems
 from edgelstm.ops.sources import activation, array, flag, shape_problems
 
@@ -13,7 +13,7 @@ _CEILINGS = {"relu": math.inf, "relu6": 6.0}
 
 
 @dataclass(frozen=True, eq=False)
-class KernelLayer(UnaryLayer):
+class KernelLayer(KerasLayer):
     """A layer that is linear or clamped.
 
     Attributes:

@@ -9,11 +9,9 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
     FloatArray,
     IntArray,
-    Layer,
     Observe,
     QuantizedTensor,
     Ranges,
-    SourceLayer,
     Tensor,
     TfliteOperator,
     TfliteTensor,
@@ -38,21 +36,6 @@ class LastStepLayer(UnaryLayer):
         name = f"{sequence.name}/last_step"
         return cls(name=name, input=sequence, output=Tensor(name, sequence.size, is_sequence=False))
 
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
-
-    @classmethod
-    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
-        """No Keras layer has this class."""
-        return ["is not a Keras layer"]
-
-    @classmethod
-    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
-        """Not reached: a recurrent layer adds this one itself."""
-        return (cls.after(input_tensor),)
-
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, time, size) -> (batch, size)."""
         return inputs[:, -1]
@@ -74,11 +57,6 @@ class LastStep(UnaryOp):
         """The op that follows a sequence."""
         output = QuantizedTensor(name, sequence.size, is_sequence=False, quantization=sequence.quantization)
         return cls(name=name, input=sequence, output=output)
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def simulate(
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]

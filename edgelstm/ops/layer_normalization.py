@@ -10,6 +10,7 @@ from edgelstm.ir import (
     Constant,
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     QuantizedTensor,
@@ -18,7 +19,6 @@ from edgelstm.ir import (
     Tensor,
     TfliteOperator,
     TfliteTensor,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
@@ -40,7 +40,7 @@ _LARGEST_BETA = 2**29
 
 
 @dataclass(frozen=True, eq=False)
-class LayerNormalizationLayer(UnaryLayer):
+class LayerNormalizationLayer(KerasLayer):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, over the features of a vector or of each step.
 
     Attributes:

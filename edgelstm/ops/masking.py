@@ -9,6 +9,7 @@ from edgelstm.ir import (
     BoolArray,
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     Pace,
@@ -17,7 +18,6 @@ from edgelstm.ir import (
     SourceLayer,
     Tensor,
     TfliteOperator,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
@@ -27,17 +27,12 @@ _LARGEST = 2.0**100
 
 
 @dataclass(frozen=True, eq=False)
-class MaskingLayer(UnaryLayer):
+class MaskingLayer(KerasLayer):
     """Leaves out each step of which all features have the value of the mask."""
 
     takes_mask: ClassVar[bool] = True
 
     value: float
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -107,11 +102,6 @@ class Masking(UnaryOp):
         """See `Op.yields`."""
         counts: BoolArray = (values[0] != self.value).any(axis=-1)
         return counts
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def simulate(
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]

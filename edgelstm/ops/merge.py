@@ -70,11 +70,6 @@ class _Merge(Op):
         """Both."""
         return self.input, self.other
 
-    @property
-    def macs(self) -> int:
-        """None worth counting."""
-        return 0
-
     @abstractmethod
     def combine(self, contract: Contract, one: Int64Array, other: Int64Array) -> Int64Array:
         """Values relative to their zero points to those of the result, not clamped."""
@@ -199,14 +194,9 @@ class MergeLayer(Layer):
         """See `Layer.with_inputs`."""
         return replace(self, input=inputs[0], other=inputs[1])
 
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
-
     @classmethod
     def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
-        """See `Layer.problems_in`."""
+        """See `LayerBuilder.problems_in`."""
         return merge_problems(inputs, same_size=True)
 
     @classmethod

@@ -46,11 +46,6 @@ class _MergeConstant(UnaryOp):
         return self.merge(self.name, self.input, self.output, other)
 
     @property
-    def macs(self) -> int:
-        """None worth counting."""
-        return 0
-
-    @property
     def parameters(self) -> int:
         """The constant."""
         return self.values.size

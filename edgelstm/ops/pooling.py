@@ -10,6 +10,7 @@ import numpy as np
 from edgelstm.ir import (
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     QuantizedTensor,
@@ -17,7 +18,6 @@ from edgelstm.ir import (
     SourceLayer,
     Tensor,
     TfliteOperator,
-    UnaryLayer,
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.images import image_operators, read_window
@@ -36,11 +36,6 @@ class PoolOp(WindowOp):
     def library(self) -> tuple[str, ...]:
         """The window's header."""
         return ("window",)
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
         """Write one operator on images of one row."""
@@ -116,17 +111,12 @@ class AveragePool(PoolOp):
 
 
 @dataclass(frozen=True, eq=False)
-class PoolLayer(UnaryLayer):
+class PoolLayer(KerasLayer):
     """A pool in float. `op` is the class of its integer op."""
 
     op: ClassVar[type[PoolOp]]
 
     window: Window
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:

@@ -9,6 +9,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     QuantizedTensor,
@@ -17,7 +18,6 @@ from edgelstm.ir import (
     Tensor,
     TfliteOperator,
     TfliteTensor,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
@@ -25,13 +25,8 @@ from edgelstm.ops.sources import LARGEST_SIZE, integer
 
 
 @dataclass(frozen=True, eq=False)
-class RepeatVectorLayer(UnaryLayer):
+class RepeatVectorLayer(KerasLayer):
     """The vector again and again."""
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -66,18 +61,13 @@ class RepeatVector(UnaryOp):
     @classmethod
     def of(cls, name: str, vector: QuantizedTensor, count: int) -> Self:
         """The op that repeats a vector."""
-        output = QuantizedTensor(name, vector.size, is_sequence=True, quantization=vector.quantization, timesteps=count)
+        output = QuantizedTensor(name, vector.size, is_sequence=True, quantization=vector.quantization)
         return cls(name=name, input=vector, output=output, count=count)
 
     @property
     def repeats(self) -> int:
         """See `Op.repeats`."""
         return self.count
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def simulate(
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]

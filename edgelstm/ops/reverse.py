@@ -9,11 +9,9 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
     FloatArray,
     IntArray,
-    Layer,
     Observe,
     QuantizedTensor,
     Ranges,
-    SourceLayer,
     Tensor,
     TfliteOperator,
     TfliteTensor,
@@ -33,21 +31,6 @@ class ReverseLayer(UnaryLayer):
     def of(cls, sequence: Tensor, name: str) -> "ReverseLayer":
         """The layer that turns a sequence around."""
         return cls(name, sequence, Tensor(name, sequence.size, is_sequence=True, timesteps=sequence.timesteps))
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
-
-    @classmethod
-    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
-        """No Keras layer has this class."""
-        return ["is not a Keras layer"]
-
-    @classmethod
-    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
-        """Not reached: recurrent layers add this one themselves."""
-        return (cls.of(input_tensor, source.name),)
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, time, size) -> (batch, time, size)."""
@@ -71,11 +54,6 @@ class Reverse(UnaryOp):
         """The op that turns a sequence around."""
         output = QuantizedTensor(name, sequence.size, is_sequence=True, quantization=sequence.quantization)
         return cls(name=name, input=sequence, output=output)
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def simulate(
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]

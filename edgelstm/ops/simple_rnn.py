@@ -8,6 +8,7 @@ import numpy as np
 from edgelstm.ir import (
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Matrix,
     Observe,
@@ -17,7 +18,6 @@ from edgelstm.ir import (
     StateArray,
     Tensor,
     TfliteOperator,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics import activations
@@ -43,7 +43,7 @@ so that inhibition may take much of a large input part away before anything satu
 
 
 @dataclass(frozen=True, eq=False)
-class SimpleRnnLayer(UnaryLayer):
+class SimpleRnnLayer(KerasLayer):
     """A trained SimpleRNN that yields its hidden state at every step.
 
     Attributes:

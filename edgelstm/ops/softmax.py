@@ -9,6 +9,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
     FloatArray,
     IntArray,
+    KerasLayer,
     Layer,
     Observe,
     QuantizedTensor,
@@ -16,7 +17,6 @@ from edgelstm.ir import (
     SourceLayer,
     Tensor,
     TfliteOperator,
-    UnaryLayer,
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
@@ -28,15 +28,10 @@ MOST_CLASSES = 511
 
 
 @dataclass(frozen=True, eq=False)
-class SoftmaxLayer(UnaryLayer):
+class SoftmaxLayer(KerasLayer):
     """exp(x) / sum(exp(x)) along the features."""
 
     takes_mask: ClassVar[bool] = True
-
-    @property
-    def parameters(self) -> int:
-        """None."""
-        return 0
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -77,11 +72,6 @@ class Softmax(UnaryOp):
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
         return ("softmax",)
-
-    @property
-    def macs(self) -> int:
-        """None."""
-        return 0
 
     def problems(self, contract: Contract) -> list[str]:
         """TFLite's fixed-point softmax shifts by up to 31 bits only, which bounds the number of classes."""

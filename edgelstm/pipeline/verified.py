@@ -86,7 +86,10 @@ def _run(label: str, expected: Expectation, program: Path, runner: Runner, climb
 def _unicorn_s(expected: Expectation) -> float:
     """About how long Unicorn takes."""
     sequences, timesteps, _ = expected.inputs.shape
-    return sequences * timesteps * expected.model.macs_per_step / UNICORN_MACS_PER_S
+    plan = make_plan(expected.model)
+    of_step, of_output = plan.macs
+    outputs = timesteps if plan.schedule.is_streaming else 1
+    return sequences * (timesteps * of_step + outputs * of_output) / UNICORN_MACS_PER_S
 
 
 def _common_count(contract: Contract) -> int:

@@ -39,6 +39,11 @@ def calibrate(
         model.forward(inputs[batch.samples, : batch.timesteps].astype(np.float32), observe)
         done += len(batch.samples)
         on_progress(done, len(inputs))
+    if unseen := [layer.output.name for layer in model.layers if layer.output.name not in ranges]:
+        raise DataError(
+            f"the calibration data never reach {', '.join(unseen)}: a mask leaves out all of their steps",
+            "check the value of the mask, and give sequences with steps that count",
+        )
     unbounded = [name for name, bounds in ranges.items() if not np.all(np.isfinite(bounds))]
     if unbounded:
         raise DataError(

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor, UnaryLayer
+from edgelstm.ir import FloatArray, KerasLayer, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.gru.op import GATES, Gru
@@ -15,7 +15,7 @@ from edgelstm.ops.sources import array, flag, gate_function, gate_function_probl
 
 
 @dataclass(frozen=True, eq=False)
-class GruLayer(UnaryLayer):
+class GruLayer(KerasLayer):
     """A trained GRU that yields its hidden state at every step. Gate order is Keras': update, reset, candidate.
 
     Attributes:
