@@ -108,8 +108,7 @@ class Schedule:
 
     def is_virtual(self, tensor: Tensor) -> bool:
         """Whether a sequence is another one backwards, or a vector again and again: elements are looked up there."""
-        producer = self.producers.get(tensor.name)
-        return producer is not None and is_virtual(producer)
+        return is_virtual(self.producers.get(tensor.name))
 
     def reads_stored(self, tensor: Tensor, level: int) -> bool:
         """Whether a loop of this level finds the sequence stored, or virtual."""
@@ -133,9 +132,9 @@ class Schedule:
         return self.clocks[sequences[0].name].count if sequences else 1
 
 
-def is_virtual(op: Op) -> bool:
-    """Whether an op only says which stored element is meant."""
-    return op.is_alias and (op.needs_whole_input or op.repeats > 0)
+def is_virtual(op: Op | None) -> bool:
+    """Whether an op only says which stored element is meant; None is none that does."""
+    return op is not None and op.is_alias and (op.needs_whole_input or op.repeats > 0)
 
 
 def make_schedule(model: Model, timesteps: int) -> Schedule:
@@ -173,11 +172,13 @@ def _reader_clock(op: Op, clocks: Mapping[str, Clock], ready: Mapping[str, int])
     """The clock at which an op runs: that of its inputs where they share one, else a loop over what they stored."""
     if op.repeats:
         return Clock(ready[op.input.name] + 1, op.repeats)
-    sequences = [clocks[tensor.name] for tensor in op.inputs if tensor.is_sequence]
+    sequences = [clocks[tensor.name] for tensor in op.stepped if tensor.is_sequence]
     level = max(clock.level for clock in sequences)
-    vectors = max((ready[tensor.name] for tensor in op.inputs if not tensor.is_sequence), default=-1)
-    if op.needs_whole_input or vectors >= level:
-        return Clock(max(level, vectors) + 1, sequences[0].count)
+    complete = [ready[tensor.name] for tensor in op.stepped if not tensor.is_sequence]
+    complete += [clocks[tensor.name].level for tensor in op.wholes]
+    awaited = max(complete, default=-1)
+    if op.needs_whole_input or awaited >= level:
+        return Clock(max(level, awaited) + 1, sequences[0].count)
     latest = {clock for clock in sequences if clock.level == level}
     if len(latest) == 1:
         (clock,) = latest
@@ -188,10 +189,16 @@ def _reader_clock(op: Op, clocks: Mapping[str, Clock], ready: Mapping[str, int])
 
 def _clashes(model: Model, runs: Sequence[tuple[Op, Clock]], clocks: Mapping[str, Clock]) -> Iterator[str]:
     """Sequences of different lengths in one op, and elements that come when values say so in what must be stored."""
+    producers = {op.output.name: op for op in model.ops}
     for op in model.ops:
-        counts = {clocks[tensor.name].count for tensor in op.inputs if tensor.is_sequence}
+        counts = {clocks[tensor.name].count for tensor in op.stepped if tensor.is_sequence}
         if len(counts) > 1:
             yield f"layer {op.name!r} joins sequences of {' and '.join(map(str, sorted(counts)))} time steps"
+        for tensor in op.wholes:
+            if clocks[tensor.name].count != op.whole_steps:
+                yield f"layer {op.name!r} needs {op.whole_steps} time steps, and gets {clocks[tensor.name].count}"
+            if is_virtual(producers.get(tensor.name)):
+                yield f"layer {op.name!r} needs the whole of a sequence that is only another one backwards, or repeated"
     levels = {op.name: clock.level for op, clock in runs}
     for op, clock in runs:
         if op.pace is not None and not op.pace.name and any(pace.name for pace in clock.paces):
@@ -200,7 +207,7 @@ def _clashes(model: Model, runs: Sequence[tuple[Op, Clock]], clocks: Mapping[str
         for tensor in op.inputs:
             if not tensor.is_sequence or not any(pace.name for pace in clocks[tensor.name].paces):
                 continue
-            if clocks[tensor.name].level < levels.get(op.name, 0) or is_virtual(op):
+            if clocks[tensor.name].level < levels.get(op.name, 0) or is_virtual(op) or tensor in op.wholes:
                 yield f"layer {op.name!r} needs the whole of a sequence of which a mask leaves steps out"
 
 
@@ -293,8 +300,7 @@ def _stored(
         if is_virtual(op):
             continue
         for tensor in op.inputs:
-            producer = producers.get(tensor.name)
-            is_looked_up = producer is not None and is_virtual(producer)
+            is_looked_up = is_virtual(producers.get(tensor.name)) or tensor in op.wholes
             if tensor.is_sequence and (is_looked_up or clocks[tensor.name].level < levels.get(op.name, 0)):
                 found |= _roots(tensor, producers)
     return frozenset(found)

@@ -157,7 +157,10 @@ class _Run:
         if isinstance(op, Reduction):
             return op.finish(self._model.contract, self.states[op.name])
         level = self.schedule.ready[op.output.name]
-        values = tuple(self._latest(tensor, level) for tensor in op.inputs)
+        values = tuple(
+            self._all_of(tensor) if index in op.whole_inputs else self._latest(tensor, level)
+            for index, tensor in enumerate(op.inputs)
+        )
         result, self.states[op.name] = op.step(self._model.contract, values, self.states[op.name])
         return result
 
@@ -166,6 +169,10 @@ class _Run:
         if self.schedule.reads_stored(tensor, level):
             return self._element(tensor, self.schedule.clocks[tensor.name].count - 1)
         return self._values[tensor.name]
+
+    def _all_of(self, tensor: QuantizedTensor) -> IntArray:
+        """The elements of a sequence that is read whole, side by side."""
+        return np.concatenate(self._elements[tensor.name], axis=1)
 
     def _element(self, tensor: QuantizedTensor, t: int) -> IntArray:
         """An element of a stored sequence, or of a virtual one."""
@@ -184,7 +191,10 @@ class _Run:
                 values = tuple(np.full_like(self._values[tensor.name], op.padding) for tensor in op.inputs)
                 runs = np.ones(self._batch, bool)
             else:
-                values = tuple(self._read(tensor, loop, t) for tensor in op.inputs)
+                values = tuple(
+                    self._all_of(tensor) if index in op.whole_inputs else self._read(tensor, loop, t)
+                    for index, tensor in enumerate(op.inputs)
+                )
                 runs = self._runs(op, loop, fresh)
             if runs.any():
                 fresh[op.output.name] = self._step(op, values, runs)
@@ -198,7 +208,7 @@ class _Run:
 
     def _runs(self, op: Op, loop: Loop, fresh: Mapping[str, BoolArray]) -> BoolArray:
         runs = np.ones(self._batch, bool)
-        for tensor in op.inputs:
+        for tensor in op.stepped:
             if tensor.is_sequence and not self.schedule.reads_stored(tensor, loop.level):
                 runs &= fresh.get(tensor.name, np.zeros(self._batch, bool))
         return runs

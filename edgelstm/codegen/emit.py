@@ -163,7 +163,11 @@ def _output_bytes(schedule: Schedule, macro: str) -> str:
 def _needs_window(schedule: Schedule) -> str:
     """The layer for which a model waits for the end of its window; "" if it does not."""
     ops = schedule.model.ops
-    waits = [op for op in ops if op.needs_whole_input or op.repeats or (op.pace is not None and op.pace.lag)]
+    waits = [
+        op
+        for op in ops
+        if op.needs_whole_input or op.whole_inputs or op.repeats or (op.pace is not None and op.pace.lag)
+    ]
     return as_model_name((waits or list(ops))[0].name, "layer") if not schedule.is_streaming else ""
 
 

@@ -172,6 +172,15 @@ class _Planning:
             return self._element(tensor, "tick", self._schedule.clocks[tensor.name].count, False, self._places)
         return self._places[tensor.name]
 
+    def _sources(self, op: Op, level: int | None = None) -> tuple[str, ...]:
+        """What an op reads in a loop of that level, or in a line."""
+        return tuple(
+            self._stored[tensor.name].array
+            if index in op.whole_inputs
+            else (self._places[tensor.name] if level is None else self._read(tensor, level)).expression
+            for index, tensor in enumerate(op.inputs)
+        )
+
     def _calls(self, loop: Loop, steps: Sequence[tuple[Op, tuple[Pace, ...]]]) -> tuple[Action, ...]:
         """Calls for steps of which the first has the outermost paces; those with more are nested in the one before."""
         calls: list[Action] = []
@@ -196,8 +205,7 @@ class _Planning:
     def _call(self, op: Op, loop: Loop) -> Call:
         item = self._items[op.name]
         is_padded = op.name in loop.padded
-        inputs = () if is_padded else op.inputs
-        sources = tuple(self._read(tensor, loop.level).expression for tensor in inputs)
+        sources = () if is_padded else self._sources(op, loop.level)
         writes = not op.output_state and not isinstance(op, Reduction)
         result = self._places[op.output.name].expression if writes else ""
         return Call(item, sources, result, is_padded=is_padded)
@@ -237,8 +245,7 @@ class _Planning:
                 continue
             result = "" if op.output_state else self._places[op.output.name].expression
             if not isinstance(op, Reduction):
-                sources = tuple(self._places[tensor.name].expression for tensor in op.inputs)
-                calls.append(Call(self._items[op.name], sources, result))
+                calls.append(Call(self._items[op.name], self._sources(op), result))
             elif result:
                 calls.append(Call(self._items[op.name], (), result, is_end=True))
         output = self._model.output
@@ -272,7 +279,7 @@ class _Planning:
             for part in self._schedule.rest
             if isinstance(part, Line)
             for op in part.ops
-            for tensor in op.inputs
+            for tensor in op.stepped
             if tensor.is_sequence and not isinstance(op, Reduction)
         }
         found = []

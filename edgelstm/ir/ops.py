@@ -111,6 +111,10 @@ class Op(ABC):
 
     needs_whole_input: ClassVar[bool] = False
     """Whether the op can begin only when its whole input is there."""
+
+    whole_inputs: ClassVar[frozenset[int]] = frozenset()
+    """Positions in `inputs` of sequences of which every step needs all elements."""
+
     reads_ids: ClassVar[bool] = False
     """See `Layer.reads_ids`."""
 
@@ -157,6 +161,21 @@ class Op(ABC):
         """All that the op reads."""
         return (self.input,)
 
+    @property
+    def whole_steps(self) -> int:
+        """How many elements each input has that is read whole; 0 for an op without."""
+        return 0
+
+    @property
+    def wholes(self) -> tuple[QuantizedTensor, ...]:
+        """The inputs that are read whole."""
+        return tuple(tensor for index, tensor in enumerate(self.inputs) if index in self.whole_inputs)
+
+    @property
+    def stepped(self) -> tuple[QuantizedTensor, ...]:
+        """The other inputs: sequences of which a step needs one element, and vectors."""
+        return tuple(tensor for index, tensor in enumerate(self.inputs) if index not in self.whole_inputs)
+
     @abstractmethod
     def step(
         self, contract: Contract, values: tuple[IntArray, ...], state: tuple[IntArray, ...]
@@ -165,7 +184,7 @@ class Op(ABC):
 
         Args:
             contract: the rounding rules.
-            values: stored integers (batch, size) of each input.
+            values: stored integers (batch, size) of each input, (batch, elements * size) of one that is read whole.
             state: one (batch, size) array for each of `self.state`.
 
         Returns:
