@@ -40,6 +40,7 @@ DERIVED = frozenset(
         "row_scales",
         "second_weights",
         "second_row_scales",
+        "softmax",
         "steps",
         "count",
     ]

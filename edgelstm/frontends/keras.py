@@ -12,9 +12,10 @@ from typing import Protocol
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.keras_archive import KerasArchive, read_archive
+from edgelstm.frontends.keras_attention import join_attention
 from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
-from edgelstm.frontends.keras_guess import guessed_input, implied_features
+from edgelstm.frontends.keras_guess import guessed_inputs, implied_features
 from edgelstm.frontends.keras_ids import vocabulary_of
 from edgelstm.frontends.keras_weights import read_weights, why_no_weights
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
@@ -95,17 +96,18 @@ def describe(archive: KerasArchive) -> KerasSource:
     """Describe an opened file; raises ModelFormatError."""
     graph = read_graph(archive.model)
     stored = [read_weights(archive.hdf5, archive.layout, layer.place) for layer in graph.layers]
-    layers = tuple(
+    described = tuple(
         SourceLayer(layer.class_name, layer.name, layer.config, weights.arrays, archive.keras_major, layer.inputs)
         for layer, weights in zip(graph.layers, stored, strict=True)
     )
-    if not any(layer.weights for layer in layers) and any("units" in layer.config for layer in layers):
+    if not any(layer.weights for layer in described) and any("units" in layer.config for layer in described):
         raise ModelFormatError(f'no weights were found for the model "{graph.name}"', why_no_weights(archive.hdf5))
+    layers = join_attention(described, graph.output_name, ops_registry.VANISHING)
     input_name = graph.input_name or (f"{layers[0].name}_input" if layers else "input")
     if input_name in [layer.name for layer in layers]:
         raise ModelFormatError(f'the input and a layer have the name "{input_name}"', "rename the layer")
     problems = [*archive.problems, *graph.problems]
-    for layer, weights in zip(layers, stored, strict=True):
+    for layer, weights in zip(described, stored, strict=True):
         problems += [f"{label(layer.name, layer.class_name)}: {problem}" for problem in weights.problems]
     input_problems = list(_input_problems(graph, layers))
     shape = graph.input_shape
@@ -223,9 +225,8 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
             continue
         is_guess = None in known_inputs or bool(source.problems)
         known = registry.KERAS_LAYERS.get(layer.class_name)
-        inputs = tuple(
-            tensor if tensor is not None and not is_guess else guessed_input(layer, known) for tensor in known_inputs
-        )
+        stated = tuple(tensor for tensor in known_inputs if tensor is not None)
+        inputs = guessed_inputs(layer, known) if is_guess else stated
         problems = _reading_problems(layer, known, inputs)
         yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
         if known is None or problems or (is_guess and not layer.weights):

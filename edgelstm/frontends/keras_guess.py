@@ -1,9 +1,17 @@
 """What a layer alone tells about its input, where the layer before it tells nothing."""
 
+from itertools import product
+
 from edgelstm.ir import LayerBuilder, SourceLayer, Tensor
 
 _MANY_STEPS = 1 << 15
 """More than any window has."""
+
+_FEW_STEPS = 256
+"""What attention still takes."""
+
+_MOST_TRIED = 3
+"""Inputs of one layer that are guessed apart."""
 
 
 def implied_features(source: SourceLayer) -> int:
@@ -17,15 +25,20 @@ def implied_features(source: SourceLayer) -> int:
     return first.shape[max(0, first.ndim - 2)]
 
 
-def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
-    """An input that the layer accepts, if there is one, so that nothing is said that is merely a consequence."""
+def guessed_inputs(source: SourceLayer, kind: LayerBuilder | None) -> tuple[Tensor, ...]:
+    """Inputs that the layer accepts, if there are such, so that nothing is said that is merely a consequence."""
     given = [source.config.get(key) for key in ("mean", "scale", "offset")]
     listed = next((len(value) for value in given if isinstance(value, list)), 1)
     size = implied_features(source) or listed or 1
     guesses = [
         Tensor("unknown", size, is_sequence=True),
         Tensor("unknown", size, is_sequence=True, timesteps=_MANY_STEPS),
+        Tensor("unknown", size, is_sequence=True, timesteps=_FEW_STEPS),
         Tensor("unknown", size, is_sequence=False),
         Tensor("unknown", 1, is_sequence=True, vocabulary=size),
     ]
-    return next((guess for guess in guesses if kind and not kind.problems_in(source, (guess,))), guesses[0])
+    count = len(source.inputs)
+    tried = [(guess,) * count for guess in guesses]
+    if 1 < count <= _MOST_TRIED:
+        tried += product(guesses, repeat=count)
+    return next((inputs for inputs in tried if kind and not kind.problems_in(source, inputs)), tried[0])

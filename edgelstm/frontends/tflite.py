@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
+from edgelstm.frontends.tflite_attention import join_attention
 from edgelstm.frontends.tflite_ends import integer_part
 from edgelstm.frontends.tflite_float import float_model
 from edgelstm.frontends.tflite_graph import STRUCTURAL, read_graph
@@ -59,7 +60,7 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
         tensor = QuantizedTensor.of_ids(source.name, vocabulary)
     else:
         tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
-    ops = read_graph(records, tensor)
+    ops = read_graph(join_attention(records), tensor)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]
     if problems:

@@ -86,7 +86,7 @@ class _Reading:
 
     def _length(self, op: Op) -> int:
         """How many elements a sequence has that an op yields."""
-        before = max((self._timesteps[tensor.name] for tensor in op.inputs if tensor.is_sequence), default=1)
+        before = max((self._timesteps[tensor.name] for tensor in op.stepped if tensor.is_sequence), default=1)
         return op.repeats or (before if op.pace is None else op.pace.count(before))
 
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
+from edgelstm.ops.attention import Attention
+from edgelstm.ops.attention_layer import AttentionLayer, DotLayer
 from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
@@ -92,6 +94,12 @@ ENTRIES = (
     Entry(Add, {"Add": AddLayer}, ("ADD",)),
     Entry(Multiply, {"Multiply": MultiplyLayer}, ("MUL",)),
     Entry(Concatenate, {"Concatenate": ConcatenateLayer}, ("CONCATENATION",)),
+    Entry(
+        Attention,
+        {"Attention": AttentionLayer, "Dot": DotLayer},
+        ("BATCH_MATMUL",),
+        streams="behind the window",
+    ),
     Entry(
         LayerNormalization,
         {"LayerNormalization": LayerNormalizationLayer},

@@ -36,6 +36,7 @@ from edgelstm.tflite.own_rules import (
     own_lstm_problems,
     simple_rnn_problems,
 )
+from edgelstm.tflite.product_rules import batch_matmul_problems
 from edgelstm.tflite.reader import read_tflite
 from edgelstm.tflite.records import mentions, quoted
 from edgelstm.tflite.window_rules import (
@@ -52,6 +53,7 @@ RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTyp
     {
         "ADD": elementwise_problems,
         "AVERAGE_POOL_2D": pool_problems,
+        "BATCH_MATMUL": batch_matmul_problems,
         "BROADCAST_TO": broadcast_problems,
         "CONCATENATION": concatenation_problems,
         "CONV_2D": convolution_problems,

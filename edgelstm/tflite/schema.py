@@ -19,6 +19,7 @@ OPTIONS_TABLES: Mapping[str, str] = MappingProxyType(
     {
         "ADD": "AddOptions",
         "AVERAGE_POOL_2D": "Pool2DOptions",
+        "BATCH_MATMUL": "BatchMatMulOptions",
         "CONCATENATION": "ConcatenationOptions",
         "CONV_2D": "Conv2DOptions",
         "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",

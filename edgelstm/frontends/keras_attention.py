@@ -1,0 +1,86 @@
+"""Attention spelled out in a Keras model: Dot, Softmax and Dot become one layer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edgelstm.ir import SourceLayer
+from edgelstm.ops.sources import activation
+
+
+def join_attention(
+    layers: Sequence[SourceLayer], output_name: str, vanishing: frozenset[str]
+) -> tuple[SourceLayer, ...]:
+    """Join each Dot, Softmax and Dot behind it where nothing else reads what is between them.
+
+    The second Dot stays, with both configs (see `DotLayer`); a Dot that is in none says in its config what was found.
+
+    Args:
+        layers: in order of execution.
+        output_name: the layer that yields the model's output.
+        vanishing: classes that compute nothing, which may stand between.
+    """
+    named = {layer.name: layer for layer in layers}
+    readers: dict[str, list[SourceLayer]] = {}
+    for layer in layers:
+        for name in layer.inputs:
+            readers.setdefault(name, []).append(layer)
+    joined: dict[str, SourceLayer] = {}
+    gone: set[str] = set()
+    for layer in layers:
+        between = (
+            []
+            if layer.class_name != "Dot" or layer.name in joined
+            else _between(layer, readers, output_name, vanishing)
+        )
+        last = readers[between[-1].name][0] if between else layer
+        if between and last.name not in joined and last.class_name == "Dot" and len(last.inputs) == 2:
+            joined[last.name] = _join(layer, between, last)
+            gone |= {layer.name, *(one.name for one in between)}
+    kept = [joined.get(layer.name, layer) for layer in layers if layer.name not in gone]
+    return tuple(layer if layer.name in joined else _explained(layer, readers, named) for layer in kept)
+
+
+def _between(
+    dot: SourceLayer, readers: Mapping[str, Sequence[SourceLayer]], output_name: str, vanishing: frozenset[str]
+) -> list[SourceLayer]:
+    """One Softmax and what vanishes, from a Dot to the layer that reads the last of them; [] where there is none."""
+    found: list[SourceLayer] = []
+    current = dot
+    while current.name != output_name and len(readers.get(current.name, ())) == 1:
+        current = readers[current.name][0]
+        if not _is_softmax(current) and current.class_name not in vanishing:
+            break
+        found.append(current)
+    ends = not found or found[-1].name == output_name or len(readers.get(found[-1].name, ())) != 1
+    return [] if ends or sum(map(_is_softmax, found)) != 1 else found
+
+
+def _is_softmax(layer: SourceLayer) -> bool:
+    if len(layer.inputs) != 1:
+        return False
+    return layer.class_name == "Softmax" or (layer.class_name == "Activation" and activation(layer) == "softmax")
+
+
+def _join(dot: SourceLayer, between: Sequence[SourceLayer], last: SourceLayer) -> SourceLayer:
+    softmax = next(layer for layer in between if _is_softmax(layer))
+    weights_first = last.inputs[0] == between[-1].name
+    config = {
+        "scores": dict(dot.config),
+        "axis": softmax.config.get("axis", -1) if softmax.class_name == "Softmax" else -1,
+        "values": dict(last.config),
+        "weights_first": weights_first,
+    }
+    values = last.inputs[1] if weights_first else last.inputs[0]
+    return replace(last, config=config, inputs=(*dot.inputs, values))
+
+
+def _explained(
+    layer: SourceLayer, readers: Mapping[str, Sequence[SourceLayer]], named: Mapping[str, SourceLayer]
+) -> SourceLayer:
+    """A Dot that is in no attention, with the layers around it."""
+    if layer.class_name != "Dot":
+        return layer
+    behind = [f'"{one.name}" ({one.class_name})' for one in readers.get(layer.name, ())]
+    before = [f'"{name}" ({named[name].class_name})' if name in named else "the input" for name in layer.inputs]
+    found = f"it reads {' and '.join(before[:3])}, and what reads it is {', '.join(behind[:3]) or 'the output'}"
+    return replace(layer, config={"found": found})
