@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from random_attention import random_attention_model
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
@@ -130,7 +131,16 @@ def climb_mixed(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung
     return climb(seed, targets, random_mixed_model)
 
 
+def climb_attention(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed with attention; of a native one, what no interpreter takes part in."""
+    model = random_attention_model(seed, Contract.LITERT)
+    if model.contract is Contract.NATIVE:
+        return _climb_alone(model, seed, targets)
+    return climb(seed, targets, random_attention_model)
+
+
 CLIMBS = {
+    "attention": climb_attention,
     "mixed": climb_mixed,
     "native": climb_native,
     "masked": climb_masked,
