@@ -65,6 +65,43 @@ def pooled_globally(inputs: Any) -> Any:
     return layers.Dense(2)(layers.BatchNormalization()(layers.Concatenate()(pooled)))
 
 
+def attending_itself(inputs: Any) -> Any:
+    hidden = layers.LSTM(4, return_sequences=True)(inputs)
+    seen = layers.Attention()([hidden, hidden])
+    return layers.GRU(3)(layers.Attention(use_scale=True, dropout=0.2)([seen, hidden]))
+
+
+def attending_another(inputs: Any) -> Any:
+    value = layers.Conv1D(5, 3, strides=2)(inputs)
+    query, key = layers.Dense(4)(inputs), layers.Dense(4)(value)
+    return layers.Dense(2)(layers.Attention(use_scale=True)([query, value, key]))
+
+
+def attention_rnn(inputs: Any) -> Any:
+    """Keyword spotting: a query of the end of the sequence."""
+    both = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(inputs)
+    query = layers.Dense(6)(layers.LSTM(4)(both))
+    weights = layers.Softmax()(layers.Dot(axes=[1, 2])([query, both]))
+    return layers.Dense(2)(layers.Dot(axes=[1, 1])([weights, both]))
+
+
+def turned_attention_rnn(inputs: Any) -> Any:
+    """The same with keys and values first, and axes otherwise."""
+    hidden = layers.GRU(4, return_sequences=True)(inputs)
+    query = layers.GlobalMaxPooling1D()(hidden)
+    weights = layers.Activation("softmax")(layers.Dot(axes=-1)([hidden, query]))
+    return layers.Dense(2)(layers.Dot(axes=1)([hidden, layers.Dropout(0.2)(weights)]))
+
+
+def translating(inputs: Any) -> Any:
+    """An encoder, and a decoder that looks at all of it."""
+    encoded = layers.LSTM(4, return_sequences=True)(inputs)
+    decoded = layers.LSTM(4, return_sequences=True)(layers.RepeatVector(5)(layers.LSTM(4)(encoded)))
+    weights = layers.Softmax()(layers.Dot(axes=[2, 2])([decoded, encoded]))
+    context = layers.Dot(axes=[2, 1])([weights, encoded])
+    return layers.Dense(3, activation="softmax")(layers.Concatenate()([context, decoded]))
+
+
 def head(activation: str) -> Callable[[], Any]:
     return lambda: sequential(layers.LSTM(5), layers.Dense(4, activation=activation))
 
@@ -219,6 +256,11 @@ MODELS: Mapping[str, Callable[[], Any]] = {
             backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True, use_bias=False),
         ),
     ),
+    "attending_itself": lambda: functional(attending_itself),
+    "attending_another": lambda: functional(attending_another),
+    "attention_rnn": lambda: functional(attention_rnn),
+    "turned_attention_rnn": lambda: functional(turned_attention_rnn),
+    "translating": lambda: functional(translating),
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),
@@ -321,12 +363,12 @@ def adapted() -> Any:
 
 
 def weight(rng: np.random.Generator, spread: float, variable: Any) -> np.ndarray:
-    """Variances are positive, numbers of steps stay."""
+    """Variances and the scale of attention are positive, numbers of steps stay."""
     old = np.asarray(variable)
     if old.dtype.kind != "f":
         return old
     values = rng.normal(0, spread, old.shape).astype(np.float32)
-    return np.abs(values) + 0.1 if "variance" in variable.name else values
+    return np.abs(values) + 0.1 if "variance" in variable.name or not old.shape else values
 
 
 def save(name: str, folder: Path) -> None:
