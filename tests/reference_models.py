@@ -2,6 +2,7 @@
 stream a new numpy may change."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from edgelstm.ir import FloatModel, Layer, Model, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops.activation import activation_layers
+from edgelstm.ops.attention_layer import AttentionLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.gru import GruLayer
@@ -126,6 +128,19 @@ def reader(vocabulary: int, size: int, units: int, timesteps: int, contract: Con
     return _quantized(FloatModel(f"reader_{vocabulary}_{size}_{units}", tensor, layers, timesteps), contract)
 
 
+def listener(inputs: int, units: int, classes: int, timesteps: int, contract: Contract) -> Model:
+    """An attention RNN: the last hidden state asks which of all are heard."""
+    tensor = Tensor("input", inputs, is_sequence=True, timesteps=timesteps)
+    recurrent = lstm("lstm", tensor, units)
+    recurrent = replace(recurrent, output=replace(recurrent.output, timesteps=timesteps))
+    last = LastStepLayer.after(recurrent.output)
+    query = dense("query", last.output, units)
+    attention = AttentionLayer.of("attention", (query.output, recurrent.output, recurrent.output))
+    head = dense("dense", attention.output, classes)
+    layers = (recurrent, last, query, attention, head, *activation_layers("softmax", "softmax", head.output))
+    return _quantized(FloatModel(f"listener_{inputs}_{units}", tensor, layers, timesteps), contract)
+
+
 def _quantized(model: FloatModel, contract: Contract) -> Model:
     """Fixed ranges: calibration would bring the platform's exp and tanh into the golden files."""
     ranges = {model.input.name: (-2.0, 2.0)}
@@ -134,4 +149,5 @@ def _quantized(model: FloatModel, contract: Contract) -> Model:
             (-1.0, 1.0) if isinstance(layer, LstmLayer | GruLayer | SimpleRnnLayer) else (-3.0, 3.0)
         )
         ranges[f"{layer.name}/cell"] = (-2.9, 3.1)
+        ranges[f"{layer.name}/scores"] = (-4.0, 4.0)
     return quantize(model, ranges, model.timesteps or 1, contract)

@@ -8,7 +8,7 @@ import pytest
 from test_keras_problems import SEQUENCE, VECTOR, built, problems, source
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
-from edgelstm.frontends.keras_guess import guessed_input
+from edgelstm.frontends.keras_guess import guessed_inputs
 from edgelstm.ir import FloatModel, Layer, SourceLayer, Tensor
 from edgelstm.ops import registry
 from edgelstm.ops.affine import AffineLayer
@@ -111,7 +111,7 @@ def test_the_guess_behind_a_layer_that_is_refused() -> None:
         source("Rescaling", {"offset": [1, 2, 3]}),
     ):
         kind = registry.KERAS_LAYERS[given.class_name]
-        assert kind.problems_in(given, (guessed_input(given, kind),)) == []
+        assert kind.problems_in(given, guessed_inputs(given, kind)) == []
 
 
 def random_layers(rng: np.random.Generator, kinds: str) -> tuple[Layer, ...]:

@@ -9,7 +9,7 @@ from random_windows import random_convolution, random_window
 from test_keras_problems import SEQUENCE, VECTOR, built, problems, source
 
 from edgelstm.errors import DataError, ModelFormatError
-from edgelstm.frontends.keras_guess import guessed_input
+from edgelstm.frontends.keras_guess import guessed_inputs
 from edgelstm.ir import FloatArray, IntArray, Layer, Quantization, QuantizedTensor, SourceLayer, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier
@@ -82,7 +82,7 @@ def test_strides_pad_by_the_length() -> None:
     ]
     assert problems(given, TIMED) == []
     kind = registry.KERAS_LAYERS["Conv1D"]
-    assert kind.problems_in(given, (guessed_input(given, kind),)) == []
+    assert kind.problems_in(given, guessed_inputs(given, kind)) == []
 
 
 def test_a_window_of_one_step_is_a_dense() -> None:
