@@ -10,7 +10,7 @@ import pytest
 from random_models import random_model
 from random_whole import random_whole_model
 from random_windows import random_convolution, random_depthwise
-from reference_models import classifier
+from reference_models import classifier, listener
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.device.compilers import find_compiler
@@ -228,6 +228,24 @@ def test_a_fault_in_a_normalization_is_caught(file: str, old: str, new: str, tmp
     rung = _run(normalized, expected, _replace_once(files, file, old, new), tmp_path)
     with pytest.raises(MismatchError, match=r"first: output\[\d+\] at step \d+"):
         require_match((rung,))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("const int8_t *key = &keys[5u * step];", "const int8_t *key = &keys[5u * (step / 2u)];"),
+        ("(weights[step] + 128)", "(weights[step] + 127)"),
+        ("_attention_softmax(weights, weights);", "_attention_softmax(weights, output);"),
+        ("self->lstm_steps[5u * self->position + k]", "self->lstm_steps[5u * (self->position / 2u) + k]"),
+    ],
+)
+def test_a_fault_in_attention_is_caught(old: str, new: str, tmp_path: Path) -> None:
+    model = listener(3, 5, 3, 6, Contract.LITERT)
+    files = _skip_selftest(dict(emit(model, Options("ref", "balanced", "0" * 64)).files))
+    expected = expectation(model, None, 4)
+    (tmp_path / "sound").mkdir()
+    assert _run(model, expected, files, tmp_path / "sound").mismatches == 0
+    assert _run(model, expected, _replace_once(files, f"{model.name}.c", old, new), tmp_path).mismatches > 0
 
 
 def test_the_self_test_catches_a_planted_fault(model: Model, expected: Expectation, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """What runs when: loops over time compute what ops compute one behind the other on whole arrays."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from random_attention import random_attention, random_attention_model
 from random_graphs import random_graph
 from random_mixed import random_mixed_model
 from random_models import random_inputs
@@ -15,6 +17,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import IntArray, Model, Op, Quantization, QuantizedTensor, Reduction
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.masking import Masking
 from edgelstm.ops.merge import Add
 from edgelstm.ops.repeat_vector import RepeatVector
 from edgelstm.ops.reverse import Reverse
@@ -36,7 +39,8 @@ def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
         elif op.repeats:
             values[op.output.name] = np.repeat(sources[0][:, None], op.repeats, axis=1)
         elif not op.input.is_sequence:
-            values[op.output.name], _ = op.step(model.contract, tuple(sources), ())
+            flat = [source.reshape(len(source), -1) for source in sources]
+            values[op.output.name], _ = op.step(model.contract, tuple(flat), ())
         elif isinstance(op, LastStep):
             values[op.output.name] = sources[0][:, -1]
         else:
@@ -50,14 +54,20 @@ def _over_time(model: Model, op: Op, sources: list[IntArray]) -> IntArray:
     behind = np.full((len(sources[0]), op.pace.lag if op.pace else 0, op.input.size), op.padding, np.int8)
     padded = [np.concatenate([source, behind], axis=1) for source in sources] if op.pace else sources
     for t in range(padded[0].shape[1]):
-        values = tuple(source[:, t] for source in padded)
+        values = tuple(
+            source.reshape(len(source), -1) if index in op.whole_inputs else source[:, t]
+            for index, source in enumerate(padded)
+        )
         is_yielded = op.yields(values, state).all()
         result, state = op.step(model.contract, values, state)
         results += [result] if is_yielded else []
     return op.finish(model.contract, state) if isinstance(op, Reduction) else np.stack(results, axis=1)
 
 
-@pytest.mark.parametrize("build", [random_whole_model, random_graph, _native, random_windows, random_mixed_model])
+@pytest.mark.parametrize(
+    "build",
+    [random_whole_model, random_graph, _native, random_windows, random_mixed_model, random_attention_model],
+)
 @pytest.mark.parametrize("seed", range(12))
 def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Model], seed: int) -> None:
     model = build(seed, Contract.LITERT)
@@ -113,3 +123,47 @@ def test_sequences_of_different_lengths_do_not_meet() -> None:
     with pytest.raises(UnsupportedModelError, match="'both' joins sequences of 3 and 4 time steps"):
         make_schedule(model, 3)
     make_schedule(model, 4)
+
+
+def _attending(value: QuantizedTensor, *before: Op, steps: int = 5) -> Model:
+    """Attention of the input on a sequence."""
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    op = random_attention(np.random.default_rng(3), "attention", source, value, value, steps)
+    return Model("attending", source, (*before, op), 5, Contract.LITERT)
+
+
+def test_what_is_read_whole_is_stored_once_and_awaited() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    schedule = make_schedule(_attending(source), 5)
+    assert not schedule.is_streaming
+    (loop,) = schedule.rest
+    assert isinstance(loop, Loop)
+    assert (loop.level, loop.ticks, [op.name for op, _ in loop.steps]) == (1, 5, ["attention"])
+    assert schedule.stored == {"input"}
+
+
+def test_a_vector_that_reads_a_whole_sequence_is_of_a_line() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    end = LastStep.of("end", source)
+    op = random_attention(np.random.default_rng(3), "attention", end.output, source, source, 5)
+    schedule = make_schedule(Model("m", source, (end, op), 5, Contract.LITERT), 5)
+    (line,) = schedule.rest
+    assert isinstance(line, Line)
+    assert (line.level, [op.name for op in line.ops]) == (0, ["end", "attention"])
+    assert schedule.stored == {"input"}
+
+
+def test_what_cannot_be_read_whole_is_refused() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    turned, masked = Reverse.of("turned", source), Masking("masked", source, replace(source, name="masked"), 0)
+    for model, expected in (
+        (_attending(turned.output, turned), "'attention' needs the whole of a sequence that is only another one"),
+        (_attending(masked.output, masked), "'attention' needs the whole of a sequence of which a mask leaves steps"),
+        (_attending(source, steps=4), "'attention' needs 4 time steps, and gets 5"),
+    ):
+        with pytest.raises(UnsupportedModelError, match=expected):
+            make_schedule(model, 5)
+    end = LastStep.of("end", masked.output)
+    op = random_attention(np.random.default_rng(3), "attention", end.output, masked.output, masked.output, 5)
+    with pytest.raises(UnsupportedModelError, match="'attention' needs the whole of a sequence of which a mask"):
+        make_schedule(Model("m", source, (masked, end, op), 5, Contract.NATIVE), 5)

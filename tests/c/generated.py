@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from random_attention import random_attention_model
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
@@ -26,6 +27,7 @@ VARIANTS = ((Contract.LITERT, "size"), (Contract.LITERT, "balanced"), (Contract.
 """What tells the C apart: `tflm` has one implementation, and "speed" is "balanced" today."""
 
 KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
+    "attention": lambda seed, contract: random_attention_model(seed, contract, BOUNDS),
     "native": lambda seed, contract: random_native_model(seed, BOUNDS),
     "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
     "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),

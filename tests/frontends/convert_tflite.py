@@ -100,6 +100,16 @@ def sliced(inputs: Any) -> Any:
     return layers.Add()([layers.Dense(2)(hidden[:, -1]), layers.Dense(2)(layers.Flatten()(hidden[:, -1:, :]))])
 
 
+def attending(inputs: Any) -> Any:
+    """Attention of a sequence on itself, scaled on another, and spelled out for its end."""
+    hidden = layers.LSTM(4, return_sequences=True)(inputs)
+    seen = layers.Attention()([hidden, hidden])
+    scaled = layers.Attention(use_scale=True)([layers.Dense(4)(seen), hidden, layers.Dense(4)(hidden)])
+    query = layers.Dense(4)(layers.LSTM(3)(scaled))
+    weights = layers.Softmax()(layers.Dot(axes=[1, 2])([query, hidden]))
+    return layers.Dense(2)(layers.Dot(axes=[1, 1])([weights, hidden]))
+
+
 INTEGER: Mapping[str, Conversion] = {
     "last": Conversion(chain(lstm(5))),
     "saturated": Conversion(chain(sequence(5), lstm(4), dense(3)), spread=3.0),
@@ -131,6 +141,7 @@ INTEGER: Mapping[str, Conversion] = {
             dense(2),
         )
     ),
+    "attending": Conversion(graph(attending)),
     "float_ends": Conversion(chain(sequence(5), dense(2)), ends="float32"),
     "uint8_ends": Conversion(chain(lstm(4), dense(2, "softmax")), ends="uint8"),
     "unrolled_int8": Conversion(chain(lstm(3, unroll=True), timesteps=SHORT)),
