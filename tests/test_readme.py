@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from random_attention import random_attention_model
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
@@ -37,6 +38,7 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     random_masked_model,
     lambda seed: random_windows(seed, Contract.LITERT),
     lambda seed: random_embedding_model(seed, Contract.LITERT),
+    lambda seed: random_attention_model(seed, Contract.LITERT),
 )
 
 ROOT = Path(__file__).resolve().parent.parent

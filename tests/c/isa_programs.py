@@ -118,6 +118,8 @@ def _kernel(number: int, case: KernelCase) -> str:
     grouped, width, name = packed.grouped_rows, padded(columns), f"case{number}"
     parts = [array_text(f"{name}_values", case.values), array_text(f"{name}_words", packed.words)]
     parts.append(_array(f"{name}_sums", case.sums))
+    parts.append(array_text(f"{name}_shifted", np.concatenate([np.zeros(1, np.int8), case.values])))
+    squares = int((case.values.astype(np.int64) ** 2).sum())
     gates = ""
     if packed.gate_scales:
         first, second = gate_sums(case)
@@ -155,6 +157,9 @@ static int {name}(void)
         if (z[0] != {name}_sums[row]) {{
             return 4;
         }}
+    }}
+    if (el_dot_bytes(&{name}_shifted[1], x, {columns}u) != {squares}) {{
+        return 6;
     }}
     return words == {name}_words + {len(packed.words)} && x[{width}] == SENTINEL ? 0 : 5;
 }}

@@ -20,8 +20,8 @@ TARGETS: Mapping[str, str] = {
     "armv6m": "cortex-m0",
     "rv32": "rv32imc",
 }
-"""A core for each header. All have el_saturate8, el_saturate16, el_requantize8, el_widen, el_dot1, and el_dot4 of each
-of their layouts; the fastest layout, where there are two, has el_gates and el_gates_add too."""
+"""A core for each header. All have el_saturate8, el_saturate16, el_requantize8, el_widen, el_dot1, el_dot_bytes, and
+el_dot4 of each of their layouts; the fastest layout, where there are two, has el_gates and el_gates_add too."""
 
 GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
 QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
@@ -109,6 +109,8 @@ FAULTS = [
     ("armv7em", "sxtb16 %0, %1, ror #8", "sxtb16 %0, %1, ror #16"),
     ("armv7em", "rsb    r1, r7, r1, lsl #1", "rsb    r1, r7, r1, lsl #2"),
     ("armv7em", "smmlar", "smmla"),
+    ("armv7em", "place % 2u * 2u + place / 2u", "place"),
+    ("armv6m", "sum += bytes[k] * values[k];", "sum += bytes[k];"),
     ("armv7em wide", "add    r3, r3, r2, lsl #16", "add    r3, r3, r2, lsl #15"),
     ("armv7em wide", "smlad  r1, r8, r12, r1", "smlad  r1, r8, r11, r1"),
     ("armv7m", 'sbfx   r3, " word ", #8, #16', 'ubfx   r3, " word ", #8, #16'),

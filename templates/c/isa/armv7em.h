@@ -208,6 +208,24 @@ static inline const el_word *el_dot1(int32_t *sum, const el_word *weights, const
     return weights;
 }
 
+/* The sum of values times bytes at any address, of which there may be any number; values are as el_widen leaves them. */
+static inline int32_t el_dot_bytes(const int8_t *bytes, const el_wide *values, unsigned count)
+{
+    const el_pair *pairs = (const el_pair *)(const void *)values;
+    int32_t sum = 0;
+    unsigned k = 0;
+    for (; k + 4u <= count; k += 4u) {
+        const uint32_t word = ((const el_unaligned_word *)(const void *)&bytes[k])->word;
+        sum = el_smlad(el_sxtb16(word), *pairs++, sum);
+        sum = el_smlad(el_sxtb16_ror8(word), *pairs++, sum);
+    }
+    for (; k < count; k++) {
+        const unsigned place = k % 4u; /* 0, 2, 1, 3 */
+        sum += bytes[k] * values[k - place + place % 2u * 2u + place / 2u];
+    }
+    return sum;
+}
+
 /* The hybrid layout, for rows A, B, C, D. A half of a word holds A + 256 B, and multiplied as it is sums up to a + 256
  * b. The low bytes alone give a by Winograd's inner product, (A0 + x2) * (A2 + x0) + (A1 + x3) * (A3 + x1), which is a
  * plus x0 * x2 + x1 * x3, the same for all rows, plus A0 * A2 + A1 * A3, which the start value has taken out. So 8

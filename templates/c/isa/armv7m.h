@@ -114,6 +114,16 @@ static inline const el_word *el_dot1(int32_t *sum, const el_word *weights, const
     return &weights[1u + columns / 4u];
 }
 
+/* The sum of values times bytes at any address, of which there may be any number; values are as el_widen leaves them. */
+static inline int32_t el_dot_bytes(const int8_t *bytes, const el_wide *values, unsigned count)
+{
+    int32_t sum = 0;
+    for (unsigned k = 0; k < count; k++) {
+        sum += bytes[k] * values[k];
+    }
+    return sum;
+}
+
 /* The columns layout, for rows A, B, C, D. A word holds a column, W = (A + 128) + 256 (B + 128) + 65536 C + 2^24 D.
  * Times the column's value x, W and two parts of it that one instruction cuts out of it sum up to
  *

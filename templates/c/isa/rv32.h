@@ -161,6 +161,16 @@ static inline const el_word *el_dot1(int32_t *sum, const el_word *weights, const
     return &weights[1u + columns / 4u];
 }
 
+/* The sum of values times bytes at any address, of which there may be any number; values are as el_widen leaves them. */
+static inline int32_t el_dot_bytes(const int8_t *bytes, const el_wide *values, unsigned count)
+{
+    int32_t sum = 0;
+    for (unsigned k = 0; k < count; k++) {
+        sum += bytes[k] * values[k];
+    }
+    return sum;
+}
+
 /* The columns layout: 3 start values, then a word for each column, (A + 128) + 2^8 (B + 128) + 2^16 C + 2^24 D, with
  * the weights of four rows. The word, its middle 16 bits and its upper 16 bits, these two with their sign, each times
  * the value, sum up modulo 2^32 to

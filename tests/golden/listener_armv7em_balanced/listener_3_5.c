@@ -161,21 +161,33 @@ static void listener_3_5_attention_softmax(const int8_t *input, int8_t *output)
 
 static void listener_3_5_attention(const int8_t *query, const int8_t *values, const int8_t *keys, int8_t *output)
 {
+    EL_ALIGNED el_wide x[8]; /* the query without its zero point */
+    (void)el_widen(x, query, 5u);
+    for (unsigned k = 0; k < 8u; k++) {
+        x[k] = (el_wide)(x[k] + 1);
+    }
+    int32_t correction = 0; /* for the zero point of the keys */
+    for (unsigned k = 0; k < 5u; k++) {
+        correction += (query[k] + 1) * 1;
+    }
+
     int8_t weights[6]; /* scores at first */
     for (unsigned step = 0; step < 6u; step++) {
-        const int8_t *key = &keys[5u * step];
-        int32_t sum = 0;
-        for (unsigned k = 0; k < 5u; k++) {
-            sum += (query[k] + 1) * (key[k] + 1);
-        }
+        const int32_t sum = el_dot_bytes(&keys[5u * step], x, 5u) + correction;
         weights[step] = (int8_t)el_saturate8(el_requantize(sum, 1616928894, -7) - 1); /* 0.00588235305 */
     }
     listener_3_5_attention_softmax(weights, weights);
 
+    int16_t shares[6]; /* in 1/256 */
+    int32_t whole = 0;
+    for (unsigned step = 0; step < 6u; step++) {
+        shares[step] = (int16_t)(weights[step] + 128);
+        whole += shares[step];
+    }
     for (unsigned k = 0; k < 5u; k++) {
-        int32_t sum = 0;
+        int32_t sum = whole * 1; /* for the zero point of the values */
         for (unsigned step = 0; step < 6u; step++) {
-            sum += (weights[step] + 128) * (values[5u * step + k] + 1);
+            sum += shares[step] * values[5u * step + k];
         }
         output[k] = (int8_t)el_saturate8(el_requantize(sum, 1431655822, -9) - 1); /* 0.00130208338 */
     }
