@@ -161,7 +161,7 @@ static inline const el_word *el_dot1(int32_t *sum, const el_word *weights, const
     return &weights[1u + columns / 4u];
 }
 
-/* The sum of values times bytes at any address, of which there may be any number; values are as el_widen leaves them. */
+/* The sum of values, as el_widen leaves them, times any number of bytes at any address. */
 static inline int32_t el_dot_bytes(const int8_t *bytes, const el_wide *values, unsigned count)
 {
     int32_t sum = 0;
