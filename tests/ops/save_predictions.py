@@ -59,6 +59,14 @@ def three_branches(inputs: Any) -> Any:
     return layers.Dense(2)(shared(merged))
 
 
+def of_steps() -> Any:
+    """A model of single vectors, in which others are nested."""
+    inputs = layers.Input((FEATURES,))
+    inner = keras.Sequential([layers.Dense(4), layers.BatchNormalization(), layers.Dense(FEATURES)])
+    changed = layers.Add()([inner(inputs), inputs])
+    return keras.Model(inputs, layers.Concatenate(axis=1)([layers.Dense(2, activation="relu")(inputs), changed]))
+
+
 def pooled_globally(inputs: Any) -> Any:
     hidden = layers.LSTM(4, return_sequences=True)(inputs)
     pooled = [layers.GlobalAveragePooling1D()(hidden), layers.GlobalMaxPooling1D()(hidden)]
@@ -95,6 +103,31 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "dense_before": lambda: sequential(layers.Dense(5, activation="relu"), layers.LSTM(4)),
     "time_distributed": lambda: sequential(
         layers.LSTM(4, return_sequences=True), layers.TimeDistributed(layers.Dense(3, activation="sigmoid"))
+    ),
+    "distributed_layers": lambda: sequential(
+        *map(
+            layers.TimeDistributed,
+            (
+                layers.Normalization(axis=1, mean=[0.1, 0.2, 0.3], variance=[1.0, 0.25, 0.5]),
+                layers.Rescaling(0.5),
+                layers.Dense(4),
+                layers.BatchNormalization(axis=1),
+                layers.ReLU(),
+                layers.Flatten(),
+                layers.Dropout(0.3),
+                layers.LayerNormalization(axis=1),
+                layers.LeakyReLU(),
+                layers.Softmax(axis=1),
+                layers.Activation("tanh"),
+            ),
+        ),
+        layers.LSTM(3),
+    ),
+    "distributed_models": lambda: sequential(
+        layers.GRU(3, return_sequences=True),
+        layers.TimeDistributed(of_steps(), name="outer"),
+        layers.LSTM(4, return_sequences=True),
+        layers.TimeDistributed(keras.Sequential([layers.Dense(5, activation="tanh"), layers.Dense(2)])),
     ),
     "lstm_hard_sigmoid": lambda: sequential(
         layers.LSTM(5, recurrent_activation="hard_sigmoid", return_sequences=True),
