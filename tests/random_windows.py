@@ -55,13 +55,15 @@ def _grow(
     if kind == "dense":
         ops.extend(_dense_and_activation(rng, name, tensor, min(units, 12)))
         return ops[-1].output, length
-    window = random_window(rng, length, is_padded=kind != "average", is_dilated=kind in ("conv", "depthwise"))
+    window = random_window(rng, length, is_padded=True, is_dilated=kind in ("conv", "depthwise"))
     if kind == "conv":
         ops.append(random_convolution(rng, name, tensor, units, window))
     elif kind == "depthwise":
         ops.append(random_depthwise(rng, name, tensor, int(rng.choice([1, 1, 2, 3])), window))
+    elif kind == "max":
+        ops.append(MaxPool(name, tensor, replace(tensor, name=name), window))
     else:
-        ops.append((MaxPool if kind == "max" else AveragePool)(name, tensor, replace(tensor, name=name), window))
+        ops.append(AveragePool.on(name, tensor, window, length))
     return ops[-1].output, window.pace.count(length)
 
 

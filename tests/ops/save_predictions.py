@@ -205,6 +205,9 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.BatchNormalization(),
         layers.GRU(3),
     ),
+    "pooled_average_same": lambda: sequential(
+        layers.AveragePooling1D(4, strides=2, padding="same"), layers.AveragePooling1D(3, strides=1, padding="same")
+    ),
     "flattened": lambda: sequential(
         layers.Conv1D(4, 3, padding="same", activation="relu"), layers.MaxPooling1D(), layers.Flatten(), layers.Dense(3)
     ),
