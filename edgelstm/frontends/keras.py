@@ -22,6 +22,7 @@ from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
 from edgelstm.ops.masking import MaskingLayer
+from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.time_distributed import TimeDistributed
 
 MOST_FEATURES = 1 << 16
@@ -165,16 +166,23 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
 def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
     """Layers that a mask reaches, of which Keras' would ignore it, or merge it with steps that all count."""
     masked: dict[str, str] = {}
+    maskings: set[str] = set()
     for layer in layers:
         found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
         origins = sorted({origin for origin in found.values() if origin})
         if isinstance(layer, MaskingLayer) or (isinstance(layer, EmbeddingLayer) and layer.mask_zero):
             masked[layer.output.name] = layer.name
+            maskings.add(layer.output.name)
         if not origins:
             continue
         if not layer.takes_mask or isinstance(layer, MaskingLayer):
             kind = type(layer).__name__.removesuffix("Layer")
             yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
+        elif isinstance(layer, ReverseLayer) and layer.input.name not in maskings:
+            yield (
+                f'layer "{layer.name}" (Reverse) needs every step of a sequence of which the mask of "{origins[0]}" '
+                "leaves some out; a masked sequence can be read backwards only right behind its mask"
+            )
         elif len(set(found.values())) > 1:
             yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
         elif layer.output.is_sequence:

@@ -6,6 +6,7 @@ from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range
+from edgelstm.quantization.masks import mask_behind_reversal
 
 
 def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contract) -> Model:
@@ -34,7 +35,7 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
         op = layer.to_op(ranges, tuple(tensors[one.name] for one in layer.inputs))
         ops.append(op)
         tensors[layer.output.name] = op.output
-    return Model(model.name, tensor, tuple(ops), timesteps, contract_of(ops, contract))
+    return Model(model.name, tensor, mask_behind_reversal(ops), timesteps, contract_of(ops, contract))
 
 
 def _input(model: FloatModel, ranges: Ranges) -> QuantizedTensor:

@@ -19,7 +19,7 @@ from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
-from random_masked import masked_inputs, random_masked_model
+from random_masked import masked_inputs, random_masked_ends, random_masked_model
 from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
@@ -82,7 +82,15 @@ def _climb_alone(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
 
 def climb_masked(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """The same for the model of this seed of which a mask leaves steps out."""
-    model = random_masked_model(seed)
+    return _climb_masked(random_masked_model(seed), seed, targets)
+
+
+def climb_masked_ends(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """The same for the model of this seed that reads a masked sequence from both ends."""
+    return _climb_masked(random_masked_ends(seed), seed, targets)
+
+
+def _climb_masked(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
     inputs = masked_inputs(model, seed, SEQUENCES)
     expected = Expectation(model, inputs, simulator_trace(model, inputs))
     return [run_alone(expected, target, seed) for target in ("host", *targets)]
@@ -134,6 +142,7 @@ CLIMBS = {
     "mixed": climb_mixed,
     "native": climb_native,
     "masked": climb_masked,
+    "masked_ends": climb_masked_ends,
     "normalized": climb_normalized,
     "graph": climb_graph,
     "elementwise": climb_elementwise,

@@ -232,6 +232,24 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.SimpleRNN(3),
         layers.Dense(2),
     ),
+    "masked_mean": lambda: sequential(
+        layers.Masking(0.25), layers.LSTM(4, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)
+    ),
+    "masked_both_ways": lambda: sequential(
+        layers.Masking(0.25),
+        layers.Bidirectional(layers.LSTM(4), backward_layer=layers.GRU(4, go_backwards=True)),
+        layers.Dense(2),
+    ),
+    "masked_words_backwards": lambda: keras.Sequential(
+        [layers.Input((TIMESTEPS,)), layers.Embedding(WORDS, 3, mask_zero=True), layers.LSTM(4, go_backwards=True)]
+    ),
+    "masked_words_both_ways": lambda: keras.Sequential(
+        [
+            layers.Input((TIMESTEPS,)),
+            layers.Embedding(WORDS, 3, mask_zero=True),
+            layers.Bidirectional(layers.GRU(4), merge_mode="sum"),
+        ]
+    ),
     "backwards": lambda: sequential(
         layers.LSTM(4, go_backwards=True, return_sequences=True),
         layers.GRU(5, go_backwards=True),
@@ -375,9 +393,12 @@ def save(name: str, folder: Path) -> None:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
-    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = inputs[3] = 0.25  # what a Masking leaves out
+    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = 0.25  # what a Masking leaves out
+    if name != "masked_mean":  # of nothing is NaN
+        inputs[3] = 0.25
     if len(model.input_shape) == 2:
         inputs = rng.integers(0, WORDS, (5, TIMESTEPS)).astype(np.float32)
+        inputs[0, :3] = inputs[1, 4:] = 0  # what an Embedding may mask
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))
