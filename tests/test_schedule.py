@@ -75,11 +75,11 @@ def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Mod
 SCALE = Quantization(0.05, 0)
 
 
-def _both_ways(timesteps: int) -> Model:
+def _both_ways(timesteps: int, size: int = 2) -> Model:
     """A sequence, added to itself backwards."""
-    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    source = QuantizedTensor("input", size, is_sequence=True, quantization=SCALE)
     turned = Reverse.of("turned", source)
-    both = Add("both", source, QuantizedTensor("both", 2, True, Quantization(0.1, 0)), turned.output)
+    both = Add("both", source, QuantizedTensor("both", size, True, Quantization(0.1, 0)), turned.output)
     return Model("both_ways", source, (turned, both), timesteps, Contract.LITERT)
 
 
@@ -158,9 +158,11 @@ def test_a_masked_output_is_a_sequence_whose_steps_say_that_they_yield() -> None
 
 def test_a_model_that_no_microcontroller_could_run_is_refused() -> None:
     """More bytes of sequences, and more steps behind the window, than there could be."""
-    model = replace(_both_ways(5), timesteps=MOST_STORED_BYTES // 2 + 1)
-    with pytest.raises(UnsupportedModelError, match=f"it would store {MOST_STORED_BYTES + 2} bytes of sequences"):
-        make_plan(model)
+    timesteps = MOST_STORED_BYTES // 64
+    assert make_plan(_both_ways(timesteps, 64)).stored_bytes == MOST_STORED_BYTES
+    with pytest.raises(UnsupportedModelError, match=f"it would store {MOST_STORED_BYTES + 64} bytes of sequences"):
+        make_plan(_both_ways(timesteps + 1, 64))
+    model = _both_ways(5)
     with pytest.raises(UnsupportedModelError, match=f"and run {MOST_SLICES + 1} steps behind the window"):
         make_plan(replace(model, timesteps=MOST_SLICES + 1))
     assert make_plan(replace(model, timesteps=MOST_SLICES)).schedule.slices == MOST_SLICES

@@ -24,7 +24,7 @@ from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
 from random_whole import random_whole_model
-from random_windows import random_windows
+from random_windows import WINDOW_LAYERS, random_window_layer, random_windows
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.layouts import WIDE_LAYOUTS
@@ -133,6 +133,18 @@ def _expected(model: Model, seed: int) -> Expectation:
     return Expectation(model, inputs, simulator_trace(model, inputs))
 
 
+def climb_layer(layer: str) -> Callable[..., list[Rung]]:
+    """`climb` of models with this window layer alone beside an LSTM."""
+
+    def climb_one(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+        return climb(seed, targets, lambda number, contract: random_window_layer(number, contract, layer))
+
+    return climb_one
+
+
+LAYER_CLIMBS = {f"window_{layer}": climb_layer(layer) for layer in WINDOW_LAYERS}
+
+
 def climb_mixed(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the graph of this seed that mixes whatever decides when an op runs."""
     return climb(seed, targets, random_mixed_model)
@@ -189,12 +201,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The whole ladder for random models.")
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
-    parser.add_argument("--kind", choices=sorted(CLIMBS))
+    parser.add_argument("--kind", choices=sorted(CLIMBS | LAYER_CLIMBS))
     parser.add_argument("--target", action="append")
     arguments = parser.parse_args()
     values: Counter[str] = Counter()
     mismatches: Counter[str] = Counter()
-    rise = CLIMBS.get(arguments.kind, climb)
+    rise = (CLIMBS | LAYER_CLIMBS).get(arguments.kind, climb)
     for seed in range(arguments.first, arguments.last):
         for rung in rise(seed, arguments.target or ["cortex-m4"]):
             values[rung.against] += rung.values
