@@ -56,7 +56,7 @@ def _between(
 
 
 def _is_softmax(layer: SourceLayer) -> bool:
-    if len(layer.inputs) != 1:
+    if len(layer.inputs) != 1 or layer.is_per_step:
         return False
     return layer.class_name == "Softmax" or (layer.class_name == "Activation" and activation(layer) == "softmax")
 

@@ -30,6 +30,7 @@ class SourceLayer:
         weights: the layer's variables in the order Keras stores them.
         keras_major: 2 for Keras 2 and tf_keras, 3 for Keras 3 (defaults differ between them).
         inputs: the layers whose outputs it takes, by name; "" is the model's input.
+        is_per_step: whether it is in a TimeDistributed, and so sees a step at a time as a single vector.
     """
 
     class_name: str
@@ -38,6 +39,7 @@ class SourceLayer:
     weights: tuple[FloatArray, ...] = ()
     keras_major: int = 3
     inputs: tuple[str, ...] = ("",)
+    is_per_step: bool = False
 
 
 class LayerBuilder(Protocol):

@@ -6,6 +6,7 @@ from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range
+from edgelstm.quantization.masks import mask_behind_reversal
 
 
 def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contract) -> Model:
@@ -38,7 +39,7 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
     return Model(
         model.name,
         source,
-        tuple(ops),
+        mask_behind_reversal(ops, model.output_names),
         timesteps,
         contract,
         further_inputs=tuple(further),

@@ -35,16 +35,26 @@ def run_isolated(
     Returns:
         the trace, and the outputs of the shipped file.
     """
+    exposed = exposed_model(model, inputs)
+    fed = interpreter_inputs(model, inputs), interpreter_inputs(model, windows)
+    steps, outputs = run_files(oracle, exposed, fed[0], tflite, fed[1])
+    return name_arrays(model, inputs, steps), outputs
+
+
+def run_files(
+    oracle: Oracle, exposed: bytes, inputs: Sequence[IntArray], shipped: bytes, windows: Sequence[IntArray]
+) -> tuple[list[IntArray], IntArray]:
+    """Run an oracle's `run_exposed` on one file, and its `run_window` on the other."""
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as name:
         folder = Path(name)
-        (folder / STEP_FILE).write_bytes(exposed_model(model, inputs))
-        (folder / SHIPPED_FILE).write_bytes(tflite)
-        save_arrays(folder / INPUTS_FILE, interpreter_inputs(model, inputs))
-        save_arrays(folder / WINDOWS_FILE, interpreter_inputs(model, windows))
+        (folder / STEP_FILE).write_bytes(exposed)
+        (folder / SHIPPED_FILE).write_bytes(shipped)
+        save_arrays(folder / INPUTS_FILE, inputs)
+        save_arrays(folder / WINDOWS_FILE, windows)
         run_process("oracle_process", oracle, folder)
         with np.load(folder / RESULTS_FILE, allow_pickle=False) as results:
             steps = [results[f"step{index}"] for index in range(len(results.files) - 1)]
-            return name_arrays(model, inputs, steps), results["window"]
+            return steps, results["window"]
 
 
 def save_arrays(path: Path, arrays: Sequence[IntArray]) -> None:

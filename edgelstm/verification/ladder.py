@@ -12,10 +12,12 @@ from edgelstm.data import Dataset
 from edgelstm.device.runners import Runner
 from edgelstm.errors import MismatchError, ToolFailedError
 from edgelstm.ir import AnyArray, IntArray, Model, QuantizedTensor
+from edgelstm.numerics.contracts import Contract
 from edgelstm.report.result import Cost, Rung
 from edgelstm.schedule import make_schedule
 from edgelstm.simulate import simulate, stored_inputs
 from edgelstm.verification.isolation import run_isolated
+from edgelstm.verification.official_parts import compare_parts
 from edgelstm.verification.oracles import ORACLES, Oracle
 from edgelstm.verification.replay import ReplayCosts, read_results, write_vectors
 from edgelstm.verification.trace import Comparison, Trace, compare, official_trace, simulator_trace
@@ -24,6 +26,8 @@ STRESS_SEQUENCES = 4
 MOST_STEPS = 8192
 WINDOWS = 4
 SELFTEST_EXIT_CODE = 1
+MOST_NAMES = 5
+"""In a rung's label, of the layers that it covers."""
 
 OnProgress = Callable[[str], None]
 
@@ -87,7 +91,7 @@ def _padded(model: Model, inputs: IntArray, steps: int) -> IntArray:
 
 def oracle_rungs(expected: Expectation, tflite: bytes, on_progress: OnProgress) -> list[Rung]:
     """Compare with every official interpreter of the contract that is installed."""
-    rungs: list[Rung] = []
+    rungs = _part_rungs(expected) if expected.model.contract is Contract.NATIVE else []
     for oracle in ORACLES:
         if oracle.contract is not expected.model.contract or not oracle.is_available:
             continue
@@ -106,6 +110,20 @@ def oracle_rungs(expected: Expectation, tflite: bytes, on_progress: OnProgress) 
         if len(windows):
             found.append(_window_rung(oracle, expected, windows, outputs))
         rungs += [replace(rung, version=oracle.version) for rung in found]
+    return rungs
+
+
+def _part_rungs(expected: Expectation) -> list[Rung]:
+    """A model with layers of our own: the interpreter whose arithmetic the others have, on each part without them."""
+    rungs = []
+    for oracle in ORACLES:
+        if oracle.contract is not Contract.LITERT or not oracle.is_exact or not oracle.is_available:
+            continue
+        for ops, comparison in compare_parts(oracle, expected.model, expected.inputs):
+            names = [op.name for op in ops if not op.is_alias]
+            listed = ", ".join(names if len(names) < MOST_NAMES else [*names[:1], "...", names[-1]])
+            rung = _rung(f"{oracle.name}, of {listed} alone", expected, comparison)
+            rungs.append(replace(rung, version=oracle.version))
     return rungs
 
 
