@@ -6,7 +6,17 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from edgelstm.ir.layers import FloatModel, KerasLayer, Layer, LayerBuilder, Observe, Ranges, SourceLayer, UnaryLayer
+from edgelstm.ir.layers import (
+    FloatModel,
+    KerasLayer,
+    Layer,
+    LayerBuilder,
+    Observe,
+    Ranges,
+    SourceLayer,
+    TensorReference,
+    UnaryLayer,
+)
 from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ir.tensors import MOST_IDS, Quantization, QuantizedTensor, Tensor
@@ -34,6 +44,7 @@ __all__ = [
     "SourceLayer",
     "StateArray",
     "Tensor",
+    "TensorReference",
     "TfliteModel",
     "TfliteOperator",
     "TfliteTensor",

@@ -8,7 +8,6 @@ import numpy as np
 from edgelstm.ir import (
     FloatArray,
     IntArray,
-    KerasLayer,
     Layer,
     Matrix,
     Observe,
@@ -18,7 +17,6 @@ from edgelstm.ir import (
     StateArray,
     Tensor,
     TfliteOperator,
-    UnaryOp,
 )
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
@@ -32,7 +30,8 @@ from edgelstm.numerics.fixedpoint import (
 )
 from edgelstm.ops import scales
 from edgelstm.ops.projection import Projection, padded_rows, projection_tensors, projections_from
-from edgelstm.ops.recurrent import as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.sources import activation, array, flag
 
 ACTIVATIONS = ("tanh", "relu")
@@ -43,7 +42,7 @@ so that inhibition may take much of a large input part away before anything satu
 
 
 @dataclass(frozen=True, eq=False)
-class SimpleRnnLayer(KerasLayer):
+class SimpleRnnLayer(RecurrentLayer):
     """A trained SimpleRNN that yields its hidden state at every step.
 
     Attributes:
@@ -52,8 +51,6 @@ class SimpleRnnLayer(KerasLayer):
         bias: (units,).
         function: one of ACTIVATIONS.
     """
-
-    takes_mask: ClassVar[bool] = True
 
     kernel: FloatArray
     recurrent_kernel: FloatArray
@@ -95,10 +92,10 @@ class SimpleRnnLayer(KerasLayer):
         )
         return as_asked(layer, source)
 
-    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
-        """Compute (batch, time, input size) -> (batch, time, units) from a zero state."""
+    def run(self, inputs: FloatArray, states: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
+        """See `RecurrentLayer.run`."""
         batch, timesteps, _ = inputs.shape
-        hidden = np.zeros((batch, self.units), inputs.dtype)
+        (hidden,) = states
         outputs = np.empty((batch, timesteps, self.units), inputs.dtype)
         for t in range(timesteps):
             sums = inputs[:, t] @ self.kernel + hidden @ self.recurrent_kernel + self.bias
@@ -144,7 +141,7 @@ class SimpleRnnFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class SimpleRnn(UnaryOp):
+class SimpleRnn(RecurrentOp):
     """The integer SimpleRNN step.
 
     Attributes:
@@ -154,7 +151,6 @@ class SimpleRnn(UnaryOp):
     """
 
     kind: ClassVar[str] = "simple_rnn"
-    output_state: ClassVar[str] = "hidden"
 
     kernel: Projection
     recurrent_kernel: Projection

@@ -7,7 +7,7 @@ import pytest
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras import KerasSource, build_float_model
-from edgelstm.ir import FloatModel, SourceLayer
+from edgelstm.ir import FloatModel, SourceLayer, TensorReference
 from edgelstm.ops import registry
 
 MASK = SourceLayer("Masking", "mask", {"mask_value": 0.0})
@@ -16,7 +16,7 @@ MASK = SourceLayer("Masking", "mask", {"mask_value": 0.0})
 def _rnn(name: str, source: str, features: int = 2) -> SourceLayer:
     weights = (np.full((features, 2), 0.5, np.float32), np.eye(2, dtype=np.float32), np.ones(2, np.float32))
     config = {"units": 2, "return_sequences": True, "activation": "tanh"}
-    return SourceLayer("SimpleRNN", name, config, weights, inputs=(source,))
+    return SourceLayer("SimpleRNN", name, config, weights, inputs=(TensorReference(source),))
 
 
 def _model(*layers: SourceLayer) -> FloatModel:
@@ -52,11 +52,11 @@ def test_a_mask_that_goes_no_further_is_refused() -> None:
 
 
 def test_masked_and_other_steps_do_not_meet() -> None:
-    both = SourceLayer("Add", "both", {}, inputs=("rnn", "other"))
+    both = SourceLayer("Add", "both", {}, inputs=(TensorReference("rnn"), TensorReference("other")))
     with pytest.raises(UnsupportedModelError) as caught:
         _model(MASK, _rnn("rnn", "mask"), _rnn("other", ""), both)
     assert caught.value.problems == ('layer "both" joins what the mask of "mask" leaves out with steps that count',)
-    same = SourceLayer("Add", "both", {}, inputs=("rnn", "other"))
+    same = SourceLayer("Add", "both", {}, inputs=(TensorReference("rnn"), TensorReference("other")))
     _model(MASK, _rnn("rnn", "mask"), _rnn("other", "mask"), same)
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from edgelstm.ir import IntArray, Matrix, Quantization, QuantizedTensor, StateArray, TfliteOperator, UnaryOp
+from edgelstm.ir import IntArray, Matrix, Quantization, QuantizedTensor, StateArray, TfliteOperator
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import (
@@ -20,6 +20,7 @@ from edgelstm.numerics.fixedpoint import (
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.projection import Projection, padded_rows, projection_tensors, projections_from
+from edgelstm.ops.recurrent_op import RecurrentOp
 
 GATES = ("update", "reset", "candidate")
 HIDDEN_Q15 = Quantization(2.0**-15, 0, "int16")
@@ -36,7 +37,7 @@ class GruFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Gru(UnaryOp):
+class Gru(RecurrentOp):
     """The integer GRU step.
 
     Attributes:
@@ -47,7 +48,6 @@ class Gru(UnaryOp):
     """
 
     kind: ClassVar[str] = "gru"
-    output_state: ClassVar[str] = "hidden"
 
     kernels: tuple[Projection, ...]
     recurrent_kernels: tuple[Projection, ...]

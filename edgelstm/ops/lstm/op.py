@@ -18,7 +18,6 @@ from edgelstm.ir import (
     StateArray,
     TfliteOperator,
     TfliteTensor,
-    UnaryOp,
 )
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
@@ -34,13 +33,14 @@ from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
 from edgelstm.ops.lstm.operator import as_custom, lstm_operator
+from edgelstm.ops.recurrent_op import RecurrentOp
 
 _EFFECTIVE_HIDDEN = 4
 """The intermediate that gives LiteRT the hidden state's quantization."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lstm(UnaryOp):
+class Lstm(RecurrentOp):
     """The integer LSTM step.
 
     Attributes:
@@ -54,7 +54,6 @@ class Lstm(UnaryOp):
     """
 
     kind: ClassVar[str] = "lstm"
-    output_state: ClassVar[str] = "hidden"
 
     gates: tuple[Gate, ...]
     cell: Quantization
