@@ -26,7 +26,7 @@ from edgelstm.codegen.plan import (
 )
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import Model, Op, Pace, QuantizedTensor, Reduction
-from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
+from edgelstm.schedule import Begin, Copy, Line, Loop, Schedule, make_schedule, slices_of
 
 DERIVED = frozenset(
     [
@@ -82,6 +82,8 @@ class _Planning:
             endings |= {"output"}
         if any(op.pace is not None and op.pace.lag for op in computing):
             endings |= {"padding"}
+        if any(op.loads for op in computing):
+            endings |= {"begin"}
         endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
         names = layer_identifiers((op.name for op in computing), frozenset(endings))
         self._items = {op.name: PlannedOp(op, name) for op, name in zip(computing, names, strict=True)}
@@ -129,6 +131,8 @@ class _Planning:
             name = item.op.output.name
             if item.op.output_state:
                 places[name] = Place(f"self->{item.identifier}_{item.op.output_state}")
+                shown = item.op.exposed.items()
+                places |= {tensor.name: Place(f"self->{item.identifier}_{array}") for array, tensor in shown}
             elif name == model.output.name and is_direct:
                 places[name] = OUTPUT
             else:
@@ -196,7 +200,7 @@ class _Planning:
     def _call(self, op: Op, loop: Loop) -> Call:
         item = self._items[op.name]
         is_padded = op.name in loop.padded
-        inputs = () if is_padded else op.inputs
+        inputs = () if is_padded else op.step_inputs
         sources = tuple(self._read(tensor, loop.level).expression for tensor in inputs)
         writes = not op.output_state and not isinstance(op, Reduction)
         result = self._places[op.output.name].expression if writes else ""
@@ -246,18 +250,27 @@ class _Planning:
             calls.append(Keep(self._places[output.name], OUTPUT, output.size))
         return tuple(calls)
 
+    def _begin(self, begin: Begin) -> tuple[Action, ...]:
+        """States that start from vectors, each vector given once."""
+        calls = []
+        for op in begin.ops:
+            names = dict.fromkeys(load.source.name for load in op.loads)
+            sources = tuple(self._places[name].expression for name in names)
+            calls.append(Call(self._items[op.name], sources, "", is_begin=True))
+        return tuple(calls)
+
     def _parts(self) -> list[PlannedPart]:
         """The stretches behind the window."""
         parts: list[PlannedPart] = []
         position, output = self._model.timesteps, self._model.output
         for part in self._schedule.rest:
-            ticks, calls = 1, tuple[Action, ...]()
+            ticks = slices_of(part)
+            calls: tuple[Action, ...]
             if isinstance(part, Loop):
-                ticks, calls = part.ticks, self._calls(part, part.steps)
-            elif isinstance(part, Line):
-                calls = self._line(part)
+                calls = self._calls(part, part.steps)
+            elif isinstance(part, Begin | Line):
+                calls = self._line(part) if isinstance(part, Line) else self._begin(part)
             else:
-                ticks = part.ticks
                 source = self._element(output, "tick", ticks, False, self._places)
                 calls = (Keep(source, _numbered("output", output.size, "tick"), output.size),)
             uses_tick = any(re.search(r"\btick\b", text) for text in _texts(calls))

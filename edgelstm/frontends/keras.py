@@ -205,7 +205,8 @@ def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str
     """Layers of ours that stand for a part of a user's have names with a "/"; so may another layer of the user's."""
     names = [model_input.name]
     for layer in layers:
-        names += [layer.output.name, *(f"{layer.name}/{part}" for part in layer.observed_parts)]
+        names += [layer.output.name]
+        names += [f"{layer.name}/{part}{role}" for part in layer.observed_parts for role in ("", "_steps")]
     for name, count in Counter(names).items():
         if count > 1:
             yield f'the name "{name}" stands for {count} layers or parts of layers'

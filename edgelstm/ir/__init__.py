@@ -17,8 +17,10 @@ from edgelstm.ir.layers import (
     TensorReference,
     UnaryLayer,
 )
-from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
+from edgelstm.ir.loads import Load, by_state
+from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir.state_array import StateArray
 from edgelstm.ir.tensors import MOST_IDS, Quantization, QuantizedTensor, Tensor
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "KerasLayer",
     "Layer",
     "LayerBuilder",
+    "Load",
     "Matrix",
     "Model",
     "Observe",
@@ -50,4 +53,5 @@ __all__ = [
     "TfliteTensor",
     "UnaryLayer",
     "UnaryOp",
+    "by_state",
 ]

@@ -7,8 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, KerasLayer, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
-from edgelstm.ops.initial_state import by_state
+from edgelstm.ir import FloatArray, KerasLayer, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor, by_state
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.reverse import ReverseLayer

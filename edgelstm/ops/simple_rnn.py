@@ -198,7 +198,7 @@ class SimpleRnn(RecurrentOp):
 
     def problems(self, contract: Contract) -> list[str]:
         """Sums must fit 32 bits, and the hidden scale must not be absurdly small."""
-        found = []
+        found = self.initial_problems()
         if not (self.kernel.fits() and self.recurrent_kernel.fits()):
             found.append(f"layer {self.name!r}: its sums do not fit 32 bits, or its scales lie too far apart")
         if self.function == "tanh" and self.facts(contract).hidden_multiplier.shift > 0:
@@ -229,7 +229,7 @@ class SimpleRnn(RecurrentOp):
         return (
             TfliteOperator(
                 "CUSTOM:edgelstm.simple_rnn",
-                (self.input.to_tflite(batch, timesteps), *tensors, *states),
+                (self.input.to_tflite(batch, timesteps), *tensors, *states, *self.vectors_to_tflite(batch)),
                 (self.output.to_tflite(batch, timesteps),),
                 {"activation": self.function},
             ),

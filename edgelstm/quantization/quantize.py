@@ -30,8 +30,13 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
     tensor = _input(model, ranges)
     tensors = {tensor.name: tensor}
     ops: list[Op] = []
+    read = {one.name for layer in model.layers for one in layer.inputs}
     for layer in model.layers:
         op = layer.to_op(ranges, tuple(tensors[one.name] for one in layer.inputs))
+        for part in layer.observed_parts:
+            if f"{layer.name}/{part}" in read:
+                op = op.exposing(part)
+                tensors[f"{layer.name}/{part}"] = op.exposed[part]
         ops.append(op)
         tensors[layer.output.name] = op.output
     return Model(model.name, tensor, tuple(ops), timesteps, contract_of(ops, contract))

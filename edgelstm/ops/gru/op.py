@@ -49,6 +49,8 @@ class Gru(RecurrentOp):
 
     kind: ClassVar[str] = "gru"
 
+    filled: ClassVar[tuple[tuple[str, ...], ...]] = (("hidden", "hidden_q15"),)
+
     kernels: tuple[Projection, ...]
     recurrent_kernels: tuple[Projection, ...]
     reset_after: bool
@@ -107,7 +109,8 @@ class Gru(RecurrentOp):
 
     def problems(self, contract: Contract) -> list[str]:
         """Sums must fit 32 bits, and the hidden scale must not be absurdly small."""
-        found = [
+        found = self.initial_problems()
+        found += [
             f"layer {self.name!r}: the {name} gate's sums do not fit 32 bits, or its scales lie too far apart"
             for name, pair in zip(GATES, zip(self.kernels, self.recurrent_kernels, strict=True), strict=True)
             if not all(one.fits() for one in pair)
@@ -159,7 +162,7 @@ class Gru(RecurrentOp):
         return (
             TfliteOperator(
                 "CUSTOM:edgelstm.gru",
-                (self.input.to_tflite(batch, timesteps), *tensors, *states),
+                (self.input.to_tflite(batch, timesteps), *tensors, *states, *self.vectors_to_tflite(batch)),
                 (self.output.to_tflite(batch, timesteps),),
                 {"reset_after": self.reset_after, "gate": self.gate.value},
             ),
