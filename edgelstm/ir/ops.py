@@ -1,45 +1,21 @@
 """The integer side: what every op implements, what it tells the generator, and a model of ops."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
 
+from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir.arrays import AnyArray, BoolArray, IntArray
 from edgelstm.ir.inputs import InputLayout
-from edgelstm.ir.records import TfliteOperator, TfliteTensor
-from edgelstm.ir.tensors import Quantization, QuantizedTensor
+from edgelstm.ir.loads import Load
+from edgelstm.ir.records import TfliteOperator
+from edgelstm.ir.state_array import StateArray
+from edgelstm.ir.tensors import QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Int64Array, Multiplier
-
-
-@dataclass(frozen=True)
-class StateArray:
-    """Recurrent state that an op keeps from one step to the next. The C struct, reset, simulator and verifier all
-    read this one declaration.
-
-    Attributes:
-        name: "hidden" or "cell"; unique within the op.
-        dtype: "int8", "int16" or "int32".
-        size: number of elements.
-        initial: the stored value of every element after a reset.
-        quantization: scale and zero point, for readers and oracles.
-        is_in_tflite: whether a .tflite keeps it in a variable too.
-    """
-
-    name: str
-    dtype: str
-    size: int
-    initial: int
-    quantization: Quantization
-    is_in_tflite: bool = True
-
-    def to_tflite(self, name: str, batch: int) -> TfliteTensor:
-        """The variable that keeps it in a .tflite file."""
-        quantization = self.quantization
-        scale, zero_point = (quantization.scale,), (quantization.zero_point,)
-        return TfliteTensor(name, (batch, self.size), self.dtype, scale, zero_point, is_variable=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +134,33 @@ class Op(ABC):
         """All that the op reads."""
         return (self.input,)
 
+    @property
+    def step_inputs(self) -> tuple[QuantizedTensor, ...]:
+        """What a step reads: `inputs`, without those that are read once before the first."""
+        return self.inputs
+
+    @property
+    def loads(self) -> tuple[Load, ...]:
+        """What states start from, where it is not what a reset leaves there."""
+        return ()
+
+    @property
+    def exposed(self) -> Mapping[str, QuantizedTensor]:
+        """State arrays whose values after each step other ops may read, by name, as sequences."""
+        return {}
+
+    def exposing(self, array: str) -> Self:
+        """The op with one more of `exposed`; raises UnsupportedModelError where its states are its own."""
+        raise UnsupportedModelError([f"layer {self.name!r}: nothing can read its state {array!r}"])
+
+    def begin(self, vectors: Mapping[str, IntArray], state: tuple[IntArray, ...]) -> tuple[IntArray, ...]:
+        """The state before the first step, given that of a reset and the vectors of `loads` by name."""
+        found = {array.name: values.copy() for array, values in zip(self.state, state, strict=True)}
+        for load in self.loads:
+            piece = load.apply(vectors[load.source.name])
+            found[load.array.name][:, load.start : load.start + load.source.size] = piece
+        return tuple(found.values())
+
     @abstractmethod
     def step(
         self, contract: Contract, values: tuple[IntArray, ...], state: tuple[IntArray, ...]
@@ -166,7 +169,7 @@ class Op(ABC):
 
         Args:
             contract: the rounding rules.
-            values: stored integers (batch, size) of each input.
+            values: stored integers (batch, size) of each of `self.step_inputs`.
             state: one (batch, size) array for each of `self.state`.
 
         Returns:
