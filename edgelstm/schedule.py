@@ -56,6 +56,14 @@ class Loop:
 
 
 @dataclass(frozen=True, eq=False)
+class Begin:
+    """Ops that take over the states they start from, before the loops of a level."""
+
+    level: int
+    ops: tuple[Op, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Line:
     """Ops that run once, behind the loops of a level."""
 
@@ -70,7 +78,7 @@ class Copy:
     ticks: int
 
 
-Part = Loop | Line | Copy
+Part = Begin | Loop | Line | Copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +98,7 @@ class Schedule:
     model: Model
     clocks: Mapping[str, Clock]
     ready: Mapping[str, int]
-    start: tuple[Line, ...]
+    start: tuple[Part, ...]
     first: Loop
     rest: tuple[Part, ...]
     stored: frozenset[str]
@@ -98,7 +106,7 @@ class Schedule:
     @property
     def is_streaming(self) -> bool:
         """Whether the output may be asked for after any sample, because nothing waits for the end of the window."""
-        return not self.stored and not any(isinstance(part, Loop | Copy) for part in self.rest)
+        return not self.stored and all(isinstance(part, Line) for part in self.rest)
 
     @property
     def is_steady(self) -> bool:
@@ -109,7 +117,7 @@ class Schedule:
     @cached_property
     def producers(self) -> Mapping[str, Op]:
         """The op behind each tensor, by the tensor's name."""
-        return {op.output.name: op for op in self.model.ops}
+        return {tensor.name: op for op in self.model.ops for tensor in (op.output, *op.exposed.values())}
 
     def is_virtual(self, tensor: Tensor) -> bool:
         """Whether a sequence is another one backwards, or a vector again and again: elements are looked up there."""
@@ -128,13 +136,18 @@ class Schedule:
 
     @property
     def slices(self) -> int:
-        """Ticks and lines behind the window."""
-        return sum(1 if isinstance(part, Line) else part.ticks for part in self.rest)
+        """All that runs behind the window."""
+        return sum(slices_of(part) for part in self.rest)
 
     def steps_of(self, op: Op) -> int:
         """Elements of the op's first sequence, or of what it yields where it reads vectors alone; 1 for no sequence."""
         sequences = [tensor for tensor in (*op.inputs, op.output) if tensor.is_sequence]
         return self.clocks[sequences[0].name].count if sequences else 1
+
+
+def slices_of(part: Part) -> int:
+    """How many slices a part runs in."""
+    return 1 if isinstance(part, Begin | Line) else part.ticks
 
 
 def is_virtual(op: Op | None) -> bool:
@@ -163,7 +176,7 @@ def make_schedule(model: Model, timesteps: int) -> Schedule:
             continue
         runs.append((op, run))
         after = run if op.pace is None else replace(run, paces=(*run.paces, op.pace))
-        clocks[op.output.name] = after
+        clocks |= dict.fromkeys((op.output.name, *(tensor.name for tensor in op.exposed.values())), after)
         if after.count < 1:
             problems.append(f"layer {op.name!r}: {run.count} time steps are too few for it")
     problems += _clashes(model, runs, clocks)
@@ -233,6 +246,8 @@ def _arrange(
     levels = 1 + max((*(clock.level for clock in clocks.values()), *ready.values()))
     for level in range(levels):
         here = [(op, clock) for op, clock in runs if clock.level == level]
+        if begun := tuple(op for op, _ in here if op.loads):
+            parts.append(Begin(level, begun))
         for ticks in dict.fromkeys([clock.ticks for _, clock in here] or ([timesteps] if level == 0 else [])):
             of_loop = [(op, clock.paces) for op, clock in here if clock.ticks == ticks]
             loop = Loop(level, ticks, _ordered(of_loop, ()))
@@ -240,11 +255,13 @@ def _arrange(
         line = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == level)
         if line:
             parts.append(Line(level, line))
+    before = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == BEFORE)
+    start: list[Part] = [Line(BEFORE, before)] if before else []
+    start += [parts.pop(0)] if isinstance(parts[0], Begin) else []
     first = parts[0]
     assert isinstance(first, Loop)
-    before = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == BEFORE)
-    start = (Line(BEFORE, before),) if before else ()
-    schedule = Schedule(model, clocks, ready, start, first, tuple(parts[1:]), _stored(model, clocks, ready, runs))
+    stored = _stored(model, clocks, ready, runs)
+    schedule = Schedule(model, clocks, ready, tuple(start), first, tuple(parts[1:]), stored)
     output = model.output
     _refuse_masked_output(schedule)
     if not output.is_sequence or (schedule.is_streaming and not schedule.is_virtual(output)):
@@ -326,7 +343,7 @@ def _stored(
     model: Model, clocks: Mapping[str, Clock], ready: Mapping[str, int], runs: Sequence[tuple[Op, Clock]]
 ) -> frozenset[str]:
     """Sequences that a later loop reads, or of which a line wants another than the last element."""
-    producers = {op.output.name: op for op in model.ops}
+    producers = {tensor.name: op for op in model.ops for tensor in (op.output, *op.exposed.values())}
     levels = {op.name: clock.level for op, clock in runs}
     found: set[str] = set()
     for op in model.ops:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelstm.ir import BoolArray, FloatArray, IntArray, Model, Op, Quantization, QuantizedTensor, Reduction, beside
-from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
+from edgelstm.schedule import Begin, Line, Loop, Part, Schedule, make_schedule, slices_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +118,8 @@ class _Run:
         self._slices_done = 0
         answered = {tensor.name for tensor in self._model.outputs if tensor.is_sequence}
         self._kept = kept | schedule.stored | answered
-        self._tensors = {
-            tensor.name: tensor for tensor in (*self._model.inputs, *(op.output for op in self._model.ops))
-        }
+        yielded = [tensor for op in self._model.ops for tensor in (op.output, *op.exposed.values())]
+        self._tensors = {tensor.name: tensor for tensor in (*self._model.inputs, *yielded)}
         self._values = {name: _nothing_yet(tensor, self._batch) for name, tensor in self._tensors.items()}
         self._elements: defaultdict[str, list[IntArray]] = defaultdict(list)
         self.states = {op.name: initial_state(op, self._batch) for op in self._model.ops}
@@ -155,16 +154,21 @@ class _Run:
     def slices(self) -> Iterator[None]:
         """Run what follows the window, a tick or a line at a time."""
         for part in self.schedule.rest:
-            for t in range(1 if isinstance(part, Line) else part.ticks):
+            for t in range(slices_of(part)):
                 self.advance(part, t)
                 self._slices_done += 1
                 yield
 
-    def advance(self, part: Loop | Line | Copy, t: int) -> None:
+    def advance(self, part: Part, t: int) -> None:
         """Run one tick."""
         if isinstance(part, Line):
             for op in part.ops:
                 self._values[op.output.name] = self._line(op)
+        elif isinstance(part, Begin):
+            for op in part.ops:
+                vectors = {load.source.name: self._values[load.source.name] for load in op.loads}
+                self.states[op.name] = op.begin(vectors, self.states[op.name])
+                self._show_states(op)
         elif isinstance(part, Loop):
             self._tick(part, t)
 
@@ -175,6 +179,13 @@ class _Run:
             return self._values[name]
         count = self.schedule.clocks[name].count
         return np.stack([self._element(tensor, t) for t in range(count)], axis=1)
+
+    def _show_states(self, op: Op) -> None:
+        """Let readers of the op's states find what is there, as C does, also before the first step."""
+        shown = {**op.exposed, op.output_state: op.output}
+        for array, values in zip(op.state, self.states[op.name], strict=True):
+            if array.name in shown:
+                self._values[shown[array.name].name] = values
 
     def _keep(self, tensor: QuantizedTensor, values: IntArray) -> None:
         self._values[tensor.name] = values
@@ -187,7 +198,7 @@ class _Run:
         level = self.schedule.ready[op.output.name]
         values = tuple(
             self._all_of(tensor) if index in op.whole_inputs else self._latest(tensor, level)
-            for index, tensor in enumerate(op.inputs)
+            for index, tensor in enumerate(op.step_inputs)
         )
         result, self.states[op.name] = op.step(self._model.contract, values, self.states[op.name])
         return result
@@ -217,12 +228,12 @@ class _Run:
         fresh: dict[str, BoolArray] = {one.name: every for one in self._model.layout.sequences if loop.level == 0}
         for op, paces in loop.steps:
             if op.name in loop.padded:
-                values = tuple(np.full_like(self._values[tensor.name], op.padding) for tensor in op.inputs)
+                values = tuple(np.full_like(self._values[tensor.name], op.padding) for tensor in op.step_inputs)
                 runs = np.ones(self._batch, bool)
             else:
                 values = tuple(
                     self._all_of(tensor) if index in op.whole_inputs else self._read(tensor, loop, t)
-                    for index, tensor in enumerate(op.inputs)
+                    for index, tensor in enumerate(op.step_inputs)
                 )
                 runs = self._runs(op, loop, fresh)
             if runs.any():
@@ -250,6 +261,8 @@ class _Run:
         self.states[op.name] = tuple(_where(runs, new, old) for new, old in zip(after, before, strict=True))
         if not isinstance(op, Reduction) and (yields.any() or (op.pace is not None and op.pace.name)):
             self._keep(op.output, _where(yields, result, self._values[op.output.name]))
+        if op.exposed:
+            self._show_states(op)
         return yields
 
 

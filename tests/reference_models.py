@@ -17,6 +17,7 @@ from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.layer_normalization import LayerNormalizationLayer
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 from edgelstm.quantization import quantize
 
@@ -141,6 +142,18 @@ def listener(inputs: int, units: int, classes: int, timesteps: int, contract: Co
     return _quantized(FloatModel(f"listener_{inputs}_{units}", tensor, layers, timesteps), contract)
 
 
+def translator(inputs: int, units: int, timesteps: int, steps: int, contract: Contract) -> Model:
+    """An encoder whose hidden and cell state a decoder starts from, and a Dense that answers each of its steps."""
+    tensor = Tensor("input", inputs, is_sequence=True)
+    encoder = lstm("encoder", tensor, units)
+    last = LastStepLayer.after(encoder.output)
+    cell = LastStepLayer.after(replace(encoder.output, name=encoder.cell_range_name))
+    repeated = RepeatVectorLayer("repeat", last.output, Tensor("repeat", units, True, timesteps=steps))
+    decoder = replace(lstm("decoder", repeated.output, units), initial_state=(last.output, cell.output))
+    layers = (encoder, last, cell, repeated, decoder, dense("dense", decoder.output, 2))
+    return _quantized(FloatModel(f"translator_{inputs}_{units}", tensor, layers, timesteps), contract)
+
+
 def _quantized(model: FloatModel, contract: Contract) -> Model:
     """Fixed ranges: calibration would bring the platform's exp and tanh into the golden files."""
     ranges = {model.input.name: (-2.0, 2.0)}
@@ -150,4 +163,6 @@ def _quantized(model: FloatModel, contract: Contract) -> Model:
         )
         ranges[f"{layer.name}/cell"] = (-2.9, 3.1)
         ranges[f"{layer.name}/scores"] = (-4.0, 4.0)
+        if isinstance(layer, LastStepLayer):
+            ranges[layer.name] = ranges[layer.input.name]
     return quantize(model, ranges, model.timesteps or 1, contract)

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from reference_models import classifier, listener, reader, tagger
+from reference_models import classifier, listener, reader, tagger, translator
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.ir import Model
@@ -20,7 +20,10 @@ GOLDEN = Path(__file__).parent / "golden"
 VERBATIM = ("edgelstm_isa.h", "port.h")
 """Copied from templates/ as they are."""
 
-OWN_FILES_ONLY = ("gru_armv7em_speed", "listener_armv7em_balanced", "reader_armv7em_balanced", "rnn_ref_balanced")
+OWN_FILES_ONLY = (
+    "gru_armv7em_speed", "listener_armv7em_balanced", "reader_armv7em_balanced", "rnn_ref_balanced",
+    "translator_ref_balanced",
+)  # fmt: skip
 """Their library headers are those of other cases."""
 
 CASES = {
@@ -31,6 +34,7 @@ CASES = {
     "rnn_ref_balanced": (classifier(3, (5,), 3, 6, Contract.LITERT, "rnn"), "ref", "balanced"),
     "tagger_ref_size": (tagger(2, 3, 4, Contract.LITERT), "ref", "size"),
     "tagger_ref_tflm": (tagger(2, 3, 4, Contract.TFLM), "ref", "balanced"),
+    "translator_ref_balanced": (translator(2, 3, 4, 3, Contract.LITERT), "ref", "balanced"),
 }
 
 

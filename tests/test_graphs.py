@@ -23,6 +23,7 @@ from edgelstm.ir import (
     QuantizedTensor,
     SourceLayer,
     Tensor,
+    TensorReference,
     TfliteModel,
     TfliteOperator,
     TfliteTensor,
@@ -212,7 +213,7 @@ def test_names_that_parts_of_layers_have_are_refused() -> None:
 
     def layer(class_name: str, name: str, *inputs: str) -> SourceLayer:
         weights = tuple(np.ones(shape, np.float32) for shape in shapes[class_name])
-        return SourceLayer(class_name, name, config, weights, inputs=inputs)
+        return SourceLayer(class_name, name, config, weights, inputs=tuple(map(TensorReference, inputs)))
 
     source = KerasSource("m", "input", 3, 4, (layer("LSTM", "lstm", ""), layer("Dense", "lstm/cell", "lstm")))
     with pytest.raises(UnsupportedModelError, match='the name "lstm/cell" stands for 2 layers'):

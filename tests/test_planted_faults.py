@@ -10,7 +10,7 @@ import pytest
 from random_models import random_model
 from random_whole import random_whole_model
 from random_windows import random_convolution, random_depthwise
-from reference_models import classifier, listener
+from reference_models import classifier, listener, translator
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.device.compilers import find_compiler
@@ -167,6 +167,27 @@ def test_a_fault_in_arithmetic_of_our_own_is_caught(old: str, new: str, tmp_path
     assert _run(gru, expected, files, tmp_path / "sound").mismatches == 0
     rung = _run(gru, expected, _replace_once(files, f"{gru.name}.c", old, new), tmp_path)
     with pytest.raises(MismatchError, match=r"first: gru_1\.hidden\w*\[\d+\] at step \d+"):
+        require_match((rung,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "array"),
+    [
+        (r"translator_2_3_decoder_begin\(self, .*\);", ";", "hidden"),
+        (r"self->decoder_hidden\[k\] = vector_0\[k\];", "(void)vector_0;", "hidden"),
+        (r"self->decoder_cell\[k\] = vector_1\[k\];", "(void)vector_1;", "cell"),
+    ],
+)
+def test_a_state_that_is_not_handed_on_is_caught(pattern: str, new: str, array: str, tmp_path: Path) -> None:
+    model = translator(2, 3, 4, 3, Contract.LITERT)
+    files = _skip_selftest(dict(emit(model, Options("ref", "balanced", "0" * 64)).files))
+    wrong = _replace_in_pattern(files, f"{model.name}.c", pattern, new)
+    if "begin" in pattern:
+        wrong = _replace_in_pattern(
+            wrong, f"{model.name}.c", r"(static void)( \w+_begin)", r"\1 __attribute__((unused))\2"
+        )
+    rung = _run(model, expectation(model, None, 4), wrong, tmp_path)
+    with pytest.raises(MismatchError, match=rf"first: decoder\.{array}\[\d+\] at step 5"):
         require_match((rung,))
 
 

@@ -109,7 +109,17 @@ def make_item(
         padded_output=padded(op.output.size),
     )
     template = environment.get_template(f"ops/{op.kind}{f'_{options.isa}' if vector else ''}.c.j2")
-    return replace(item, text=template.render(model=name, item=item, op=op, contract=contract.value))
+    text = template.render(model=name, item=item, op=op, contract=contract.value)
+    return replace(item, text=text + _begin(environment, name, item))
+
+
+def _begin(environment: jinja2.Environment, name: str, item: Item) -> str:
+    """The function that fills the states with what the op starts from; "" where it starts from nothing."""
+    loads = item.op.loads
+    if not loads:
+        return ""
+    vectors = list(dict.fromkeys(load.source for load in loads))
+    return "\n" + environment.get_template("ops/begin.c.j2").render(model=name, item=item, loads=loads, vectors=vectors)
 
 
 @dataclass(frozen=True, eq=False)

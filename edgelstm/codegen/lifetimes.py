@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgelstm.ir import Op, Reduction
-from edgelstm.schedule import BEFORE, Line, Loop, Part, Schedule, is_virtual
+from edgelstm.schedule import BEFORE, Begin, Line, Loop, Part, Schedule, is_virtual
 
 ARENA_ALIGNMENT = 4
 
@@ -59,10 +59,7 @@ def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
         if isinstance(part, Loop):
             loops.append((position, position + len(ops) - 1))
         for op in ops:
-            is_end = isinstance(op, Reduction) and not isinstance(part, Loop)
-            names = [] if is_end else [tensor.name for tensor in op.inputs]
-            names += [] if isinstance(op, Reduction) and isinstance(part, Loop) else [op.output.name]
-            for name in names:
+            for name in _names(op, part):
                 uses.setdefault(roots.get(name, name), []).append(position)
             position += 1
     found = {}
@@ -82,6 +79,15 @@ def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
     return found
 
 
+def _names(op: Op, part: Part) -> list[str]:
+    """The tensors that an op reads or writes in a part."""
+    if isinstance(part, Begin):
+        return [load.source.name for load in op.loads]
+    if isinstance(op, Reduction):
+        return [op.input.name] if isinstance(part, Loop) else [op.output.name]
+    return [tensor.name for tensor in (*op.step_inputs, op.output)]
+
+
 def _crosses(first: int, last: int, begin: int, end: int) -> bool:
     """Whether something alive from first to last is alive both inside and outside of a loop."""
     meets = first <= end and begin <= last
@@ -91,7 +97,7 @@ def _crosses(first: int, last: int, begin: int, end: int) -> bool:
 def _ops_of(part: Part) -> tuple[Op, ...]:
     if isinstance(part, Loop):
         return tuple(op for op, _ in part.steps)
-    return part.ops if isinstance(part, Line) else ()
+    return part.ops if isinstance(part, Begin | Line) else ()
 
 
 def _roots(schedule: Schedule) -> Mapping[str, str]:

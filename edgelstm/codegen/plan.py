@@ -74,6 +74,7 @@ class Call:
         inner: what runs where it yields.
         is_end: whether it is the second function of a reduction, which yields.
         is_padded: whether it takes padding, and not its input.
+        is_begin: whether it is the function that fills the states before the first step.
     """
 
     kind: ClassVar[str] = "call"
@@ -84,6 +85,7 @@ class Call:
     inner: "tuple[Action, ...]" = ()
     is_end: bool = False
     is_padded: bool = False
+    is_begin: bool = False
 
 
 @dataclass(frozen=True)

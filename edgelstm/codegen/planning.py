@@ -5,7 +5,7 @@ sequence, an array of all of them.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from edgelstm.codegen.lifetimes import lifetimes, pack_lifetimes
@@ -26,7 +26,7 @@ from edgelstm.codegen.plan import (
 )
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import Model, Op, Pace, QuantizedTensor, Reduction
-from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
+from edgelstm.schedule import Begin, Copy, Line, Loop, Schedule, make_schedule, slices_of
 
 DERIVED = frozenset(
     [
@@ -85,6 +85,8 @@ class _Planning:
             endings |= {"output"}
         if any(op.pace is not None and op.pace.lag for op in computing):
             endings |= {"padding"}
+        if any(op.loads for op in computing):
+            endings |= {"begin"}
         endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
         inputs, outputs = self._model.inputs, self._model.outputs
         named = [f"input_{tensor.name}" for tensor in inputs] if len(inputs) > 1 else []
@@ -111,7 +113,7 @@ class _Planning:
             inputs=tuple(self._inputs.values()),
             outputs=tuple(self._outputs.values()),
             items=tuple(self._items.values()),
-            start=tuple(call for part in schedule.start for call in self._line(part)),
+            start=tuple(self._start()),
             step=step,
             line=line if streams else (),
             parts=() if streams else tuple(self._parts()),
@@ -146,6 +148,8 @@ class _Planning:
             name = item.op.output.name
             if item.op.output_state:
                 places[name] = Place(f"self->{item.identifier}_{item.op.output_state}")
+                shown = item.op.exposed.items()
+                places |= {tensor.name: Place(f"self->{item.identifier}_{array}") for array, tensor in shown}
             elif name in self._outputs and is_direct and name not in read:
                 places[name] = self._outputs[name].place
             else:
@@ -195,7 +199,7 @@ class _Planning:
             self._stored[tensor.name].array
             if index in op.whole_inputs
             else (self._places[tensor.name] if level is None else self._read(tensor, level)).expression
-            for index, tensor in enumerate(op.inputs)
+            for index, tensor in enumerate(op.step_inputs)
         )
 
     def _calls(self, loop: Loop, steps: Sequence[tuple[Op, tuple[Pace, ...]]]) -> tuple[Action, ...]:
@@ -272,18 +276,35 @@ class _Planning:
                 calls.append(Keep(self._places[name], answer.place, answer.tensor.size))
         return tuple(calls)
 
+    def _start(self) -> Iterator[Action]:
+        """What follows from given vectors alone."""
+        for part in self._schedule.start:
+            if isinstance(part, Begin):
+                yield from self._begin(part)
+            elif isinstance(part, Line):
+                yield from self._line(part)
+
+    def _begin(self, begin: Begin) -> tuple[Action, ...]:
+        """States that start from vectors, each vector given once."""
+        calls = []
+        for op in begin.ops:
+            names = dict.fromkeys(load.source.name for load in op.loads)
+            sources = tuple(self._places[name].expression for name in names)
+            calls.append(Call(self._items[op.name], sources, "", is_begin=True))
+        return tuple(calls)
+
     def _parts(self) -> list[PlannedPart]:
         """The stretches behind the window."""
         parts: list[PlannedPart] = []
         position, output = self._model.timesteps, self._model.output
         for part in self._schedule.rest:
-            ticks, calls = 1, tuple[Action, ...]()
+            ticks = slices_of(part)
+            calls: tuple[Action, ...]
             if isinstance(part, Loop):
-                ticks, calls = part.ticks, self._calls(part, part.steps)
-            elif isinstance(part, Line):
-                calls = self._line(part)
+                calls = self._calls(part, part.steps)
+            elif isinstance(part, Begin | Line):
+                calls = self._line(part) if isinstance(part, Line) else self._begin(part)
             else:
-                ticks = part.ticks
                 source = self._element(output, "tick", ticks, False, self._places)
                 calls = (Keep(source, _numbered("output", output.size, "tick"), output.size),)
             uses_tick = any(re.search(r"\btick\b", text) for text in _texts(calls))

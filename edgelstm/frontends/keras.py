@@ -17,8 +17,9 @@ from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
 from edgelstm.frontends.keras_guess import guessed_inputs, implied_features
 from edgelstm.frontends.keras_ids import vocabulary_of
+from edgelstm.frontends.keras_tensors import KerasTensors
 from edgelstm.frontends.keras_weights import read_weights, why_no_weights
-from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
+from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor, TensorReference
 from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
@@ -57,6 +58,7 @@ class KerasSource:
         problems: why the model cannot be compiled, as far as the file alone shows, one line each;
             `build_float_model` raises them with its own.
         vocabulary: how many ids there are where the input is ids, else 0.
+        output: what the model yields; None for what its last layer does.
     """
 
     name: str
@@ -66,6 +68,7 @@ class KerasSource:
     layers: tuple[SourceLayer, ...]
     problems: tuple[str, ...] = ()
     vocabulary: int = 0
+    output: TensorReference | None = None
 
     @property
     def input(self) -> Tensor:
@@ -112,7 +115,7 @@ def describe(archive: KerasArchive) -> KerasSource:
     )
     if not any(layer.weights for layer in described) and any("units" in layer.config for layer in described):
         raise ModelFormatError(f'no weights were found for the model "{graph.name}"', why_no_weights(archive.hdf5))
-    layers = join_attention(described, graph.output_name, ops_registry.VANISHING)
+    layers = join_attention(described, graph.output.layer, ops_registry.VANISHING)
     input_name = graph.input_name or (f"{layers[0].name}_input" if layers else "input")
     if input_name in [layer.name for layer in layers]:
         raise ModelFormatError(f'the input and a layer have the name "{input_name}"', "rename the layer")
@@ -129,6 +132,7 @@ def describe(archive: KerasArchive) -> KerasSource:
         layers=layers,
         problems=(*problems, *input_problems),
         vocabulary=vocabulary_of(layers),
+        output=graph.output,
     )
 
 
@@ -145,15 +149,7 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
             problems, f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         )
     model_input = source.input
-    tensors = {"": model_input}
-    layers: list[Layer] = []
-    for layer in source.layers:
-        inputs = tuple(tensors[name] for name in layer.inputs)
-        tensors[layer.name] = inputs[0]
-        if layer.class_name not in registry.VANISHING:
-            built = _with_timesteps(_builder(layer, registry.KERAS_LAYERS[layer.class_name]).build(layer, inputs))
-            tensors[layer.name] = _output(built, inputs[0])
-            layers += built
+    layers = _built_layers(source, registry)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
     if problems := [*_mask_problems(layers)]:
@@ -163,6 +159,39 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     if problems := [*_name_problems(model_input, layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
     return FloatModel(source.name, model_input, fold_affine(layers), source.timesteps)
+
+
+def _built_layers(source: KerasSource, registry: LayerRegistry) -> list[Layer]:
+    """Our layers, of those that `_layer_problems` has let pass; without those that the output does not depend on."""
+    tensors = KerasTensors(source.input)
+    layers: list[Layer] = []
+    for layer in source.layers:
+        joined = tensors.joined_cells(layer)
+        if layer.class_name in registry.VANISHING or joined is not None:
+            layers += tensors.last_steps(layer.inputs)
+            tensors.passes(layer, joined or tensors.read(layer.inputs[0]))
+            continue
+        layers += tensors.last_steps(layer.inputs)
+        inputs = tuple(piece for reference in layer.inputs for piece in tensors.read(reference) or ())
+        builder = _builder(layer, registry.KERAS_LAYERS[layer.class_name])
+        built = _with_timesteps(builder.build(layer, inputs))
+        tensors.yields(layer, builder, built, inputs[0])
+        layers += built
+    if source.output is not None:
+        layers += tensors.last_steps([source.output])
+    return _leading_to_the_last(layers)
+
+
+def _leading_to_the_last(layers: Sequence[Layer]) -> list[Layer]:
+    """Without layers that nobody reads: of one with states perhaps nothing else is used."""
+    read: set[str] = set()
+    kept: list[Layer] = []
+    for layer in reversed(layers):
+        yielded = {layer.output.name, *(f"{layer.name}/{part}" for part in layer.observed_parts)}
+        if not kept or yielded & read:
+            kept.append(layer)
+            read |= {tensor.name for tensor in layer.inputs}
+    return kept[::-1]
 
 
 def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
@@ -195,7 +224,8 @@ def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str
     """Layers of ours that stand for a part of a user's have names with a "/"; so may another layer of the user's."""
     names = [model_input.name]
     for layer in layers:
-        names += [layer.output.name, *(f"{layer.name}/{part}" for part in layer.observed_parts)]
+        names += [layer.output.name]
+        names += [f"{layer.name}/{part}{role}" for part in layer.observed_parts for role in ("", "_steps")]
     for name, count in Counter(names).items():
         if count > 1:
             yield f'the name "{name}" stands for {count} layers or parts of layers'
@@ -231,26 +261,37 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
 
 def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[str]:
     """Go through the layers. Where the order or a layer before is a problem, a guess avoids follow-ups."""
-    tensors: dict[str, Tensor | None] = {"": source.input}
+    tensors = KerasTensors(source.input)
     for layer in source.layers:
-        known_inputs = [tensors.get(name) for name in layer.inputs]
-        tensors[layer.name] = known_inputs[0]
-        if layer.class_name in registry.VANISHING:
+        found = [tensors.read(reference) for reference in layer.inputs]
+        known, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
+        known = None if known is None else _builder(layer, known)
+        if problems := [*tensors.problems(layer, known, vanishes=vanishes)]:
+            yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
+            found = [None]
+        joined = tensors.joined_cells(layer)
+        tensors.passes(layer, joined or found[0])
+        if vanishes:
             if len(layer.inputs) != 1:
                 problem = f"has {len(layer.inputs)} inputs; exactly one is supported"
                 yield f"{label(layer.name, layer.class_name)}: {problem}"
             continue
-        is_guess = None in known_inputs or bool(source.problems)
-        found = registry.KERAS_LAYERS.get(layer.class_name)
-        known = None if found is None else _builder(layer, found)
-        stated = tuple(tensor for tensor in known_inputs if tensor is not None)
-        inputs = guessed_inputs(layer, known) if is_guess else stated
+        if joined is not None:
+            continue
+        is_guess = None in found or bool(source.problems)
+        inputs = tuple(piece for pieces in found for piece in pieces or ())
+        if is_guess:
+            # Of states nothing is guessed: a layer may do without.
+            count = 1 if known is not None and known.reads_states else len(layer.inputs)
+            inputs = guessed_inputs(layer, known, count)
         problems = _reading_problems(layer, known, inputs)
         yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
         if known is None or problems or (is_guess and not layer.weights):
-            tensors[layer.name] = None
+            tensors.passes(layer, None)
         else:
-            tensors[layer.name] = _output(_with_timesteps(known.build(layer, inputs)), inputs[0])
+            tensors.yields(layer, known, _with_timesteps(known.build(layer, inputs)), inputs[0])
+    if source.output is not None:
+        yield from tensors.output_problems(source.output)
 
 
 def _builder(layer: SourceLayer, known: LayerBuilder) -> LayerBuilder:
@@ -263,11 +304,6 @@ def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tu
     if not known.reads_ids and any(tensor.vocabulary for tensor in inputs):
         return ["reads the ids of the input; only an Embedding does"]
     return known.problems_in(layer, inputs)
-
-
-def _output(built: tuple[Layer, ...], current: Tensor) -> Tensor:
-    """What `built` yields from `current`; a linear activation is built as no layer at all."""
-    return built[-1].output if built else current
 
 
 def _with_timesteps(built: tuple[Layer, ...]) -> tuple[Layer, ...]:

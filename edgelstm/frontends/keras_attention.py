@@ -22,7 +22,7 @@ def join_attention(
     named = {layer.name: layer for layer in layers}
     readers: dict[str, list[SourceLayer]] = {}
     for layer in layers:
-        for name in layer.inputs:
+        for name, _ in layer.inputs:
             readers.setdefault(name, []).append(layer)
     joined: dict[str, SourceLayer] = {}
     gone: set[str] = set()
@@ -63,7 +63,7 @@ def _is_softmax(layer: SourceLayer) -> bool:
 
 def _join(dot: SourceLayer, between: Sequence[SourceLayer], last: SourceLayer) -> SourceLayer:
     softmax = next(layer for layer in between if _is_softmax(layer))
-    weights_first = last.inputs[0] == between[-1].name
+    weights_first = last.inputs[0].layer == between[-1].name
     config = {
         "scores": dict(dot.config),
         "axis": softmax.config.get("axis", -1) if softmax.class_name == "Softmax" else -1,
@@ -81,6 +81,6 @@ def _explained(
     if layer.class_name != "Dot":
         return layer
     behind = [f'"{one.name}" ({one.class_name})' for one in readers.get(layer.name, ())]
-    before = [f'"{name}" ({named[name].class_name})' if name in named else "the input" for name in layer.inputs]
+    before = [f'"{name}" ({named[name].class_name})' if name in named else "the input" for name, _ in layer.inputs]
     found = f"it reads {' and '.join(before[:3])}, and what reads it is {', '.join(behind[:3]) or 'the output'}"
     return replace(layer, config={"found": found})

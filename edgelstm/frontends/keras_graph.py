@@ -12,7 +12,8 @@ from typing import Any
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends import keras_config as read
-from edgelstm.frontends.keras_order import Node, execution_order, read_calls
+from edgelstm.frontends.keras_order import Node, execution_order, model_outputs, read_calls
+from edgelstm.ir import TensorReference
 
 DEEPEST_NESTING = 8
 MOST_LAYERS = 1000
@@ -20,6 +21,7 @@ MOST_LAYERS = 1000
 _MODELS = frozenset({"Sequential", "Functional", "Model"})
 _FLOATS = frozenset({"float32", "float64"})
 _ID_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
+_MODEL_INPUT = TensorReference("")
 _UNUSED_AT_INFERENCE = ("initializer", "regularizer", "constraint", "dtype", "quantization_config")
 
 
@@ -49,7 +51,7 @@ class GraphLayer:
         name: unique in the graph; "model/layer" in a nested model.
         config: the layer's config, of a TimeDistributed that of the layer in it.
         place: where its weights are.
-        inputs: the layers whose outputs it takes, by name; "" is the model's input.
+        inputs: what it takes; "" is the model's input.
         is_per_step: whether it is in a TimeDistributed.
     """
 
@@ -57,7 +59,7 @@ class GraphLayer:
     name: str
     config: Mapping[str, Any]
     place: Place
-    inputs: tuple[str, ...] = ("",)
+    inputs: tuple[TensorReference, ...] = (_MODEL_INPUT,)
     is_per_step: bool = False
 
 
@@ -71,7 +73,7 @@ class Graph:
         input_shape: batch, time steps, features; None where the file does not state it.
         layers: models nested in the model are dissolved, names become "model/layer".
         problems: why it is no graph of ordinary float layers from one input to one output, one line each.
-        output_name: the layer that yields the output; "" where the input passes through.
+        output: what the model yields; "" where the input passes through.
     """
 
     name: str
@@ -79,7 +81,7 @@ class Graph:
     input_shape: read.Shape | None
     layers: tuple[GraphLayer, ...]
     problems: tuple[str, ...]
-    output_name: str = ""
+    output: TensorReference = _MODEL_INPUT
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,16 @@ def read_graph(model: Mapping[str, Any]) -> Graph:
     return graph
 
 
-def _read_model(model: Mapping[str, Any], scope: tuple[str, ...], group: str, source: str = "") -> Graph:
+def _read_model(
+    model: Mapping[str, Any], scope: tuple[str, ...], group: str, source: TensorReference = _MODEL_INPUT
+) -> Graph:
     """Read a model.
 
     Args:
         model: as serialized.
         scope: names it and the models around it.
         group: its path in model.weights.h5.
-        source: the layer whose output it takes, "" for the whole model's input.
+        source: what it takes, in names of the whole model.
     """
     if len(scope) > DEEPEST_NESTING:
         raise ModelFormatError(f"models are nested deeper than {DEEPEST_NESTING} levels", "flatten the model")
@@ -135,24 +139,27 @@ def _read_model(model: Mapping[str, Any], scope: tuple[str, ...], group: str, so
         nodes = {name: _node(entry) for name, entry in entries.items()}
         order, problems = execution_order(nodes, config)
         entries = {name: entries[name] for name in order}
-        takes = {name: [one for call in node.calls[:1] for one, _ in call.inputs] for name, node in nodes.items()}
+        problems += [f"the model's output: it {reason}" for reason in _output_problems(model_outputs(config), entries)]
+        takes = {name: [one for call in node.calls[:1] for one in call.inputs] for name, node in nodes.items()}
+        ends = model_outputs(config)[:1]
     else:
-        names = [None, *entries]
-        takes = {name: [before] if before else [] for name, before in zip(entries, names, strict=False)}
+        ends = [TensorReference(name) for name in entries]
+        takes = {name: [before] if before else [] for name, before in zip(entries, (None, *ends), strict=False)}
     inputs = [entry for entry in entries.values() if entry.class_name == "InputLayer"]
     shapes = [read.shape(entry.config.get(key)) for entry in inputs[:1] for key in _BATCH_SHAPES]
     shapes += [read.shape(config.get("build_input_shape")), _built_shape(model)]
     layers: list[GraphLayer] = []
-    yields: dict[str, str] = {}
+    yields: dict[str, TensorReference] = {}
     for entry in entries.values():
         # A layer that takes nothing is an input, or the first of a Sequential model.
-        from_layers = tuple(yields.get(name, "?") for name in takes[entry.name]) or (source,)
-        yields[entry.name] = from_layers[0] if entry.class_name == "InputLayer" else entry.full_name
+        from_layers = tuple(_resolved(one, yields) for one in takes[entry.name]) or (source,)
+        yields[entry.name] = from_layers[0] if entry.class_name == "InputLayer" else TensorReference(entry.full_name)
         problems += [f"{entry.label}: {reason}" for reason in _entry_problems(entry)]
+        problems += [f"{entry.label}: {reason}" for reason in _output_problems(takes[entry.name], entries)]
         if (inner := _inner_model(entry, scope, from_layers[0])) is not None:
             if len(from_layers) != 1:
                 problems.append(f"{entry.label}: has {len(from_layers)} inputs; exactly one is supported")
-            yields[entry.name] = inner.output_name
+            yields[entry.name] = inner.output
             shapes += [] if layers else [inner.input_shape]
             layers += inner.layers
             problems += inner.problems
@@ -166,11 +173,11 @@ def _read_model(model: Mapping[str, Any], scope: tuple[str, ...], group: str, so
         input_shape=next((shape for shape in shapes if shape is not None), None),
         layers=tuple(layers),
         problems=tuple(problems),
-        output_name=yields[next(reversed(entries))] if entries else source,
+        output=_resolved(ends[-1], yields) if ends else source,
     )
 
 
-def _inner_model(entry: _Entry, scope: tuple[str, ...], source: str) -> Graph | None:
+def _inner_model(entry: _Entry, scope: tuple[str, ...], source: TensorReference) -> Graph | None:
     """The layers of a model that is a layer, or is in a TimeDistributed; None for any other layer."""
     inside = (*scope, entry.name)
     if entry.class_name in _MODELS:
@@ -238,6 +245,19 @@ def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> d
             ),
         )
     return entries
+
+
+def _resolved(reference: TensorReference, yields: Mapping[str, TensorReference]) -> TensorReference:
+    """What a layer of one model means, in names of the whole model; a layer "?" where there is no order."""
+    known = yields.get(reference.layer, TensorReference("?"))
+    return known._replace(output=reference.output) if reference.output else known
+
+
+def _output_problems(references: Sequence[TensorReference], entries: Mapping[str, _Entry]) -> Iterator[str]:
+    """Models and inputs have one output; what layers have is theirs to say."""
+    for name, output in references:
+        if output and name in entries and entries[name].class_name in (*_MODELS, "InputLayer"):
+            yield f'takes output {output} of "{name}", which has one'
 
 
 def _snake_case(class_name: str) -> str:

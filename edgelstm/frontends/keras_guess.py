@@ -25,8 +25,8 @@ def implied_features(source: SourceLayer) -> int:
     return first.shape[max(0, first.ndim - 2)]
 
 
-def guessed_inputs(source: SourceLayer, kind: LayerBuilder | None) -> tuple[Tensor, ...]:
-    """Inputs that the layer accepts, if there are such, so that nothing is said that is merely a consequence."""
+def guessed_inputs(source: SourceLayer, kind: LayerBuilder | None, count: int = 1) -> tuple[Tensor, ...]:
+    """So many inputs that the layer accepts, if there are such: nothing is said that is merely a consequence."""
     given = [source.config.get(key) for key in ("mean", "scale", "offset")]
     listed = next((len(value) for value in given if isinstance(value, list)), 1)
     size = implied_features(source) or listed or 1
@@ -37,7 +37,6 @@ def guessed_inputs(source: SourceLayer, kind: LayerBuilder | None) -> tuple[Tens
         Tensor("unknown", size, is_sequence=False),
         Tensor("unknown", 1, is_sequence=True, vocabulary=size),
     ]
-    count = len(source.inputs)
     tried = [(guess,) * count for guess in guesses]
     if 1 < count <= _MOST_TRIED:
         tried += product(guesses, repeat=count)

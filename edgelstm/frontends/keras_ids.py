@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgelstm.ir import MOST_IDS, SourceLayer
+from edgelstm.ir import MOST_IDS, SourceLayer, TensorReference
 
 _EMBEDDING = "Embedding"
 
@@ -12,6 +12,8 @@ def vocabulary_of(layers: Sequence[SourceLayer]) -> int:
 
     One that knows more than that says so itself.
     """
-    embeddings = [layer for layer in layers if layer.class_name == _EMBEDDING and layer.inputs == ("",)]
+    embeddings = [
+        layer for layer in layers if layer.class_name == _EMBEDDING and layer.inputs == (TensorReference(""),)
+    ]
     sizes = [layer.config.get("input_dim") for layer in embeddings]
     return min([MOST_IDS, *(size for size in sizes if isinstance(size, int) and size > 0)]) if embeddings else 0

@@ -12,14 +12,14 @@ from typing import Any
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends.keras_config import SAVE_AGAIN, mapping, sequence, text
+from edgelstm.ir import TensorReference
 
-TensorReference = tuple[str, int]
-"""A layer's name and which of its outputs is meant."""
+_INITIAL_STATE = "initial_state"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a layer: the tensors it is given, and the keyword arguments that are set."""
+    """One use of a layer: the tensors it is given, an initial state's last, and the other keyword arguments."""
 
     inputs: tuple[TensorReference, ...]
     options: Mapping[str, Any]
@@ -39,6 +39,11 @@ def read_calls(inbound_nodes: Any) -> tuple[Call, ...]:
     return tuple(_read_call(node) for node in sequence(inbound_nodes, "the inbound nodes of a layer"))
 
 
+def model_outputs(config: Mapping[str, Any]) -> list[TensorReference]:
+    """What a Functional model yields."""
+    return _ends(config, "output_layers")
+
+
 def execution_order(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Find an order in which every layer of a Functional model comes after those whose outputs it takes.
 
@@ -50,7 +55,7 @@ def execution_order(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> tup
         The names, the output's last, and the reasons why there is no such order, one each. With reasons, the names are
         in the order of the file.
     """
-    sources, targets = _ends(config, "input_layers"), _ends(config, "output_layers")
+    sources, targets = _ends(config, "input_layers"), model_outputs(config)
     called = [reference for node in nodes.values() for call in node.calls for reference in call.inputs]
     for name, _ in (*called, *sources, *targets):
         if name not in nodes:
@@ -102,12 +107,16 @@ def _leading_to(nodes: Mapping[str, Node], target: str) -> set[str]:
 
 def _read_call(node: Any) -> Call:
     if isinstance(node, Mapping) and "args" in node:
-        options = mapping(node.get("kwargs", {}), "the keyword arguments of a layer")
-        return Call(tuple(_tensors(node["args"])), options)
+        return _call(node["args"], mapping(node.get("kwargs", {}), "the keyword arguments of a layer"))
     merged: dict[str, Any] = {}
     for options in _legacy_options(node):
         merged.update(options)
-    return Call(tuple(_tensors(node)), merged)
+    return _call(node, merged)
+
+
+def _call(arguments: Any, options: Mapping[str, Any]) -> Call:
+    others = {key: value for key, value in options.items() if key != _INITIAL_STATE}
+    return Call((*_tensors(arguments), *_tensors(options.get(_INITIAL_STATE))), others)
 
 
 def _tensors(value: Any) -> Iterator[TensorReference]:
@@ -122,7 +131,7 @@ def _tensors(value: Any) -> Iterator[TensorReference]:
             value = list(value.values())
     if isinstance(value, list):
         if _is_reference(value):
-            yield text(value[0], "the name of a layer"), value[2]
+            yield TensorReference(text(value[0], "the name of a layer"), value[2])
         else:
             for item in value:
                 yield from _tensors(item)
@@ -161,9 +170,6 @@ def _node_problems(node: Node) -> Iterator[str]:
     for call in node.calls:
         if not call.inputs:
             yield "has no inputs"
-        for name, output in call.inputs:
-            if output != 0:
-                yield f'takes output {output} of "{name}" (a state or a second output)'
         for key, value in call.options.items():
             if value is not None and value is not False:
                 yield _option_problem(text(key, "an argument"), value)

@@ -7,6 +7,8 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
 from edgelstm.ir import Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ops.flatten import Flatten
+from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.tflite.records import quoted
@@ -25,13 +27,20 @@ def read_graph(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
     output = records.outputs[0].name
     if reading.ops and reading.tensors.get(output) != reading.ops[-1].output:
         raise UnsupportedModelError([f"the output {quoted(output)} is not what the last operator writes"])
+    if reading.ops and reading.ops[-1].output.quantization.dtype != "int8":
+        raise UnsupportedModelError([f"the output {quoted(output)} is a cell state"])
     read = {source.name for op in reading.ops for source in op.inputs}
-    unread = [op.output.name for op in reading.ops[:-1] if op.output.name not in read]
+    unread = [op.output.name for op in reading.ops[:-1] if not {tensor.name for tensor in _yielded_by(op)} & read]
     if unread or not reading.ops:
         raise UnsupportedModelError(
             [f"nothing reads {quoted(name)}" for name in unread] or ["the model has no operators"]
         )
     return tuple(reading.ops)
+
+
+def _yielded_by(op: Op) -> tuple[QuantizedTensor, ...]:
+    """The output, and the states that others may read."""
+    return op.output, *op.exposed.values()
 
 
 class _Reading:
@@ -53,7 +62,7 @@ class _Reading:
 
     def read(self, operator: TfliteOperator) -> None:
         """Add the op that an operator is, or what it tells of another."""
-        if len(operator.outputs) != 1:
+        if len(operator.outputs) != 1 and operator.builtin != "CUSTOM:edgelstm.lstm":
             raise UnsupportedModelError([f"{operator.builtin} has {len(operator.outputs)} outputs, not 1"])
         label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
         names = [tensor.name for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
@@ -61,6 +70,7 @@ class _Reading:
             raise UnsupportedModelError([f"operator {label} does not read what another wrote before it"])
         if self.requantized.intersection(names) and operator.builtin != "CONCATENATION":
             raise UnsupportedModelError([f"{label} reads what a QUANTIZE wrote; only CONCATENATION may"])
+        self._refuse_cells(operator, names)
         if operator.builtin in ("RESHAPE", "TRANSPOSE"):
             self._rearrange(operator, names[0])
             return
@@ -81,8 +91,18 @@ class _Reading:
                 op = self.paddings[name].into(op)
         self._refuse_shapes(op, operator)
         self.ops.append(op)
-        self.tensors[op.output.name] = op.output
-        self._timesteps[op.output.name] = self._length(op)
+        for tensor in _yielded_by(op):
+            self.tensors[tensor.name] = tensor
+            self._timesteps[tensor.name] = self._length(op)
+
+    def _refuse_cells(self, operator: TfliteOperator, names: list[str]) -> None:
+        """A cell state has 16 bits: its last step may be taken, and be what a recurrent layer starts from."""
+        known = TFLITE_OPERATORS.get(operator.builtin)
+        if known is not None and issubclass(known, LastStep | RecurrentOp):
+            return
+        for tensor in (self.tensors[name] for name in names):
+            if tensor.quantization.dtype == "int16" and not tensor.vocabulary:
+                raise UnsupportedModelError([f"{operator.builtin} reads the cell state {quoted(tensor.name)}"])
 
     def _length(self, op: Op) -> int:
         """How many elements a sequence has that an op yields."""
@@ -153,7 +173,7 @@ class _Reading:
         """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""
         is_read = any(source.name == flat_name for op in self.ops for source in op.inputs)
         index = next((index for index, op in enumerate(self.ops) if op.output.name == flat_name), None)
-        if index is None or is_read:
+        if index is None or is_read or self.ops[index].exposed:
             return tensor
         op = self.ops[index]
         self.ops[index] = replace(op, name=name, output=replace(op.output, name=name))

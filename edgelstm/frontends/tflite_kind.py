@@ -56,7 +56,8 @@ def vocabulary_of(model: TfliteModel) -> int:
 def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model: TfliteModel) -> Iterator[str]:
     """One line at most, for the kind; tensors of loops and shapes are neither float nor quantized."""
     constants = [tensor for tensor in mentions(model) if tensor.data is not None]
-    if any(tensor.dtype == "int16" for tensor in activations):
+    cells = _cell_states(model)
+    if any(tensor.dtype == "int16" and tensor.name not in cells for tensor in activations):
         yield "the model has int16 activations (16x8 quantization); only int8 is compiled"
     elif source.dtype == "uint8":
         yield "the model is quantized to uint8, as TensorFlow 1 did; only int8 is compiled"
@@ -67,6 +68,24 @@ def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model:
             yield f"the model is quantized in part only: {listed[:200]} compute in float32"
         elif any(tensor.dtype == "int8" and tensor.scales for tensor in constants):
             yield "the model has dynamic range quantization: int8 weights, but float32 activations"
+
+
+def _cell_states(model: TfliteModel) -> set[str]:
+    """The int16 that one LSTM of ours hands to another: the cell states of all steps, and their last."""
+    steps = {
+        tensor.name
+        for operator in model.operators
+        if operator.builtin == "CUSTOM:edgelstm.lstm"
+        for tensor in operator.outputs[1:]
+    }
+    last = {
+        tensor.name
+        for operator in model.operators
+        if operator.builtin == "STRIDED_SLICE" and operator.inputs and operator.inputs[0] is not None
+        for tensor in operator.outputs
+        if operator.inputs[0].name in steps
+    }
+    return steps | last
 
 
 def _id_problems(source: TfliteTensor, vocabulary: int, activations: list[TfliteTensor]) -> Iterator[str]:

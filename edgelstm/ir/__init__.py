@@ -7,9 +7,21 @@ reads or writes files.
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from edgelstm.ir.inputs import InputLayout, beside
-from edgelstm.ir.layers import FloatModel, KerasLayer, Layer, LayerBuilder, Observe, Ranges, SourceLayer, UnaryLayer
-from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
+from edgelstm.ir.layers import (
+    FloatModel,
+    KerasLayer,
+    Layer,
+    LayerBuilder,
+    Observe,
+    Ranges,
+    SourceLayer,
+    TensorReference,
+    UnaryLayer,
+)
+from edgelstm.ir.loads import Load, by_state
+from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir.state_array import StateArray
 from edgelstm.ir.tensors import MOST_IDS, Quantization, QuantizedTensor, Tensor
 
 __all__ = [
@@ -24,6 +36,7 @@ __all__ = [
     "KerasLayer",
     "Layer",
     "LayerBuilder",
+    "Load",
     "Matrix",
     "Model",
     "Observe",
@@ -36,10 +49,12 @@ __all__ = [
     "SourceLayer",
     "StateArray",
     "Tensor",
+    "TensorReference",
     "TfliteModel",
     "TfliteOperator",
     "TfliteTensor",
     "UnaryLayer",
     "UnaryOp",
     "beside",
+    "by_state",
 ]

@@ -1,9 +1,9 @@
 """The float side: a layer as Keras describes it, what every layer implements, and a model of layers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -19,6 +19,13 @@ Ranges = Mapping[str, tuple[float, float]]
 """(minimum, maximum) of each observed array, by name."""
 
 
+class TensorReference(NamedTuple):
+    """An output of a layer: the layer's name, "" for the model's input, and the output's number, from 0."""
+
+    layer: str
+    output: int = 0
+
+
 @dataclass(frozen=True)
 class SourceLayer:
     """A layer as a Keras file describes it, before we know whether we can compile it.
@@ -29,7 +36,7 @@ class SourceLayer:
         config: the layer's `config` object, plain JSON values. Never executed.
         weights: the layer's variables in the order Keras stores them.
         keras_major: 2 for Keras 2 and tf_keras, 3 for Keras 3 (defaults differ between them).
-        inputs: the layers whose outputs it takes, by name; "" is the model's input.
+        inputs: what it takes; a recurrent layer's initial state follows its sequence.
         is_per_step: whether it is in a TimeDistributed, and so sees a step at a time as a single vector.
     """
 
@@ -38,7 +45,7 @@ class SourceLayer:
     config: Mapping[str, Any]
     weights: tuple[FloatArray, ...] = ()
     keras_major: int = 3
-    inputs: tuple[str, ...] = ("",)
+    inputs: tuple[TensorReference, ...] = (TensorReference(""),)
     is_per_step: bool = False
 
 
@@ -55,6 +62,13 @@ class LayerBuilder(Protocol):
     def build(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> "tuple[Layer, ...]":
         """Build the layers that `source` stands for (several where an activation becomes a layer of its own)."""
 
+    @property
+    def reads_states(self) -> bool:
+        """See `Layer.reads_states`."""
+
+    def states(self, source: SourceLayer) -> tuple[Tensor, ...]:
+        """The sequences whose last steps are the further outputs of `source`, its states; () where it has none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layer(ABC):
@@ -69,6 +83,9 @@ class Layer(ABC):
     reads_ids: ClassVar[bool] = False
     """Whether the input is a model's input of ids; no other layer may read that."""
 
+    reads_states: ClassVar[bool] = False
+    """Whether inputs behind the first are states to start from; no other layer may read a cell state."""
+
     name: str
     input: Tensor
     output: Tensor
@@ -81,6 +98,11 @@ class Layer(ABC):
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Self:
         """The same layer on other tensors of the same sizes."""
         return replace(self, input=inputs[0])
+
+    @classmethod
+    def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.states`."""
+        return ()
 
     @abstractmethod
     def compute(self, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
@@ -195,16 +217,22 @@ class FloatModel:
         masks: dict[str, BoolArray] = {}
         for name, given in values.items():
             self._observe_input(name, given, observe)
+        yielded = {*values, *(layer.output.name for layer in self.layers)}
+        parts = {tensor.name for layer in self.layers for tensor in layer.inputs} - yielded
         for layer in self.layers:
             sources = tuple(values[tensor.name] for tensor in layer.inputs)
             mask = next((masks[tensor.name] for tensor in layer.inputs if tensor.name in masks), None)
             own = layer.mask(sources)
             if own is not None:
                 mask = own if mask is None else mask & own
-            result = _observed(layer, sources, observe) if mask is None else _masked(layer, sources, mask, observe)
+            results = (
+                _results(layer, sources, parts, observe)
+                if mask is None
+                else _masked(layer, sources, mask, parts, observe)
+            )
             if mask is not None and layer.output.is_sequence:
-                masks[layer.output.name] = mask
-            values[layer.output.name] = result
+                masks |= dict.fromkeys(results, mask)
+            values |= results
         return beside([values[tensor.name] for tensor in self.outputs])
 
     def _observe_input(self, name: str, values: FloatArray, observe: Observe) -> None:
@@ -224,26 +252,42 @@ class FloatModel:
         return sum(layer.parameters for layer in self.layers)
 
 
-def _observed(layer: Layer, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
-    result = layer.compute(inputs, observe)
+def _results(layer: Layer, inputs: tuple[FloatArray, ...], parts: Set[str], observe: Observe) -> dict[str, FloatArray]:
+    """The output by its name, and as sequences those of `parts` that the layer reports, a step at a time."""
+    steps: dict[str, list[FloatArray]] = {}
+
+    def keep(name: str, values: FloatArray) -> None:
+        observe(name, values)
+        if name in parts:
+            steps.setdefault(name, []).append(values)
+
+    result = layer.compute(inputs, keep)
     observe(layer.output.name, result)
-    return result
+    return {layer.output.name: result} | {name: np.stack(found, axis=1) for name, found in steps.items()}
 
 
-def _masked(layer: Layer, inputs: tuple[FloatArray, ...], mask: BoolArray, observe: Observe) -> FloatArray:
-    """Compute a layer on the steps that count, for sequences with equally many of them at a time."""
+def _masked(
+    layer: Layer, inputs: tuple[FloatArray, ...], mask: BoolArray, parts: Set[str], observe: Observe
+) -> dict[str, FloatArray]:
+    """`_results` of a layer on the steps that count, for sequences with equally many of them at a time."""
     batch, timesteps = mask.shape
     steps = (timesteps,) if layer.output.is_sequence else ()
-    result = np.zeros((batch, *steps, layer.output.size), inputs[0].dtype)
+    reported = {f"{layer.name}/{part}" for part in layer.observed_parts} & parts
+    empty = np.zeros((batch, *steps, layer.output.size), inputs[0].dtype)
+    results = {name: empty.copy() for name in (layer.output.name, *sorted(reported))}
     counts = mask.sum(axis=1)
     # The step before the first that counts is number -1, which is the 0 appended behind the others.
     latest = np.cumsum(mask, axis=1) - 1
     for count in np.unique(counts[counts > 0]):
         rows = np.flatnonzero(counts == count)
-        packed = tuple(values[rows][mask[rows]].reshape(len(rows), count, -1) for values in inputs)
-        found = _observed(layer, packed, observe)
-        if layer.output.is_sequence:
-            padded = np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)
-            found = np.take_along_axis(padded, latest[rows][..., None], axis=1)
-        result[rows] = found
-    return result
+        packed = tuple(
+            values[rows][mask[rows]].reshape(len(rows), count, -1) if tensor.is_sequence else values[rows]
+            for values, tensor in zip(inputs, layer.inputs, strict=True)
+        )
+        for name, found in _results(layer, packed, parts, observe).items():
+            if layer.output.is_sequence:
+                padded = np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)
+                results[name][rows] = np.take_along_axis(padded, latest[rows][..., None], axis=1)
+            else:
+                results[name][rows] = found
+    return results

@@ -1,45 +1,21 @@
 """The integer side: what every op implements, what it tells the generator, and a model of ops."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
 
+from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir.arrays import AnyArray, BoolArray, IntArray
 from edgelstm.ir.inputs import InputLayout
-from edgelstm.ir.records import TfliteOperator, TfliteTensor
-from edgelstm.ir.tensors import Quantization, QuantizedTensor
+from edgelstm.ir.loads import Load
+from edgelstm.ir.records import TfliteOperator
+from edgelstm.ir.state_array import StateArray
+from edgelstm.ir.tensors import QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Int64Array, Multiplier
-
-
-@dataclass(frozen=True)
-class StateArray:
-    """Recurrent state that an op keeps from one step to the next. The C struct, reset, simulator and verifier all
-    read this one declaration.
-
-    Attributes:
-        name: "hidden" or "cell"; unique within the op.
-        dtype: "int8", "int16" or "int32".
-        size: number of elements.
-        initial: the stored value of every element after a reset.
-        quantization: scale and zero point, for readers and oracles.
-        is_in_tflite: whether a .tflite keeps it in a variable too.
-    """
-
-    name: str
-    dtype: str
-    size: int
-    initial: int
-    quantization: Quantization
-    is_in_tflite: bool = True
-
-    def to_tflite(self, name: str, batch: int) -> TfliteTensor:
-        """The variable that keeps it in a .tflite file."""
-        quantization = self.quantization
-        scale, zero_point = (quantization.scale,), (quantization.zero_point,)
-        return TfliteTensor(name, (batch, self.size), self.dtype, scale, zero_point, is_variable=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +90,7 @@ class Op(ABC):
     """Whether the op can begin only when its whole input is there."""
 
     whole_inputs: ClassVar[frozenset[int]] = frozenset()
-    """Positions in `inputs` of sequences of which every step needs all elements."""
+    """Positions in `step_inputs` of sequences of which every step needs all elements."""
 
     reads_ids: ClassVar[bool] = False
     """See `Layer.reads_ids`."""
@@ -163,6 +139,33 @@ class Op(ABC):
         return (self.input,)
 
     @property
+    def step_inputs(self) -> tuple[QuantizedTensor, ...]:
+        """What a step reads: `inputs`, without those that are read once before the first."""
+        return self.inputs
+
+    @property
+    def loads(self) -> tuple[Load, ...]:
+        """What states start from, where it is not what a reset leaves there."""
+        return ()
+
+    @property
+    def exposed(self) -> Mapping[str, QuantizedTensor]:
+        """State arrays whose values after each step other ops may read, by name, as sequences."""
+        return {}
+
+    def exposing(self, array: str) -> Self:
+        """The op with one more of `exposed`; raises UnsupportedModelError where its states are its own."""
+        raise UnsupportedModelError([f"layer {self.name!r}: nothing can read its state {array!r}"])
+
+    def begin(self, vectors: Mapping[str, IntArray], state: tuple[IntArray, ...]) -> tuple[IntArray, ...]:
+        """The state before the first step, given that of a reset and the vectors of `loads` by name."""
+        found = {array.name: values.copy() for array, values in zip(self.state, state, strict=True)}
+        for load in self.loads:
+            piece = load.apply(vectors[load.source.name])
+            found[load.array.name][:, load.start : load.start + load.source.size] = piece
+        return tuple(found.values())
+
+    @property
     def whole_steps(self) -> int:
         """How many elements each input has that is read whole; 0 for an op without."""
         return 0
@@ -170,12 +173,12 @@ class Op(ABC):
     @property
     def wholes(self) -> tuple[QuantizedTensor, ...]:
         """The inputs that are read whole."""
-        return tuple(tensor for index, tensor in enumerate(self.inputs) if index in self.whole_inputs)
+        return tuple(tensor for index, tensor in enumerate(self.step_inputs) if index in self.whole_inputs)
 
     @property
     def stepped(self) -> tuple[QuantizedTensor, ...]:
         """The other inputs: sequences of which a step needs one element, and vectors."""
-        return tuple(tensor for index, tensor in enumerate(self.inputs) if index not in self.whole_inputs)
+        return tuple(tensor for index, tensor in enumerate(self.step_inputs) if index not in self.whole_inputs)
 
     @abstractmethod
     def step(
@@ -185,7 +188,8 @@ class Op(ABC):
 
         Args:
             contract: the rounding rules.
-            values: stored integers (batch, size) of each input, (batch, elements * size) of one that is read whole.
+            values: stored integers (batch, size) of each of `self.step_inputs`, (batch, elements * size) of one that is
+                read whole.
             state: one (batch, size) array for each of `self.state`.
 
         Returns:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from edgelstm.ir import KerasLayer, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops.concatenate import ConcatenateLayer
@@ -10,11 +10,12 @@ from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.merge import AddLayer, MultiplyLayer
 from edgelstm.ops.normalization import RescalingLayer
+from edgelstm.ops.recurrent import RecurrentLayer
 from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
-from edgelstm.ops.sources import flag
+from edgelstm.ops.sources import flag, integer
 
-_RECURRENT: Mapping[str, type[KerasLayer]] = {"LSTM": LstmLayer, "GRU": GruLayer, "SimpleRNN": SimpleRnnLayer}
+_RECURRENT: Mapping[str, type[RecurrentLayer]] = {"LSTM": LstmLayer, "GRU": GruLayer, "SimpleRNN": SimpleRnnLayer}
 _MERGES: Mapping[str, LayerBuilder] = {
     "concat": ConcatenateLayer,
     "sum": AddLayer,
@@ -25,6 +26,41 @@ _MERGES: Mapping[str, LayerBuilder] = {
 
 class BidirectionalLayer(KerasLayer):
     """Builds the layers that it stands for: there is no such op."""
+
+    reads_states: ClassVar[bool] = True
+
+    @classmethod
+    def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.states`: those of the forward layer, then those of the backward layer."""
+        return tuple(state for half in _halves(source) for state in _RECURRENT[half.class_name].states(half))
+
+    @classmethod
+    def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
+        """See `LayerBuilder.problems_in`."""
+        problems = cls.keras_problems(source, inputs[0])
+        if problems or len(inputs) == 1:
+            return problems
+        halves, shares = _halves(source), _shares(source, inputs[1:])
+        if shares is None:
+            return [
+                f"its initial state has the sizes {[one.size for one in inputs[1:9]]}, which do not fill its layers"
+            ]
+        return [
+            f"{side} layer: {problem}"
+            for half, share, side in zip(halves, shares, ("forward", "backward"), strict=True)
+            for problem in _RECURRENT[half.class_name].problems_in(half, (inputs[0], *share))
+        ]
+
+    @classmethod
+    def build(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> tuple[Layer, ...]:
+        """See `LayerBuilder.build`."""
+        layers = cls.from_keras(source, inputs[0])
+        shares = _shares(source, inputs[1:]) or ((), ())  # of a layer that starts from zeros
+        names = {half.name: share for half, share in zip(_halves(source), shares, strict=True)}
+        return tuple(
+            replace(layer, initial_state=names[layer.name]) if isinstance(layer, RecurrentLayer) else layer
+            for layer in layers
+        )
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -70,6 +106,16 @@ class BidirectionalLayer(KerasLayer):
             half = replace(source, class_name="Rescaling", config={"scale": 0.5, "offset": 0.0}, weights=())
             layers += RescalingLayer.from_keras(half, layers[-1].output)
         return tuple(layers)
+
+
+def _shares(source: SourceLayer, vectors: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]] | None:
+    """The initial states of the forward and of the backward layer."""
+    forward, _ = _halves(source)
+    wanted = len(_RECURRENT[forward.class_name].state_parts) * integer(forward, "units")
+    for count in range(len(vectors)):
+        if sum(one.size for one in vectors[:count]) == wanted:
+            return vectors[:count], vectors[count:]
+    return None
 
 
 def _goes_backwards(source: SourceLayer) -> bool:

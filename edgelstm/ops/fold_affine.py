@@ -73,12 +73,14 @@ def _before(graph: Sequence[Layer], affine: AffineLayer) -> Layer | None:
 
 
 def _behind(graph: Sequence[Layer], affine: AffineLayer) -> list[Layer]:
-    """All layers that read the result, past those that choose steps; [] where it is an output of the model."""
+    """All layers that read the result, past those that choose steps; [] where it is an output or an initial state."""
     found: list[Layer] = []
     tensors = [affine.output]
     while tensors:
-        readers = _readers(graph, tensors.pop())
-        if not readers:
+        tensor = tensors.pop()
+        readers = _readers(graph, tensor)
+        starts = [one.name for layer in readers if layer.reads_states for one in layer.inputs[1:]]
+        if not readers or tensor.name in starts:
             return []
         tensors += [layer.output for layer in readers if isinstance(layer, _TRANSPARENT)]
         found += [layer for layer in readers if not isinstance(layer, _TRANSPARENT)]

@@ -8,7 +8,6 @@ import numpy as np
 from edgelstm.ir import (
     FloatArray,
     IntArray,
-    KerasLayer,
     Layer,
     Matrix,
     Observe,
@@ -18,7 +17,6 @@ from edgelstm.ir import (
     StateArray,
     Tensor,
     TfliteOperator,
-    UnaryOp,
 )
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
@@ -32,7 +30,8 @@ from edgelstm.numerics.fixedpoint import (
 )
 from edgelstm.ops import scales
 from edgelstm.ops.projection import Projection, padded_rows, projection_tensors, projections_from
-from edgelstm.ops.recurrent import as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.sources import activation, array, flag
 
 ACTIVATIONS = ("tanh", "relu")
@@ -43,7 +42,7 @@ so that inhibition may take much of a large input part away before anything satu
 
 
 @dataclass(frozen=True, eq=False)
-class SimpleRnnLayer(KerasLayer):
+class SimpleRnnLayer(RecurrentLayer):
     """A trained SimpleRNN that yields its hidden state at every step.
 
     Attributes:
@@ -52,8 +51,6 @@ class SimpleRnnLayer(KerasLayer):
         bias: (units,).
         function: one of ACTIVATIONS.
     """
-
-    takes_mask: ClassVar[bool] = True
 
     kernel: FloatArray
     recurrent_kernel: FloatArray
@@ -95,10 +92,10 @@ class SimpleRnnLayer(KerasLayer):
         )
         return as_asked(layer, source)
 
-    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
-        """Compute (batch, time, input size) -> (batch, time, units) from a zero state."""
+    def run(self, inputs: FloatArray, states: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
+        """See `RecurrentLayer.run`."""
         batch, timesteps, _ = inputs.shape
-        hidden = np.zeros((batch, self.units), inputs.dtype)
+        (hidden,) = states
         outputs = np.empty((batch, timesteps, self.units), inputs.dtype)
         for t in range(timesteps):
             sums = inputs[:, t] @ self.kernel + hidden @ self.recurrent_kernel + self.bias
@@ -144,7 +141,7 @@ class SimpleRnnFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class SimpleRnn(UnaryOp):
+class SimpleRnn(RecurrentOp):
     """The integer SimpleRNN step.
 
     Attributes:
@@ -154,7 +151,6 @@ class SimpleRnn(UnaryOp):
     """
 
     kind: ClassVar[str] = "simple_rnn"
-    output_state: ClassVar[str] = "hidden"
 
     kernel: Projection
     recurrent_kernel: Projection
@@ -202,7 +198,7 @@ class SimpleRnn(UnaryOp):
 
     def problems(self, contract: Contract) -> list[str]:
         """Sums must fit 32 bits, and the hidden scale must not be absurdly small."""
-        found = []
+        found = self.initial_problems()
         if not (self.kernel.fits() and self.recurrent_kernel.fits()):
             found.append(f"layer {self.name!r}: its sums do not fit 32 bits, or its scales lie too far apart")
         if self.function == "tanh" and self.facts(contract).hidden_multiplier.shift > 0:
@@ -233,7 +229,7 @@ class SimpleRnn(UnaryOp):
         return (
             TfliteOperator(
                 "CUSTOM:edgelstm.simple_rnn",
-                (self.input.to_tflite(batch, timesteps), *tensors, *states),
+                (self.input.to_tflite(batch, timesteps), *tensors, *states, *self.vectors_to_tflite(batch)),
                 (self.output.to_tflite(batch, timesteps),),
                 {"activation": self.function},
             ),

@@ -35,6 +35,15 @@ class TimeDistributed:
         """See `Layer.reads_ids`."""
         return self.inner.reads_ids
 
+    @property
+    def reads_states(self) -> bool:
+        """See `LayerBuilder.reads_states`."""
+        return False
+
+    def states(self, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.states`."""
+        return ()
+
     def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
         """See `LayerBuilder.problems_in`."""
         if source.class_name not in PER_STEP:

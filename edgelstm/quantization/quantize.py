@@ -31,8 +31,13 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
     source, *further = (_input(tensor, ranges) for tensor in model.inputs)
     tensors = {tensor.name: tensor for tensor in (source, *further)}
     ops: list[Op] = []
+    read = {one.name for layer in model.layers for one in layer.inputs}
     for layer in model.layers:
         op = layer.to_op(ranges, tuple(tensors[one.name] for one in layer.inputs))
+        for part in layer.observed_parts:
+            if f"{layer.name}/{part}" in read:
+                op = op.exposing(part)
+                tensors[f"{layer.name}/{part}"] = op.exposed[part]
         ops.append(op)
         tensors[layer.output.name] = op.output
     contract = contract_of(ops, contract)

@@ -65,6 +65,8 @@ def _problems(model: Model) -> list[str]:
 
 
 def _problem(op: Op) -> str:
+    if op.loads:
+        return f'layer "{op.name}": it starts from the states of others, and in a graph of one step all start at 0'
     if isinstance(op, Gru):
         is_hard = op.gate is not GateFunction.SIGMOID
         return f'layer "{op.name}": no builtin operator computes hard_sigmoid in int16' if is_hard else ""

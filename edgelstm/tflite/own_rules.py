@@ -1,10 +1,11 @@
 """Rules on our own custom operators, which keep the layers that TFLite has no integer kernel for."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from edgelstm.ir import TfliteOperator, TfliteTensor
+from edgelstm.ir import TfliteOperator, TfliteTensor, by_state
 from edgelstm.numerics.layer_normalization import gained_step
 from edgelstm.tflite.lstm_rules import lstm_tensor_problems
 from edgelstm.tflite.quantization_rules import (
@@ -17,6 +18,7 @@ from edgelstm.tflite.quantization_rules import (
 
 _GATES = ("sigmoid", "hard_sigmoid_6", "hard_sigmoid_5")
 _HARD_GATES = _GATES[1:]
+_LSTM_INPUTS, _LSTM_CELL = 24, 19
 _GRU_STATES = ("int8", "int16")
 
 
@@ -27,11 +29,19 @@ def gru_problems(operator: TfliteOperator) -> Iterator[str]:
 
 
 def own_lstm_problems(operator: TfliteOperator) -> Iterator[str]:
-    """Judge an LSTM whose gates have no sigmoid: its tensors are those of the builtin."""
+    """Judge an LSTM that the builtin cannot describe: that one's tensors, then vectors; perhaps a second output."""
     clip = operator.options.get("cell_clip")
     clips = (clip,) if isinstance(clip, float) and clip >= 0 else ()
-    yield from _option_problems(operator, {"cell_clip": clips, "gate": _HARD_GATES})
-    yield from lstm_tensor_problems(operator)
+    is_builtin = len(operator.inputs) <= _LSTM_INPUTS and len(operator.outputs) <= 1
+    yield from _option_problems(operator, {"cell_clip": clips, "gate": _HARD_GATES if is_builtin else _GATES})
+    core = replace(operator, inputs=operator.inputs[:_LSTM_INPUTS], outputs=operator.outputs[:1])
+    problems = [*lstm_tensor_problems(core)]
+    yield from problems
+    if problems:
+        return
+    yield from _vector_problems(operator.inputs[_LSTM_INPUTS:], operator.outputs[0], states=2)
+    if len(operator.outputs) > 1:
+        yield from _exposed_problems(operator, operator.inputs[_LSTM_CELL])
 
 
 def simple_rnn_problems(operator: TfliteOperator) -> Iterator[str]:
@@ -88,7 +98,8 @@ def _option_problems(operator: TfliteOperator, allowed: Mapping[str, Sequence[ob
 
 
 def _recurrent_problems(operator: TfliteOperator, gates: int, states: Sequence[str]) -> Iterator[str]:
-    if len(operator.inputs) != 1 + 4 * gates + len(states) or len(operator.outputs) != 1:
+    own_inputs = 1 + 4 * gates + len(states)
+    if len(operator.inputs) < own_inputs or len(operator.outputs) != 1:
         yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
         return
     source, output = operator.inputs[0], operator.outputs[0]
@@ -104,9 +115,39 @@ def _recurrent_problems(operator: TfliteOperator, gates: int, states: Sequence[s
         tensors = operator.inputs[1 + 4 * gate : 5 + 4 * gate]
         yield from _matrix_problems(f"kernel {gate}", tensors[:2], (units, columns), source)
         yield from _matrix_problems(f"recurrent kernel {gate}", tensors[2:], (units, units), output)
-    for state, dtype in zip(operator.inputs[1 + 4 * gates :], states, strict=True):
+    yield from _vector_problems(operator.inputs[own_inputs:], output, states=1)
+    for state, dtype in zip(operator.inputs[1 + 4 * gates : own_inputs], states, strict=True):
         if state is None or state.dtype != dtype or state.shape != (source.shape[0], units) or not state.is_variable:
             yield f"a state is no {dtype} variable of shape {(source.shape[0], units)}"
+
+
+def _vector_problems(vectors: Sequence[TfliteTensor | None], output: TfliteTensor, states: int) -> Iterator[str]:
+    """Judge the vectors that the states start from: none, or as many values as the states have."""
+    for vector in vectors:
+        if vector is None or vector.dtype not in ("int8", "int16") or vector.is_variable:
+            yield "a vector to start from is no int8 or int16 tensor"
+            return
+        yield from activation_problems("a vector to start from", vector, vector.dtype)
+        if len(vector.shape) != 2 or vector.shape[0] != output.shape[0]:
+            yield f"a vector to start from has the shape {vector.shape}"
+        if vector.dtype == "int16" and any(vector.zero_points):
+            yield "a cell state to start from has a zero point other than 0"
+    sizes = [vector.shape[-1] if vector is not None and vector.shape else 0 for vector in vectors]
+    if vectors and by_state(sizes, output.shape[-1], states) is None:
+        yield f"the vectors to start from have the sizes {sizes[:8]}, and not {states} times {output.shape[-1]}"
+
+
+def _exposed_problems(operator: TfliteOperator, cell: TfliteTensor | None) -> Iterator[str]:
+    """Judge the cell states of all steps, which have the scale of the state."""
+    output, *others = operator.outputs
+    shown = others[0]
+    if len(others) > 1 or shown.name != f"{output.name}/cell_steps":
+        yield f"its outputs behind {output.name!r} are not its cell states, {output.name}/cell_steps"
+    yield from activation_problems("second output", shown, "int16")
+    if shown.shape != output.shape:
+        yield f"second output has the shape {shown.shape}, not {output.shape}"
+    if cell is not None:
+        yield from same_quantization_problems("second output", shown, "cell state", cell)
 
 
 def _matrix_problems(

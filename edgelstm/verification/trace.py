@@ -112,7 +112,11 @@ def simulator_trace(model: Model, inputs: IntArray) -> Trace:
 
 
 def compare(expected: Trace, found: Trace) -> Comparison:
-    """Compare every value. The first difference is the earliest step's, in the order of the layers."""
+    """Compare every value. The first difference is the earliest step's, in the order of the layers.
+
+    An output of fewer steps than the states have belongs to the last of them: it stands behind its window.
+    """
+    most_steps = max((array.values.shape[1] for array in expected.arrays), default=0)
     values = mismatches = largest = 0
     first: tuple[tuple[int, int, int], Difference] | None = None
     for order, (want, got) in enumerate(zip(expected.arrays, found.arrays, strict=True)):
@@ -126,7 +130,7 @@ def compare(expected: Trace, found: Trace) -> Comparison:
         largest = max(largest, int(distance.max(initial=0)))
         if distance.any():
             sequence, step, element = (int(index) for index in np.argwhere(distance)[0])
-            rank = (sequence, step, order)
+            rank = (sequence, step + (most_steps - want.values.shape[1] if want.name == "output" else 0), order)
             if first is None or rank < first[0]:
                 where = (sequence, step, element)
                 difference = Difference(

@@ -25,6 +25,7 @@ from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
 from random_several import random_several
+from random_states import random_states_model
 from random_whole import random_whole_model
 from random_windows import WINDOW_LAYERS, random_window_layer, random_windows
 
@@ -70,6 +71,11 @@ def climb(
 def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """The same for the model of this seed with layers of the `native` contract, which no interpreter has."""
     return _climb_alone(random_native_model(seed), seed, targets)
+
+
+def climb_state(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb_native` of the model of this seed whose layers start from the states of others."""
+    return _climb_alone(random_states_model(seed), seed, targets)
 
 
 def climb_normalized(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -174,6 +180,7 @@ CLIMBS = {
     "normalized": climb_normalized,
     "graph": climb_graph,
     "elementwise": climb_elementwise,
+    "state": climb_state,
     "embedding": climb_embedding,
     "whole": climb_whole,
     "several": climb_several,

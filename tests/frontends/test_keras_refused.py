@@ -76,14 +76,9 @@ def test_all_problems_at_once(saved_models: Mapping[str, Path], implementation: 
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_states_are_refused_and_masks_are_read(saved_models: Mapping[str, Path], implementation: str) -> None:
-    with pytest.raises(UnsupportedModelError) as caught:
-        load_keras(saved_models[implementation] / "with_states.keras")
-    by_kwarg = 'layer "b" (LSTM): takes initial_state from "a", "a"'
-    by_position = 'layer "b" (LSTM): takes output 1 of "a" (a state or a second output)'
-    assert (by_kwarg if implementation == "keras" else by_position) in caught.value.problems
-    assert any(problem.startswith('layer "a" (LSTM): return_state') for problem in caught.value.problems)
-
+def test_states_and_masks_are_read(saved_models: Mapping[str, Path], implementation: str) -> None:
+    with_states = load_keras(saved_models[implementation] / "with_states.keras")
+    assert [tensor.name for tensor in with_states.layers[-2].inputs] == ["a", "a/last_step", "a/cell/last_step"]
     masked = load_keras(saved_models[implementation] / "masked.keras")
     assert isinstance(masked.layers[0], MaskingLayer)
 

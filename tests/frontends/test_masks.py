@@ -8,7 +8,7 @@ from random_masked import masked_inputs, random_masked_ends
 
 from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.frontends.keras import KerasSource, build_float_model
-from edgelstm.ir import FloatArray, FloatModel, Quantization, QuantizedTensor, Ranges, SourceLayer
+from edgelstm.ir import FloatArray, FloatModel, Quantization, QuantizedTensor, Ranges, SourceLayer, TensorReference
 from edgelstm.ops import registry
 from edgelstm.ops.embedding import Embedding
 from edgelstm.ops.masking import Masking
@@ -23,7 +23,7 @@ MASK = SourceLayer("Masking", "mask", {"mask_value": 0.0})
 def _rnn(name: str, source: str, features: int = 2) -> SourceLayer:
     weights = (np.full((features, 2), 0.5, np.float32), np.eye(2, dtype=np.float32), np.ones(2, np.float32))
     config = {"units": 2, "return_sequences": True, "activation": "tanh"}
-    return SourceLayer("SimpleRNN", name, config, weights, inputs=(source,))
+    return SourceLayer("SimpleRNN", name, config, weights, inputs=(TensorReference(source),))
 
 
 def _model(*layers: SourceLayer) -> FloatModel:
@@ -70,8 +70,11 @@ def test_an_input_that_another_branch_reads_is_seen_as_a_whole() -> None:
     mask = SourceLayer("Masking", "mask", {"mask_value": -99.0})
     inputs = np.full((2, 5, 2), -99.0, np.float32)
     inputs[0, 1] = inputs[1, 4] = 0.5
-    ends = [SourceLayer("GlobalAveragePooling1D", f"mean_{one}", {}, inputs=(one,)) for one in ("rnn", "other")]
-    both = SourceLayer("Concatenate", "both", {}, inputs=("mean_rnn", "mean_other"))
+    ends = [
+        SourceLayer("GlobalAveragePooling1D", f"mean_{one}", {}, inputs=(TensorReference(one),))
+        for one in ("rnn", "other")
+    ]
+    both = SourceLayer("Concatenate", "both", {}, inputs=(TensorReference("mean_rnn"), TensorReference("mean_other")))
     ranges = _ranges(inputs, mask, _rnn("rnn", "mask"), _rnn("other", ""), *ends, both)
     assert ranges["samples"] == (-99.0, 0.5)
     assert ranges["mask"] == (0.5, 0.5)
@@ -89,7 +92,11 @@ def test_a_mask_that_goes_no_further_is_refused() -> None:
         "masked sequence can be read backwards only right behind its mask",
     )
     with pytest.raises(UnsupportedModelError) as caught:
-        _model(MASK, _rnn("forth", "mask"), SourceLayer("GlobalMaxPooling1D", "largest", {}, inputs=("forth",)))
+        _model(
+            MASK,
+            _rnn("forth", "mask"),
+            SourceLayer("GlobalMaxPooling1D", "largest", {}, inputs=(TensorReference("forth"),)),
+        )
     assert caught.value.problems == ('layer "largest" (GlobalMax) does not follow the mask of "mask"',)
 
 
@@ -131,11 +138,11 @@ def test_names_that_a_user_has_are_not_taken_again() -> None:
 
 
 def test_masked_and_other_steps_do_not_meet() -> None:
-    both = SourceLayer("Add", "both", {}, inputs=("rnn", "other"))
+    both = SourceLayer("Add", "both", {}, inputs=(TensorReference("rnn"), TensorReference("other")))
     with pytest.raises(UnsupportedModelError) as caught:
         _model(MASK, _rnn("rnn", "mask"), _rnn("other", ""), both)
     assert caught.value.problems == ('layer "both" joins what the mask of "mask" leaves out with steps that count',)
-    same = SourceLayer("Add", "both", {}, inputs=("rnn", "other"))
+    same = SourceLayer("Add", "both", {}, inputs=(TensorReference("rnn"), TensorReference("other")))
     _model(MASK, _rnn("rnn", "mask"), _rnn("other", "mask"), same)
 
 

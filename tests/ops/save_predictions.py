@@ -110,6 +110,46 @@ def translating(inputs: Any) -> Any:
     return layers.Dense(3, activation="softmax")(layers.Concatenate()([context, decoded]))
 
 
+def encoder_decoder(inputs: Any) -> Any:
+    last, *states = layers.LSTM(4, return_state=True)(inputs)
+    decoded = layers.LSTM(4, return_sequences=True)(layers.RepeatVector(5)(last), initial_state=states)
+    return layers.TimeDistributed(layers.Dense(2))(decoded)
+
+
+def handed_on(inputs: Any) -> Any:
+    """Through a stack of three kinds, with and without return_sequences, one of them backwards."""
+    _, hidden = layers.GRU(4, return_state=True)(inputs)
+    steps, hidden = layers.SimpleRNN(4, return_sequences=True, return_state=True, go_backwards=True)(
+        inputs, initial_state=hidden
+    )
+    steps, hidden = layers.GRU(4, return_sequences=True, return_state=True, reset_after=False)(steps, hidden)
+    return layers.Concatenate()([layers.SimpleRNN(4, activation="relu")(steps, layers.Dropout(0.5)(hidden)), hidden])
+
+
+def joined_states(inputs: Any) -> Any:
+    """A decoder that starts from both halves of a Bidirectional."""
+    _, *states = layers.Bidirectional(layers.LSTM(3, return_sequences=True, return_state=True))(inputs)
+    joined = [layers.Concatenate()([states[k], states[2 + k]]) for k in range(2)]
+    return layers.Dense(2)(layers.LSTM(6, return_sequences=True)(inputs, initial_state=joined))
+
+
+def both_ways_handed_on(inputs: Any) -> Any:
+    both = layers.Bidirectional(layers.LSTM(3, return_sequences=True, return_state=True), merge_mode="sum")
+    steps, *states = both(inputs)
+    return layers.Bidirectional(layers.LSTM(3, return_sequences=True))(steps, initial_state=states)
+
+
+def states_of_vectors(inputs: Any) -> Any:
+    """States that a Dense makes of another layer's, one of them normalized."""
+    vector = layers.SimpleRNN(5)(inputs)
+    hidden = layers.BatchNormalization()(layers.Dense(4, activation="tanh")(vector))
+    return layers.LSTM(4)(inputs, initial_state=[hidden, layers.Dense(4)(vector)])
+
+
+def hidden_state_alone(inputs: Any) -> Any:
+    return layers.LSTM(4, return_sequences=True, return_state=True)(inputs)[1]
+
+
 def head(activation: str) -> Callable[[], Any]:
     return lambda: sequential(layers.LSTM(5), layers.Dense(4, activation=activation))
 
@@ -315,6 +355,12 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "attention_rnn": lambda: functional(attention_rnn),
     "turned_attention_rnn": lambda: functional(turned_attention_rnn),
     "translating": lambda: functional(translating),
+    "encoder_decoder": lambda: functional(encoder_decoder),
+    "handed_on": lambda: functional(handed_on),
+    "joined_states": lambda: functional(joined_states),
+    "both_ways_handed_on": lambda: functional(both_ways_handed_on),
+    "states_of_vectors": lambda: functional(states_of_vectors),
+    "hidden_state_alone": lambda: functional(hidden_state_alone),
     "residual": lambda: functional(residual),
     "gated": lambda: functional(gated),
     "three_branches": lambda: functional(three_branches),

@@ -10,7 +10,17 @@ import pytest
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras_attention import join_attention
 from edgelstm.frontends.keras_guess import guessed_inputs
-from edgelstm.ir import FloatArray, FloatModel, Layer, Model, Quantization, QuantizedTensor, SourceLayer, Tensor
+from edgelstm.ir import (
+    FloatArray,
+    FloatModel,
+    Layer,
+    Model,
+    Quantization,
+    QuantizedTensor,
+    SourceLayer,
+    Tensor,
+    TensorReference,
+)
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import requantize
 from edgelstm.ops import registry, scales
@@ -32,9 +42,13 @@ VECTOR = Tensor("vector", 3, is_sequence=False)
 VANISHING = registry.VANISHING
 
 
+def references(*names: str) -> tuple[TensorReference, ...]:
+    return tuple(map(TensorReference, names))
+
+
 def attention(config: Mapping[str, Any], *weights: float) -> SourceLayer:
     given = tuple(np.array(weight, np.float32) for weight in weights)
-    return SourceLayer("Attention", "mine", config, given, inputs=("a", "b"))
+    return SourceLayer("Attention", "mine", config, given, inputs=references("a", "b"))
 
 
 def spelled(scores: Any, values: Any, *, axis: Any = -1, weights_first: bool = True) -> SourceLayer:
@@ -45,7 +59,7 @@ def spelled(scores: Any, values: Any, *, axis: Any = -1, weights_first: bool = T
         "values": {"axes": values},
         "weights_first": weights_first,
     }
-    return SourceLayer("Dot", "mine", config, inputs=("a", "b", "c"))
+    return SourceLayer("Dot", "mine", config, inputs=references("a", "b", "c"))
 
 
 def problems(source: SourceLayer, *inputs: Tensor) -> list[str]:
@@ -118,12 +132,12 @@ def test_spelled_out_attention_is_read(
 
 @pytest.mark.parametrize("source", [attention({}), spelled([1, 2], 1), spelled([2, 2], [2, 1])])
 def test_unknown_inputs_are_guessed_so_that_nothing_is_said(source: SourceLayer) -> None:
-    guessed = guessed_inputs(source, registry.KERAS_LAYERS[source.class_name])
+    guessed = guessed_inputs(source, registry.KERAS_LAYERS[source.class_name], len(source.inputs))
     assert problems(source, *guessed) == []
 
 
 def layer(class_name: str, name: str, *inputs: str, **config: Any) -> SourceLayer:
-    return SourceLayer(class_name, name, config, inputs=inputs)
+    return SourceLayer(class_name, name, config, inputs=references(*inputs))
 
 
 SPELLED = (
@@ -141,7 +155,7 @@ def join(*layers: SourceLayer, output: str = "dense") -> list[SourceLayer]:
 
 def test_dots_around_a_softmax_are_joined() -> None:
     one, dense = join(*SPELLED)
-    assert (one.name, one.class_name, one.inputs) == ("context", "Dot", ("query", "sequence", "sequence"))
+    assert (one.name, one.class_name, one.inputs) == ("context", "Dot", references("query", "sequence", "sequence"))
     assert one.config == {
         "scores": {"axes": [1, 2]},
         "axis": -1,
@@ -155,7 +169,7 @@ def test_an_activation_is_a_softmax_and_values_may_come_first() -> None:
     softmax = layer("Activation", "softmax", "scores", activation="softmax")
     last = layer("Dot", "context", "sequence", "drop", axes=1)
     one, _ = join(SPELLED[0], softmax, SPELLED[2], last, SPELLED[4])
-    assert (one.inputs, one.config["weights_first"]) == (("query", "sequence", "sequence"), False)
+    assert (one.inputs, one.config["weights_first"]) == (references("query", "sequence", "sequence"), False)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +194,7 @@ def test_a_dot_alone_is_left_and_explained(layers: tuple[SourceLayer, ...], outp
 
 
 def test_a_file_cannot_pretend_to_be_joined() -> None:
-    lone = SourceLayer("Dot", "lone", spelled([1, 2], 1).config, inputs=("a", "b", "c"))
+    lone = SourceLayer("Dot", "lone", spelled([1, 2], 1).config, inputs=references("a", "b", "c"))
     (kept,) = join(lone, output="lone")
     assert set(kept.config) == {"found"}
 

@@ -44,7 +44,6 @@ def built(given: SourceLayer, tensor: Tensor = SEQUENCE) -> tuple[Layer, ...]:
         ("activation", None),
         ("activation", {"module": "builtins", "class_name": "function", "config": "mine"}),
         ("recurrent_activation", "relu"),
-        ("return_state", True),
         ("time_major", True),
         ("zero_output_for_mask", True),
     ],
@@ -76,9 +75,9 @@ def test_lstm_takes_what_does_not(options: dict[str, Any]) -> None:
 
 
 def test_lstm_reports_everything_at_once() -> None:
-    given = source("LSTM", {**LSTM, "activation": "relu", "time_major": True, "return_state": True}, ((3, 16),))
+    given = source("LSTM", {**LSTM, "activation": "relu", "time_major": True}, ((3, 16),))
     found = problems(given, VECTOR)
-    assert len(found) == 5
+    assert len(found) == 4
     assert "needs a sequence; set return_sequences=True on the layer before it" in found
     assert "has 1 weight arrays where its options imply 3" in found
 

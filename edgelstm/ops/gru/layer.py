@@ -1,21 +1,20 @@
 """The trained GRU: float forward pass, and its quantization."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, KerasLayer, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
+from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.gru.op import GATES, Gru
 from edgelstm.ops.projection import Projection
-from edgelstm.ops.recurrent import as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
 
 @dataclass(frozen=True, eq=False)
-class GruLayer(KerasLayer):
+class GruLayer(RecurrentLayer):
     """A trained GRU that yields its hidden state at every step. Gate order is Keras': update, reset, candidate.
 
     Attributes:
@@ -26,8 +25,6 @@ class GruLayer(KerasLayer):
         reset_after: whether the reset gate acts on the recurrent sums, or on the hidden state before them.
         gate: the function of update and reset gate.
     """
-
-    takes_mask: ClassVar[bool] = True
 
     kernel: FloatArray
     recurrent_kernel: FloatArray
@@ -74,10 +71,10 @@ class GruLayer(KerasLayer):
         )
         return as_asked(layer, source)
 
-    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
-        """Compute (batch, time, input size) -> (batch, time, units) from a zero state."""
+    def run(self, inputs: FloatArray, states: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
+        """See `RecurrentLayer.run`."""
         batch, timesteps, _ = inputs.shape
-        hidden = np.zeros((batch, self.units), inputs.dtype)
+        (hidden,) = states
         outputs = np.empty((batch, timesteps, self.units), inputs.dtype)
         for t in range(timesteps):
             hidden = self._step(inputs[:, t], hidden)

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from edgelstm.ir import IntArray, Matrix, Quantization, QuantizedTensor, StateArray, TfliteOperator, UnaryOp
+from edgelstm.ir import IntArray, Matrix, Quantization, QuantizedTensor, StateArray, TfliteOperator
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import (
@@ -20,6 +20,7 @@ from edgelstm.numerics.fixedpoint import (
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.projection import Projection, padded_rows, projection_tensors, projections_from
+from edgelstm.ops.recurrent_op import RecurrentOp
 
 GATES = ("update", "reset", "candidate")
 HIDDEN_Q15 = Quantization(2.0**-15, 0, "int16")
@@ -36,7 +37,7 @@ class GruFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Gru(UnaryOp):
+class Gru(RecurrentOp):
     """The integer GRU step.
 
     Attributes:
@@ -47,7 +48,8 @@ class Gru(UnaryOp):
     """
 
     kind: ClassVar[str] = "gru"
-    output_state: ClassVar[str] = "hidden"
+
+    filled: ClassVar[tuple[tuple[str, ...], ...]] = (("hidden", "hidden_q15"),)
 
     kernels: tuple[Projection, ...]
     recurrent_kernels: tuple[Projection, ...]
@@ -107,7 +109,8 @@ class Gru(UnaryOp):
 
     def problems(self, contract: Contract) -> list[str]:
         """Sums must fit 32 bits, and the hidden scale must not be absurdly small."""
-        found = [
+        found = self.initial_problems()
+        found += [
             f"layer {self.name!r}: the {name} gate's sums do not fit 32 bits, or its scales lie too far apart"
             for name, pair in zip(GATES, zip(self.kernels, self.recurrent_kernels, strict=True), strict=True)
             if not all(one.fits() for one in pair)
@@ -159,7 +162,7 @@ class Gru(UnaryOp):
         return (
             TfliteOperator(
                 "CUSTOM:edgelstm.gru",
-                (self.input.to_tflite(batch, timesteps), *tensors, *states),
+                (self.input.to_tflite(batch, timesteps), *tensors, *states, *self.vectors_to_tflite(batch)),
                 (self.output.to_tflite(batch, timesteps),),
                 {"reset_after": self.reset_after, "gate": self.gate.value},
             ),

@@ -5,17 +5,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, KerasLayer, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
+from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
-from edgelstm.ops.recurrent import as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
 
 @dataclass(frozen=True, eq=False)
-class LstmLayer(KerasLayer):
+class LstmLayer(RecurrentLayer):
     """A trained LSTM that yields its hidden state at every step.
 
     Attributes:
@@ -25,9 +25,8 @@ class LstmLayer(KerasLayer):
         gate: the function of input, forget and output gate.
     """
 
-    takes_mask: ClassVar[bool] = True
-
     observed_parts: ClassVar[tuple[str, ...]] = ("cell",)
+    state_parts: ClassVar[tuple[str, ...]] = ("", "cell")
 
     kernel: FloatArray
     recurrent_kernel: FloatArray
@@ -71,11 +70,10 @@ class LstmLayer(KerasLayer):
         """The name under which `forward` reports the cell state."""
         return f"{self.name}/cell"
 
-    def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
-        """Compute (batch, time, input size) -> (batch, time, units) from a zero state."""
+    def run(self, inputs: FloatArray, states: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
+        """See `RecurrentLayer.run`."""
         batch, timesteps, _ = inputs.shape
-        hidden = np.zeros((batch, self.units), inputs.dtype)
-        cell = np.zeros_like(hidden)
+        hidden, cell = states
         outputs = np.empty((batch, timesteps, self.units), inputs.dtype)
         for t in range(timesteps):
             gates = inputs[:, t] @ self.kernel + hidden @ self.recurrent_kernel + self.bias

@@ -4,7 +4,8 @@ Formulas: the integer LSTM of TensorFlow Lite (8-bit inputs and hidden state, 16
 Micro, compared with the runtimes themselves in the tests.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -18,7 +19,6 @@ from edgelstm.ir import (
     StateArray,
     TfliteOperator,
     TfliteTensor,
-    UnaryOp,
 )
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
@@ -34,13 +34,14 @@ from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
 from edgelstm.ops.lstm.operator import as_custom, lstm_operator
+from edgelstm.ops.recurrent_op import RecurrentOp
 
 _EFFECTIVE_HIDDEN = 4
 """The intermediate that gives LiteRT the hidden state's quantization."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lstm(UnaryOp):
+class Lstm(RecurrentOp):
     """The integer LSTM step.
 
     Attributes:
@@ -51,10 +52,12 @@ class Lstm(UnaryOp):
         written: scale and zero point with which a step writes the hidden state, where they are not the output's.
             TensorFlow's converter leaves such files behind; LiteRT takes the bytes of one scale for those of another.
         recurrent: those with which the gates read it, likewise.
+        shows_cell: whether other ops read the cell state.
     """
 
     kind: ClassVar[str] = "lstm"
-    output_state: ClassVar[str] = "hidden"
+
+    filled: ClassVar[tuple[tuple[str, ...], ...]] = (("hidden",), ("cell",))
 
     gates: tuple[Gate, ...]
     cell: Quantization
@@ -62,11 +65,22 @@ class Lstm(UnaryOp):
     gate: GateFunction = GateFunction.SIGMOID
     written: Quantization | None = None
     recurrent: Quantization | None = None
+    shows_cell: bool = False
 
     @property
     def is_native(self) -> bool:
-        """The runtimes' integer LSTM knows sigmoid alone."""
-        return self.gate is not GateFunction.SIGMOID
+        """The runtimes' integer LSTM knows sigmoid alone, starts from zeros and keeps its cell state to itself."""
+        return self.gate is not GateFunction.SIGMOID or self.shows_cell or bool(self.initial_state)
+
+    @property
+    def exposed(self) -> Mapping[str, QuantizedTensor]:
+        """See `Op.exposed`."""
+        tensor = QuantizedTensor(f"{self.output.name}/cell_steps", self.units, True, self.cell)
+        return {"cell": tensor} if self.shows_cell else {}
+
+    def exposing(self, array: str) -> Self:
+        """See `Op.exposing`."""
+        return replace(self, shows_cell=True) if array == "cell" else super().exposing(array)
 
     @property
     def units(self) -> int:
@@ -123,7 +137,7 @@ class Lstm(UnaryOp):
     def problems(self, contract: Contract) -> list[str]:
         """Sums must fit 32 bits, and the hidden scale must not be absurdly small."""
         facts = self.facts(contract)
-        found = []
+        found = self.initial_problems()
         for gate, numbers in zip(self.gates, facts.gates, strict=True):
             reach = max(
                 scales.accumulator_reach(gate.kernel, numbers.input_bias).max(),
@@ -155,12 +169,15 @@ class Lstm(UnaryOp):
         return output, (output, cell.astype(np.int16))
 
     def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
-        """Write one UNIDIRECTIONAL_SEQUENCE_LSTM, or a custom operator like it, which names the gates' function."""
+        """Write one UNIDIRECTIONAL_SEQUENCE_LSTM, or a custom operator like it for what that cannot say."""
         written = self.written or self.output.quantization
         operator = lstm_operator(
             self.input, self.output, written, self.gates, self.state, self.cell_clip, batch, timesteps
         )
-        return (as_custom(operator, self.gate) if self.is_native else operator,)
+        if not self.is_native:
+            return (operator,)
+        exposed = [tensor.to_tflite(batch, timesteps) for tensor in self.exposed.values()]
+        return (as_custom(operator, self.gate, self.vectors_to_tflite(batch), exposed),)
 
     @classmethod
     def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
@@ -183,6 +200,7 @@ class Lstm(UnaryOp):
             gate=GateFunction(operator.options.get("gate", "sigmoid")),
             written=_other_than(output.quantization, operator.intermediates[_EFFECTIVE_HIDDEN]),
             recurrent=_other_than(output.quantization, hidden),
+            shows_cell=len(operator.outputs) > 1,
         )
 
 

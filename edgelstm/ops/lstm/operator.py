@@ -1,5 +1,6 @@
 """The LSTM as a TFLite operator: the inputs, intermediates and options that all three runtimes accept."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from edgelstm.ir import AnyArray, Quantization, QuantizedTensor, StateArray, TfliteOperator, TfliteTensor
@@ -53,7 +54,21 @@ def lstm_operator(
     )  # fmt: skip
 
 
-def as_custom(operator: TfliteOperator, gate: GateFunction) -> TfliteOperator:
-    """The same tensors as a custom operator, for a function of the gates that the builtin cannot name."""
-    options = {"cell_clip": operator.options["cell_clip"], "gate": gate.value}
-    return replace(operator, builtin="CUSTOM:edgelstm.lstm", options=options)
+def as_custom(
+    operator: TfliteOperator, gate: GateFunction, vectors: Sequence[TfliteTensor], exposed: Sequence[TfliteTensor]
+) -> TfliteOperator:
+    """The same tensors as a custom operator, with what the builtin cannot say.
+
+    Args:
+        operator: the builtin.
+        gate: the function of the gates.
+        vectors: what the states start from.
+        exposed: the cell state of every step, if others read it.
+    """
+    return replace(
+        operator,
+        builtin="CUSTOM:edgelstm.lstm",
+        inputs=(*operator.inputs, *vectors),
+        outputs=(*operator.outputs, *exposed),
+        options={"cell_clip": operator.options["cell_clip"], "gate": gate.value},
+    )

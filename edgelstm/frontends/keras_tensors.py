@@ -1,0 +1,86 @@
+"""Which of our tensors the outputs of Keras' layers are: results, and states that other recurrent layers start from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from edgelstm.ir import Layer, LayerBuilder, SourceLayer, Tensor, TensorReference
+from edgelstm.ops.last_step import LastStepLayer
+
+MOST_PIECES = 64
+"""Of one concatenation of states."""
+
+Pieces = tuple[Tensor, ...]
+"""What a reference means: one tensor, or the vectors that stand one behind the other in joined cell states."""
+
+
+class KerasTensors:
+    """What is known so far of a model's layers, in their order."""
+
+    def __init__(self, model_input: Tensor) -> None:
+        self._results: dict[str, Pieces | None] = {"": (model_input,)}
+        self._states: dict[str, tuple[Tensor, ...]] = {}
+        self._vectors: set[str] = set()
+        self._cells: set[str] = set()
+
+    def read(self, reference: TensorReference) -> Pieces | None:
+        """The pieces, or None where a problem hides them."""
+        known = self._results.get(reference.layer)
+        if not reference.output or known is None:
+            return known
+        states = self._states.get(reference.layer, ())
+        if not 1 <= reference.output <= len(states):
+            return None
+        return (LastStepLayer.after(states[reference.output - 1]).output,)
+
+    def last_steps(self, references: Sequence[TensorReference]) -> Iterator[LastStepLayer]:
+        """The layers that yield the states which nobody has read before."""
+        for name, output in references:
+            if output:
+                layer = LastStepLayer.after(self._states[name][output - 1])
+                if layer.name not in self._vectors:
+                    self._vectors.add(layer.name)
+                    yield layer
+
+    def passes(self, layer: SourceLayer, pieces: Pieces | None) -> None:
+        """A layer computes nothing, and yields what it reads; or what it yields is not known."""
+        self._results[layer.name] = pieces
+
+    def yields(self, layer: SourceLayer, builder: LayerBuilder, built: Sequence[Layer], current: Tensor) -> None:
+        """A layer stands for `built`; where these are none, it yields `current`."""
+        self._results[layer.name] = (built[-1].output if built else current,)
+        known = {one.output.name: one.output for one in built}
+        for one in built:
+            parts = [f"{one.name}/{part}" for part in one.observed_parts]
+            known |= {part: replace(one.output, name=part) for part in parts}
+            self._cells |= {LastStepLayer.after(known[part]).name for part in parts}
+            self._vectors |= {one.name} if isinstance(one, LastStepLayer) else set()
+        self._states[layer.name] = tuple(known[state.name] for state in builder.states(layer))
+
+    def joined_cells(self, layer: SourceLayer) -> Pieces | None:
+        """The pieces of a Concatenate of states of which one is a cell state at least; None for any other layer."""
+        found = [self.read(reference) for reference in layer.inputs]
+        pieces = tuple(piece for one in found for piece in one or ())
+        is_whole = None not in found and len(pieces) <= MOST_PIECES and layer.config.get("axis", -1) in (-1, 1)
+        if layer.class_name != "Concatenate" or not is_whole or not self._has_cell(pieces):
+            return None
+        return None if any(piece.is_sequence for piece in pieces) else pieces
+
+    def problems(self, layer: SourceLayer, builder: LayerBuilder | None, *, vanishes: bool) -> Iterator[str]:
+        """What of the outputs of other layers a layer may not read; one that vanishes passes all on."""
+        for name, output in layer.inputs:
+            if output and self._results.get(name) is not None and not 1 <= output <= len(self._states.get(name, ())):
+                yield f'takes output {output} of "{name}"; beside output 0 only the states of recurrent layers are read'
+        if vanishes:
+            return
+        others = layer.inputs[: 1 if builder is not None and builder.reads_states else None]
+        pieces = [piece for reference in others for piece in self.read(reference) or ()]
+        if self._has_cell(pieces) and self.joined_cells(layer) is None:
+            yield "reads a cell state; only the initial state of a recurrent layer may: use the hidden state"
+
+    def output_problems(self, reference: TensorReference) -> Iterator[str]:
+        """The model's output must not be a cell state."""
+        if self._has_cell(self.read(reference) or ()):
+            yield "the model's output is a cell state; only hidden states can be one"
+
+    def _has_cell(self, pieces: Sequence[Tensor]) -> bool:
+        return any(piece.name in self._cells for piece in pieces)
