@@ -42,6 +42,7 @@ DERIVED = frozenset(
         "second_row_scales",
         "steps",
         "count",
+        "feature",
     ]
 )
 """Endings that templates put behind a layer's symbol, beside its states and constants."""

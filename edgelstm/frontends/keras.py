@@ -4,6 +4,7 @@
 cannot compile is collected over both and raised at once.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ class KerasSource:
         problems: why the model cannot be compiled, as far as the file alone shows, one line each;
             `build_float_model` raises them with its own.
         vocabulary: how many ids there are where the input is ids, else 0.
+        channels: of each feature where the input is an image, else 0.
     """
 
     name: str
@@ -63,12 +65,18 @@ class KerasSource:
     layers: tuple[SourceLayer, ...]
     problems: tuple[str, ...] = ()
     vocabulary: int = 0
+    channels: int = 0
 
     @property
     def input(self) -> Tensor:
         """The model's input."""
         return Tensor(
-            self.input_name, self.input_size, is_sequence=True, timesteps=self.timesteps, vocabulary=self.vocabulary
+            self.input_name,
+            self.input_size,
+            is_sequence=True,
+            timesteps=self.timesteps,
+            vocabulary=self.vocabulary,
+            channels=self.channels,
         )
 
 
@@ -117,6 +125,7 @@ def describe(archive: KerasArchive) -> KerasSource:
         layers=layers,
         problems=(*problems, *input_problems),
         vocabulary=vocabulary_of(layers),
+        channels=0 if input_problems or shape is None or len(shape) < 4 else shape[3] or 0,
     )
 
 
@@ -139,8 +148,7 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         inputs = tuple(tensors[name] for name in layer.inputs)
         tensors[layer.name] = inputs[0]
         if layer.class_name not in registry.VANISHING:
-            built = _with_timesteps(registry.KERAS_LAYERS[layer.class_name].build(layer, inputs))
-            tensors[layer.name] = _output(built, inputs[0])
+            built, tensors[layer.name] = _built(registry.KERAS_LAYERS[layer.class_name], layer, inputs)
             layers += built
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
@@ -186,9 +194,8 @@ def _features(shape: Shape | None, layers: tuple[SourceLayer, ...]) -> int:
     """Size of one time step as the input states it, else as the first kernel implies it, else 0; 1 for ids."""
     if vocabulary_of(layers):
         return 1
-    stated = shape[2] if shape is not None and len(shape) == 3 else None
-    if stated is not None:
-        return stated
+    if shape is not None and len(shape) in (3, 4) and None not in shape[2:]:
+        return math.prod(size for size in shape[2:] if size is not None)
     return next((implied_features(layer) for layer in layers if layer.weights), 0)
 
 
@@ -199,12 +206,15 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
         return
     shape = graph.input_shape
     meant = ("batch", "time steps") if vocabulary_of(layers) else ("batch", "time steps", "features")
-    if shape is not None and len(shape) != len(meant):
+    is_image = shape is not None and len(shape) == 4 and not vocabulary_of(layers)
+    if shape is not None and len(shape) != len(meant) and not is_image:
         sizes = ", ".join("?" if size is None else str(size) for size in shape[:6])
         yield f"the input has the shape ({sizes}); expected ({', '.join(meant)})"
         return
     timesteps = None if shape is None else shape[1]
-    if not 1 <= _features(shape, layers) <= MOST_FEATURES:
+    if is_image and shape is not None and not all(size is not None and size > 0 for size in shape[2:]):
+        yield "the input is an image whose features and channels are not both stated"
+    elif not 1 <= _features(shape, layers) <= MOST_FEATURES:
         yield f"the number of input features is not stated, or not in 1..{MOST_FEATURES}"
     if timesteps is not None and not 1 <= timesteps <= MOST_TIMESTEPS:
         yield f"the input has {timesteps} time steps; expected 1..{MOST_TIMESTEPS}, or any number"
@@ -231,7 +241,7 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         if known is None or problems or (is_guess and not layer.weights):
             tensors[layer.name] = None
         else:
-            tensors[layer.name] = _output(_with_timesteps(known.build(layer, inputs)), inputs[0])
+            _, tensors[layer.name] = _built(known, layer, inputs)
 
 
 def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tuple[Tensor, ...]) -> list[str]:
@@ -239,12 +249,15 @@ def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tu
         return [_why_unknown(layer.class_name)]
     if not known.reads_ids and any(tensor.vocabulary for tensor in inputs):
         return ["reads the ids of the input; only an Embedding does"]
+    if not known.reads_images and any(tensor.channels for tensor in inputs):
+        return ["reads an image; put a TimeDistributed(Flatten()) or a Reshape((-1, features)) in front"]
     return known.problems_in(layer, inputs)
 
 
-def _output(built: tuple[Layer, ...], current: Tensor) -> Tensor:
-    """What `built` yields from `current`; a linear activation is built as no layer at all."""
-    return built[-1].output if built else current
+def _built(known: LayerBuilder, layer: SourceLayer, inputs: tuple[Tensor, ...]) -> tuple[tuple[Layer, ...], Tensor]:
+    """Our layers and what they yield; a linear activation and a Reshape that keeps time are no layer at all."""
+    built = _with_timesteps(known.build(layer, inputs))
+    return built, built[-1].output if built else known.view(layer, inputs)
 
 
 def _with_timesteps(built: tuple[Layer, ...]) -> tuple[Layer, ...]:

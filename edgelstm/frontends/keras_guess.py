@@ -5,6 +5,9 @@ from edgelstm.ir import LayerBuilder, SourceLayer, Tensor
 _MANY_STEPS = 1 << 15
 """More than any window has."""
 
+_MANY_FEATURES = 1 << 8
+"""More than any pool has."""
+
 
 def implied_features(source: SourceLayer) -> int:
     """The input's size as the first weight array has it, a kernel or a number for each feature; 0 where it has not.
@@ -12,7 +15,7 @@ def implied_features(source: SourceLayer) -> int:
     A kernel over several steps has those first.
     """
     first = source.weights[0] if source.weights else None
-    if first is None or first.ndim not in (1, 2, 3):
+    if first is None or first.ndim not in (1, 2, 3, 4):
         return 0
     return first.shape[max(0, first.ndim - 2)]
 
@@ -22,10 +25,12 @@ def guessed_input(source: SourceLayer, kind: LayerBuilder | None) -> Tensor:
     given = [source.config.get(key) for key in ("mean", "scale", "offset")]
     listed = next((len(value) for value in given if isinstance(value, list)), 1)
     size = implied_features(source) or listed or 1
+    features = source.weights[0].shape[1] if source.weights and source.weights[0].ndim == 4 else _MANY_FEATURES
     guesses = [
         Tensor("unknown", size, is_sequence=True),
         Tensor("unknown", size, is_sequence=True, timesteps=_MANY_STEPS),
         Tensor("unknown", size, is_sequence=False),
         Tensor("unknown", 1, is_sequence=True, vocabulary=size),
+        Tensor("unknown", size * features, is_sequence=True, timesteps=_MANY_STEPS, channels=size),
     ]
     return next((guess for guess in guesses if kind and not kind.problems_in(source, (guess,))), guesses[0])

@@ -46,11 +46,18 @@ class LayerBuilder(Protocol):
     def reads_ids(self) -> bool:
         """See `Layer.reads_ids`."""
 
+    @property
+    def reads_images(self) -> bool:
+        """See `Layer.reads_images`."""
+
     def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
         """Say what in `source` we do not compile, one line each, without the layer's name; [] if all is well."""
 
     def build(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> "tuple[Layer, ...]":
         """Build the layers that `source` stands for (several where an activation becomes a layer of its own)."""
+
+    def view(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """What the layer behind reads where `build` makes none: the first input, perhaps seen otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +72,9 @@ class Layer(ABC):
 
     reads_ids: ClassVar[bool] = False
     """Whether the input is a model's input of ids; no other layer may read that."""
+
+    reads_images: ClassVar[bool] = False
+    """Whether Keras' layer on an image is ours on its steps, or asks for the image's channels."""
 
     name: str
     input: Tensor
@@ -82,6 +92,11 @@ class Layer(ABC):
     @abstractmethod
     def compute(self, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
         """Compute a whole batch in float: (batch, time, size) or (batch, size), as each input tensor says."""
+
+    @classmethod
+    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """See `LayerBuilder.view`."""
+        return inputs[0]
 
     def mask(self, inputs: tuple[FloatArray, ...]) -> BoolArray | None:
         """Which steps of the output count, (batch, time); None where all do that count in the inputs."""

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_images import random_image_model
 from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_model
 from random_mixed import random_mixed_model
@@ -108,6 +109,11 @@ def climb_window(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Run
     return climb(seed, targets, random_windows)
 
 
+def climb_image(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed over an image."""
+    return climb(seed, targets, random_image_model)
+
+
 def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the model of this seed that takes ids, also such as do not exist."""
     return climb(seed, targets, random_embedding_model)
@@ -138,6 +144,7 @@ CLIMBS = {
     "graph": climb_graph,
     "elementwise": climb_elementwise,
     "embedding": climb_embedding,
+    "image": climb_image,
     "whole": climb_whole,
     "window": climb_window,
 }
