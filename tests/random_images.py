@@ -1,4 +1,4 @@
-"""Random quantized models by seed over images: convolutions and pools of time and features, then layers on sequences."""
+"""Random quantized models by seed over images: convolutions and pools of time and features, then other layers."""
 
 from dataclasses import dataclass, field, replace
 
@@ -96,9 +96,9 @@ def random_conv2d(
 ) -> Conv2D:
     """Rows that meet all channels of what a patch has."""
     columns = windows[0].taps * windows[1].taps * source.size // features
-    name, source, output, *rest = _rows(rng, name, source, filters, columns)
+    _, _, output, kernel, kernel_scales, bias, relu = _rows(rng, name, source, filters, columns)
     wide = replace(output, size=filters * windows[1].pace.count(features))
-    return Conv2D(name, source, wide, *rest, *windows, features)
+    return Conv2D(name, source, wide, kernel, kernel_scales, bias, relu, *windows, features)
 
 
 def random_depthwise2d(
@@ -111,6 +111,7 @@ def random_depthwise2d(
 ) -> DepthwiseConv2D:
     """Rows that meet one channel of what a patch has."""
     outputs = per_input * source.size // features
-    name, source, output, *rest = _rows(rng, name, source, outputs, windows[0].taps * windows[1].taps)
+    taps = windows[0].taps * windows[1].taps
+    _, _, output, kernel, kernel_scales, bias, relu = _rows(rng, name, source, outputs, taps)
     wide = replace(output, size=outputs * windows[1].pace.count(features))
-    return DepthwiseConv2D(name, source, wide, *rest, *windows, features)
+    return DepthwiseConv2D(name, source, wide, kernel, kernel_scales, bias, relu, *windows, features)

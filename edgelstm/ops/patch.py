@@ -41,8 +41,13 @@ class PatchOp(WindowOp):
 
     @property
     def stretch(self) -> int:
-        """Values side by side that a result sees of a step, where it leaves no feature between them out."""
+        """Values that a result sees of a step."""
         return self.across.taps * self.channels
+
+    @property
+    def is_stretch(self) -> bool:
+        """Whether what a result sees of a step lies side by side."""
+        return self.across.taps == 1 or self.across.dilation == 1
 
     @property
     def row_size(self) -> int:

@@ -102,6 +102,7 @@ class Oracle:
         """
         if len(inputs) == 0:
             return np.zeros(0, np.int8)
+        inputs = inputs.reshape(len(inputs), *read_tflite(data).inputs[0].shape[1:])
         return np.concatenate([self._open(data)(inputs[index : index + 1])[0] for index in range(len(inputs))])
 
     def _open(self, data: bytes) -> Invoke:
