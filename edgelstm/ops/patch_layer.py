@@ -62,7 +62,7 @@ class PatchOptions:
         results = across.pace.count(features)
         if results < 1:
             found.append(f"its window of {across.span} features is wider than the {features} there are")
-        if max(results * values, self.time.span * across.span * input_tensor.channels) > LARGEST_SIZE:
+        if results * values > LARGEST_SIZE:
             found.append(f"{results} features of {values} values make a row of more than {LARGEST_SIZE}")
         padded = (across.before + features + across.behind) * input_tensor.channels
         if self.time.span * padded > LARGEST_SIZE:
