@@ -36,7 +36,7 @@ class _Image:
         self.ops.append(op)
         self.tensor = op.output
         if isinstance(op, PatchOp):
-            self.features, self.length = op.results, op.pace.count(self.length)
+            self.features, self.length = op.results, op.window.pace.count(self.length)
 
 
 def random_image_model(seed: int, contract: Contract) -> Model:

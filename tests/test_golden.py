@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from reference_models import classifier, reader, tagger
+from reference_models import classifier, crnn, reader, tagger
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.ir import Model
@@ -20,11 +20,12 @@ GOLDEN = Path(__file__).parent / "golden"
 VERBATIM = ("edgelstm_isa.h", "port.h")
 """Copied from templates/ as they are."""
 
-OWN_FILES_ONLY = ("gru_armv7em_speed", "reader_armv7em_balanced", "rnn_ref_balanced")
+OWN_FILES_ONLY = ("crnn_armv7em_balanced", "gru_armv7em_speed", "reader_armv7em_balanced", "rnn_ref_balanced")
 """Their library headers are those of other cases."""
 
 CASES = {
     "classifier_armv7em_balanced": (classifier(3, (5, 4), 3, 6, Contract.LITERT), "armv7em", "balanced"),
+    "crnn_armv7em_balanced": (crnn(6, 4, 5, 8, Contract.LITERT), "armv7em", "balanced"),
     "gru_armv7em_speed": (classifier(3, (5,), 3, 6, Contract.LITERT, "gru"), "armv7em", "speed"),
     "reader_armv7em_balanced": (reader(7, 3, 4, 5, Contract.LITERT), "armv7em", "balanced"),
     "rnn_ref_balanced": (classifier(3, (5,), 3, 6, Contract.LITERT, "rnn"), "ref", "balanced"),

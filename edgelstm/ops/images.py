@@ -26,7 +26,7 @@ def image_operators(
     """Write an operator on images between two RESHAPEs, behind a pad where its own padding is not the window's."""
     window = op.window
     source = op.input.to_tflite(batch, timesteps)
-    result = op.output.to_tflite(batch, op.pace.count(timesteps))
+    result = op.output.to_tflite(batch, window.pace.count(timesteps))
     image, yielded = _image(source, f"{op.name}/image"), _image(result, f"{op.name}/results")
     is_same = window == same_window(window.taps, window.stride, window.dilation, timesteps)
     is_padded = not is_same and bool(window.before or window.behind)

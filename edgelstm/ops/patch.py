@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import IntArray
+from edgelstm.ir import BoolArray, IntArray, Pace, StateArray
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.ops.window import MOST_TICKS, Window, WindowOp
@@ -45,6 +45,21 @@ class PatchOp(WindowOp):
         return self.across.taps * self.channels
 
     @property
+    def is_immediate(self) -> bool:
+        """Whether each row of results is of one step alone, so that nothing is kept of others."""
+        return self.window == Window(1) and self.row_size == self.input.size
+
+    @property
+    def pace(self) -> Pace | None:
+        """See `Op.pace`."""
+        return None if self.is_immediate else super().pace
+
+    @property
+    def state(self) -> tuple[StateArray, ...]:
+        """See `WindowOp.state`."""
+        return () if self.is_immediate else super().state
+
+    @property
     def is_stretch(self) -> bool:
         """Whether what a result sees of a step lies side by side."""
         return self.across.taps == 1 or self.across.dilation == 1
@@ -58,6 +73,18 @@ class PatchOp(WindowOp):
         """See `WindowOp.row`."""
         widths = (self.across.before * self.channels, self.across.behind * self.channels)
         return np.pad(values, ((0, 0), widths), constant_values=self.padding)
+
+    def yields(self, values: tuple[IntArray, ...], state: tuple[IntArray, ...]) -> BoolArray:
+        """See `Op.yields`."""
+        return np.ones(len(values[0]), bool) if self.is_immediate else super().yields(values, state)
+
+    def simulate(
+        self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
+    ) -> tuple[IntArray, tuple[IntArray, ...]]:
+        """See `Op.step`."""
+        if self.is_immediate:
+            return self.apply(contract, values[:, None]), ()
+        return super().simulate(contract, values, state)
 
     def padded_across(self, before: int, behind: int) -> Self:
         """The op that pads the features itself, where this one reads padded ones."""

@@ -23,7 +23,7 @@ def patch_operators(
     """Write an operator on images between two RESHAPEs, behind a pad where its own padding is not the window's."""
     window, across = op.window, op.across
     source = op.input.to_tflite(batch, timesteps)
-    result = op.output.to_tflite(batch, op.pace.count(timesteps))
+    result = op.output.to_tflite(batch, window.pace.count(timesteps))
     image = _image(source, f"{op.name}/image", op.features)
     yielded = _image(result, f"{op.name}/results", op.results)
     is_same = all(

@@ -77,7 +77,7 @@ class WindowOp(UnaryOp):
         return values
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> Pace | None:
         """See `Op.pace`."""
         return self.window.pace
 
@@ -87,7 +87,7 @@ class WindowOp(UnaryOp):
         size = self.window.span * self.row_size
         return (
             StateArray("window", "int8", size, self.padding, self.input.quantization, is_in_tflite=False),
-            StateArray("countdown", "int16", 1, self.pace.first + 1, COUNT, is_in_tflite=False),
+            StateArray("countdown", "int16", 1, self.window.pace.first + 1, COUNT, is_in_tflite=False),
         )
 
     def padded(self, before: int, behind: int) -> Self:

@@ -102,7 +102,7 @@ def test_a_sequence_that_is_too_short_says_so() -> None:
 def streamed(op: WindowOp, inputs: IntArray) -> IntArray:
     """Run an op tick by tick, padding behind included."""
     state = tuple(np.full((len(inputs), array.size), array.initial, array.dtype) for array in op.state)
-    behind = np.full((len(inputs), op.pace.lag, op.input.size), op.padding, np.int8)
+    behind = np.full((len(inputs), op.window.behind, op.input.size), op.padding, np.int8)
     results = []
     for values in np.concatenate([inputs, behind], axis=1).swapaxes(0, 1):
         is_due = op.yields((values,), state)
