@@ -31,6 +31,9 @@ from edgelstm.ops.patch_layer import PatchLayer, PatchOptions, patch_values
 from edgelstm.ops.rows import RoundedRows, has_relu, read_weights
 from edgelstm.ops.sources import array, integer, option_problems
 
+_GROUP = 4
+"""Outputs whose sums stay in registers."""
+
 
 @dataclass(frozen=True, eq=False)
 class DepthwiseConv2DLayer(PatchLayer):
@@ -145,10 +148,20 @@ class DepthwiseConv2D(PatchOp, ConvolutionOp):
         """None: no two channels' rows meet the same values."""
         return ()
 
+    @property
+    def grouped_rows(self) -> int:
+        """Outputs that C computes in groups, because the values that they see lie side by side."""
+        return len(self.kernel) // _GROUP * _GROUP if self.per_input == 1 else 0
+
     def constants(self, contract: Contract) -> tuple[Constant, ...]:
-        """Weights and biases as they are, and the multipliers."""
+        """Weights, group by group, biases as they are, and the multipliers."""
+        groups = self.kernel[: self.grouped_rows].reshape(-1, _GROUP, self.kernel.shape[1]).swapaxes(1, 2)
+        stream = np.concatenate([groups.ravel(), self.kernel[self.grouped_rows :].ravel()])
+        comment = "for each output a weight of each feature seen, step by step"
+        if self.grouped_rows:
+            comment = f"for {_GROUP} outputs at a time, the weights of each feature seen side by side, step by step"
         return (
-            Constant("kernel", self.kernel, "weights", "for each output a weight of each feature seen, step by step"),
+            Constant("kernel", stream, "weights", comment),
             Constant("bias", self.folded_bias().astype(np.int32), "weights", "less input zero point * sum of the row"),
             *super().constants(contract),
         )

@@ -51,4 +51,13 @@ EL_INLINE int32_t el_widen_patch(el_wide *wide, const int8_t *seen, unsigned tap
     return (int32_t)correction;
 }
 
+/* Products of 4 values with 4 weights, each added to a sum of its own. */
+EL_INLINE void el_add_products(int32_t sums[4], const int8_t *values, const int8_t *weights)
+{
+    sums[0] += values[0] * weights[0];
+    sums[1] += values[1] * weights[1];
+    sums[2] += values[2] * weights[2];
+    sums[3] += values[3] * weights[3];
+}
+
 #endif

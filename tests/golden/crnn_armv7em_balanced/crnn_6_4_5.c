@@ -88,9 +88,9 @@ static void crnn_6_4_5_pool(const int8_t *input, int8_t *output)
 }
 
 /* mixed: DepthwiseConv2D over 2 steps every step, 2 features every feature, 3 features of 4 channels to 2 of 4 outputs (scale 0.0235294122, zero point -1). */
-/* for each output a weight of each feature seen, step by step */
+/* for 4 outputs at a time, the weights of each feature seen side by side, step by step */
 static const int8_t crnn_6_4_5_mixed_kernel[16] = {
-    115, 41, -127, 25, 5, -127, 32, -124, -127, 70, 107, 85, 114, 89, 127, 71,
+    115, 5, -127, 114, 41, -127, 70, 89, -127, 32, 107, 127, 25, -124, 85, 71,
 };
 
 /* less input zero point * sum of the row */
@@ -116,16 +116,18 @@ static int8_t crnn_6_4_5_mixed_scale(int32_t sum, unsigned row)
 /* All outputs of the patch that starts here. */
 static void crnn_6_4_5_mixed_feature(const int8_t *seen, int8_t *output)
 {
-    for (unsigned row = 0; row < 4u; row++) {
-        const int8_t *values = &seen[row];
-        const int8_t *weights = &crnn_6_4_5_mixed_kernel[4u * row];
-        int32_t sum = crnn_6_4_5_mixed_bias[row];
+    const int8_t *weights = crnn_6_4_5_mixed_kernel;
+    for (unsigned row = 0; row < 4u; row += 4u) {
+        int32_t sums[4] = {crnn_6_4_5_mixed_bias[row], crnn_6_4_5_mixed_bias[row + 1u], crnn_6_4_5_mixed_bias[row + 2u], crnn_6_4_5_mixed_bias[row + 3u]};
         for (unsigned tap = 0; tap < 2u; tap++) {
             for (unsigned k = 0; k < 2u; k++) {
-                sum += values[12u * tap + 4u * k] * weights[2u * tap + k];
+                el_add_products(sums, &seen[12u * tap + 4u * k + row], weights);
+                weights += 4;
             }
         }
-        output[row] = crnn_6_4_5_mixed_scale(sum, row);
+        for (unsigned k = 0; k < 4u; k++) {
+            output[row + k] = crnn_6_4_5_mixed_scale(sums[k], row + k);
+        }
     }
 }
 
