@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from random_images import random_conv2d, random_image_model
 from random_models import random_inputs
+from random_windows import random_convolution
 
 from edgelstm.errors import ModelError
 from edgelstm.frontends.tflite import model_from_tflite
@@ -204,3 +205,40 @@ def test_an_image_keeps_its_steps(shape: tuple[int, ...]) -> None:
     other = replace(shaped, inputs=(shaped.inputs[0], wanted), outputs=(image,), options={"new_shape": list(shape)})
     with pytest.raises(ModelError):
         read(replace(records, operators=(other, replace(conv, inputs=(image, *conv.inputs[1:])), *rest)))
+
+
+def test_padding_of_channels_has_its_own_reason() -> None:
+    records = to_tflite_model(model(convolution(Window(3, before=2), Window(3))))
+
+    def change(operator: TfliteOperator) -> TfliteOperator:
+        widths = TfliteTensor("widths", (4, 2), "int32", data=np.array([(0, 0), (2, 0), (0, 0), (1, 0)], np.int32))
+        source = operator.inputs[0]
+        assert source is not None
+        wide = replace(operator.outputs[0], name="wide", shape=(1, TIMESTEPS + 2, FEATURES, CHANNELS + 1))
+        return replace(operator, inputs=(source, widths), outputs=(wide,))
+
+    shown = changed(records, "PAD", change)
+    pad = shown.operators[1]
+    with pytest.raises(ModelError, match="only padding of time and of features is supported"):
+        read(replace(shown, operators=shown.operators[:2], outputs=pad.outputs))
+
+
+def test_a_row_of_steps_is_no_image_of_one_step() -> None:
+    """A Conv1D may write (1, 1, time, channels); a window over both axes of that would take time for features."""
+    conv = random_convolution(np.random.default_rng(2), "conv", SOURCE, CHANNELS, Window(1))
+    first = to_tflite_model(model(conv))
+    row = first.operators[1].outputs[0]
+    assert row.shape == (1, 1, TIMESTEPS, CHANNELS)
+    largest = replace(row, name="largest")
+    options = {
+        "padding": 0,
+        "stride_h": 1,
+        "stride_w": 1,
+        "filter_height": 3,
+        "filter_width": 3,
+        "fused_activation_function": "NONE",
+    }
+    pool = TfliteOperator("MAX_POOL_2D", (row,), (largest,), options, version=2)
+    back = replace(first.operators[2], inputs=(largest, *first.operators[2].inputs[1:]))
+    with pytest.raises(ModelError, match=r"makes \(1, 1, 6, 2\) of \(1, 1, 6, 2\); expected"):
+        read(replace(first, operators=(*first.operators[:2], pool, back)))
