@@ -12,6 +12,7 @@ import pytest
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_images import random_image_model
 from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
 from random_native import random_native_model
@@ -37,6 +38,7 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     random_masked_model,
     lambda seed: random_windows(seed, Contract.LITERT),
     lambda seed: random_embedding_model(seed, Contract.LITERT),
+    lambda seed: random_image_model(seed, Contract.LITERT),
 )
 
 ROOT = Path(__file__).resolve().parent.parent
