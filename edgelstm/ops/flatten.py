@@ -50,6 +50,11 @@ class FlattenLayer(KerasLayer):
         size = (input_tensor.timesteps or 1) * input_tensor.size
         return (cls(source.name, input_tensor, Tensor(source.name, size, is_sequence=False)),)
 
+    @classmethod
+    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """See `Layer.view`: a vector that was a row of an image is one no more."""
+        return replace(inputs[0], channels=0)
+
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, time, size) -> (batch, time * size)."""
         timesteps = self.output.size // self.input.size
@@ -106,28 +111,6 @@ def _step_shape(target: Any, tensor: Tensor) -> tuple[int, ...] | None:
     is_whole = shape.count(-1) <= 1 and min(sizes) > 0 and math.prod(sizes) == tensor.size
     # Keras takes a size of -1 from the number of all values, so that only a known number of steps settles it.
     return tuple(sizes) if keeps_time and is_whole else None
-
-
-class FlattenStepsLayer(KerasLayer):
-    """Keras' TimeDistributed(Flatten): the values of each step as a plain vector, which they are already."""
-
-    takes_mask: ClassVar[bool] = True
-    reads_images: ClassVar[bool] = True
-
-    @classmethod
-    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
-        """None, but for a vector."""
-        return [] if input_tensor.is_sequence else ["needs a sequence"]
-
-    @classmethod
-    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
-        """No layer at all."""
-        return ()
-
-    @classmethod
-    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
-        """See `Layer.view`."""
-        return replace(inputs[0], channels=0)
 
 
 def _size_problems(input_tensor: Tensor) -> list[str]:

@@ -72,7 +72,7 @@ def two_numbers(source: SourceLayer, key: str, default: tuple[int, int] | None =
 def axis_problems(source: SourceLayer, input_tensor: Tensor) -> list[str]:
     """A line unless the option `axis` names the features alone, as a number or as a list of one."""
     axis = source.config.get("axis", -1)
-    last = (3 if input_tensor.channels else 2) if input_tensor.is_sequence else 1
+    last = 1 + input_tensor.is_sequence + (input_tensor.channels > 0)
     return [] if axis in (-1, last, [-1], [last]) else [f"axis={axis!r} is not supported, only axis=-1"]
 
 

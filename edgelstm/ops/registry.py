@@ -13,7 +13,7 @@ from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.depthwise2d import DepthwiseConv2D, DepthwiseConv2DLayer, SeparableConv2DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
-from edgelstm.ops.flatten import Flatten, FlattenLayer, FlattenStepsLayer, ReshapeLayer
+from edgelstm.ops.flatten import Flatten, FlattenLayer, ReshapeLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.global_pooling2d import GlobalAverage2DLayer, GlobalMax2DLayer
 from edgelstm.ops.gru import Gru, GruLayer
@@ -73,11 +73,7 @@ ENTRIES = (
     Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
-    Entry(
-        Flatten,
-        {"Flatten": FlattenLayer, "Reshape": ReshapeLayer, "TimeDistributed(Flatten)": FlattenStepsLayer},
-        ("RESHAPE",),
-    ),
+    Entry(Flatten, {"Flatten": FlattenLayer, "Reshape": ReshapeLayer}, ("RESHAPE",)),
     Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
@@ -88,7 +84,7 @@ ENTRIES = (
         streams=_AT_THE_BORDER,
     ),
     Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
-    Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",)),
+    Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",), streams=_AT_THE_BORDER),
     Entry(Conv2D, {"Conv2D": Conv2DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
     Entry(
         DepthwiseConv2D,
