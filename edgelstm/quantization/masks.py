@@ -11,7 +11,7 @@ from edgelstm.ops.masking import Masking
 from edgelstm.ops.reverse import Reverse
 
 
-def mask_behind_reversal(ops: Sequence[Op], output_names: Sequence[str]) -> tuple[Op, ...]:
+def mask_behind_reversal(ops: Sequence[Op], output_names: Sequence[str] = ()) -> tuple[Op, ...]:
     """Let a Masking change places with the Reverse that reads it, and leave it out where nothing else does.
 
     What is stored to be read from its end then has an element for every step, as the schedule wants it.
