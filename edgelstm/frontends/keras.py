@@ -273,7 +273,8 @@ def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tu
     if not known.reads_ids and any(tensor.vocabulary for tensor in inputs):
         return ["reads the ids of the input; only an Embedding does"]
     if not known.reads_images and any(tensor.channels for tensor in inputs):
-        return ["reads an image; put a TimeDistributed(Flatten()) or a Reshape((-1, features)) in front"]
+        found = known.problems_in(layer, inputs) if layer.is_per_step else []
+        return found or ["reads an image; put a TimeDistributed(Flatten()) or a Reshape((-1, features)) in front"]
     return known.problems_in(layer, inputs)
 
 

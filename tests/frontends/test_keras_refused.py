@@ -34,7 +34,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     ),
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),
     "wrapped": (
-        "the input has the shape (?, 5, 4, 3); expected (batch, time steps, features)",
         'layer "wrap" (LSTM): needs another axis than a model\'s time and features, because it is in a '
         f"TimeDistributed; take it out: in one, only {', '.join(sorted(PER_STEP))}, dropout and noise are supported",
     ),
