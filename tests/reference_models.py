@@ -11,14 +11,19 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops.activation import activation_layers
 from edgelstm.ops.attention_layer import AttentionLayer
+from edgelstm.ops.conv2d import Conv2DLayer
 from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.depthwise2d import DepthwiseConv2DLayer
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.layer_normalization import LayerNormalizationLayer
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.patch_layer import PatchOptions
+from edgelstm.ops.pooling2d import MaxPool2DLayer
 from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
+from edgelstm.ops.window import Window
 from edgelstm.quantization import quantize
 
 
@@ -152,6 +157,28 @@ def translator(inputs: int, units: int, timesteps: int, steps: int, contract: Co
     decoder = replace(lstm("decoder", repeated.output, units), initial_state=(last.output, cell.output))
     layers = (encoder, last, cell, repeated, decoder, dense("dense", decoder.output, 2))
     return _quantized(FloatModel(f"translator_{inputs}_{units}", tensor, layers, timesteps), contract)
+
+
+def crnn(features: int, filters: int, units: int, timesteps: int, contract: Contract) -> Model:
+    """Rows of features through a Conv2D, a pool and a DepthwiseConv2D into an LSTM, and one decision at the end."""
+    tensor = Tensor("input", features, is_sequence=True, timesteps=timesteps, channels=1)
+    same = Window(3, 1, 1, 1, 1)
+    image = Tensor("conv", features * filters, True, timesteps=timesteps, channels=filters)
+    kernel, bias = _wave((3, 3, 1, filters), 0.8, 0.6), _wave((filters,), 0.9, 0.3)
+    conv = Conv2DLayer(
+        "conv", tensor, image, kernel, bias, relu=True, window=same, across=same, features=features
+    )  # fmt: skip
+    pool = MaxPool2DLayer.over("pool", image, PatchOptions.of_row(2))
+    kernel, bias = _wave((2, 2, filters), 1.1, 0.8), _wave((filters,), 1.2, 0.3)
+    rows = Tensor("mixed", (features // 2 - 1) * filters, True, timesteps=timesteps - 1, channels=filters)
+    mixed = DepthwiseConv2DLayer(
+        "mixed", pool.output, rows, kernel, bias, relu=False, window=Window(2), across=Window(2), features=features // 2
+    )
+    recurrent = lstm("lstm", rows, units)
+    last = LastStepLayer.after(recurrent.output)
+    head = dense("dense", last.output, 2)
+    layers = (conv, pool, mixed, recurrent, last, head)
+    return _quantized(FloatModel(f"crnn_{features}_{filters}_{units}", tensor, layers, timesteps), contract)
 
 
 def _quantized(model: FloatModel, contract: Contract) -> Model:

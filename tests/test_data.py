@@ -388,3 +388,17 @@ def test_ids_have_two_axes_and_values_three():
         check_dataset(Dataset.from_arrays({"x": IDS}), 1, 6, vocabulary=7)
     with pytest.raises(DataError, match=r"has shape \(60, 5\); expected \(samples, time steps, 1 channels\)"):
         check_dataset(Dataset.from_arrays({"x": IDS}), 1, 5)
+
+
+def test_images_are_rows_of_values_side_by_side():
+    images = np.random.default_rng(0).normal(size=(60, 5, 3, 2)).astype(np.float32)
+    dataset = Dataset.from_arrays({"x": images, "y": np.arange(60) % 2, "x_test": images[:7]})
+    check_dataset(dataset, 6, 5)
+    assert np.array_equal(dataset.training.x, images.reshape(60, 5, 6))
+    assert dataset.test.x.shape == (7, 5, 6)
+    assert dataset.x.shape == images.shape
+    with pytest.raises(DataError, match='"x" has 6 channels; the model expects 7'):
+        check_dataset(dataset, 7, 5)
+    for shape in ((0, 5, 3, 2), (4, 5, 0, 2)):
+        with pytest.raises(DataError, match="is empty"):
+            check_dataset(Dataset.from_arrays({"x": np.zeros(shape)}), 6, 5)

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from reference_models import classifier, listener, reader, tagger, translator
+from reference_models import classifier, crnn, listener, reader, tagger, translator
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.ir import Model
@@ -21,13 +21,14 @@ VERBATIM = ("edgelstm_isa.h", "port.h")
 """Copied from templates/ as they are."""
 
 OWN_FILES_ONLY = (
-    "gru_armv7em_speed", "listener_armv7em_balanced", "reader_armv7em_balanced", "rnn_ref_balanced",
-    "translator_ref_balanced",
+    "crnn_armv7em_balanced", "gru_armv7em_speed", "listener_armv7em_balanced", "reader_armv7em_balanced",
+    "rnn_ref_balanced", "translator_ref_balanced",
 )  # fmt: skip
 """Their library headers are those of other cases."""
 
 CASES = {
     "classifier_armv7em_balanced": (classifier(3, (5, 4), 3, 6, Contract.LITERT), "armv7em", "balanced"),
+    "crnn_armv7em_balanced": (crnn(6, 4, 5, 8, Contract.LITERT), "armv7em", "balanced"),
     "gru_armv7em_speed": (classifier(3, (5,), 3, 6, Contract.LITERT, "gru"), "armv7em", "speed"),
     "listener_armv7em_balanced": (listener(3, 5, 3, 6, Contract.LITERT), "armv7em", "balanced"),
     "reader_armv7em_balanced": (reader(7, 3, 4, 5, Contract.LITERT), "armv7em", "balanced"),

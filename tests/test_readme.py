@@ -13,6 +13,7 @@ from random_attention import random_attention_model
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_images import random_image_model
 from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
 from random_native import random_native_model
@@ -39,6 +40,7 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_windows(seed, Contract.LITERT),
     lambda seed: random_embedding_model(seed, Contract.LITERT),
     lambda seed: random_attention_model(seed, Contract.LITERT),
+    lambda seed: random_image_model(seed, Contract.LITERT),
 )
 
 ROOT = Path(__file__).resolve().parent.parent

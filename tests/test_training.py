@@ -153,6 +153,18 @@ def test_the_loss_knows_probabilities_from_sums(tmp_path, last, are_logits):
     assert network.loss.from_logits == are_logits
 
 
+def test_images_train_a_network_of_ones_own(tmp_path):
+    images = np.random.default_rng(0).normal(size=(30, 5, 4, 1)).astype(np.float32)
+    data = Dataset.from_arrays({"x": images, "y": np.arange(30) % 3})
+    with pytest.raises(DataError, match="means images"):
+        train(project_in(tmp_path), data)
+    stack = "keras.Input(shape), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(3)"
+    (tmp_path / "model.py").write_text(
+        f"import keras\ndef build(shape, dataset):\n    return keras.Sequential([{stack}])\n"
+    )
+    assert train(project_in(tmp_path, build="model.py:build"), data).metric == "accuracy"
+
+
 def test_own_compiled_network_keeps_its_loss(tmp_path):
     code = RELU_BUILD.format(units=1).replace("return ", "network = ")
     (tmp_path / "model.py").write_text(code + "    network.compile('sgd', 'mean_absolute_error')\n    return network\n")

@@ -43,6 +43,7 @@ DERIVED = frozenset(
         "softmax",
         "steps",
         "count",
+        "feature",
         "selftest",
     ]
 )

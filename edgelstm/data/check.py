@@ -51,11 +51,14 @@ def check_dataset(
 
 
 def _splits(dataset: Dataset) -> Iterator[tuple[str, FloatArray, Samples]]:
-    yield "", dataset.x, dataset.training
+    """Of each split the end of its names, its sequences, and with them what belongs to them."""
+    splits = [("", dataset.x, dataset.training)]
     if dataset.x_calib is not None:
-        yield "_calib", dataset.x_calib, dataset.calibration
+        splits.append(("_calib", dataset.x_calib, dataset.calibration))
     if dataset.x_test is not None:
-        yield "_test", dataset.x_test, dataset.test
+        splits.append(("_test", dataset.x_test, dataset.test))
+    for suffix, x, samples in splits:
+        yield suffix, samples.x if x.ndim == 4 else x, samples
 
 
 def _value_problems(name: str, x: FloatArray, input_size: int, timesteps: int | None) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The `Dataset` record, and how arrays of any numeric type become one."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -64,7 +65,8 @@ class InputArrays:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All data of a project. Sequences are (N, T, D) float32: samples, time steps, channels; or ids, (N, T).
+    """All data of a project. Sequences are (N, T, D) float32: samples, time steps, channels; or ids, (N, T); or images,
+    (N, T, F, C): samples, time steps, features, channels.
 
     Targets are class ids (N,) or (N, T), one-hot rows or values (N, K) or (N, T, K); whole numbers are int64,
     others float32. `from_arrays` converts other types.
@@ -128,21 +130,21 @@ class Dataset:
     @property
     def training(self) -> Samples:
         """What training sees."""
-        return Samples(_with_channels(self.x), self.y, self.lengths)
+        return Samples(_as_steps(self.x), self.y, self.lengths)
 
     @property
     def calibration(self) -> Samples:
         """What ranges are observed on: `x_calib` (without targets), or `x`."""
         if self.x_calib is None:
             return self.training
-        return Samples(_with_channels(self.x_calib), None, self.lengths_calib)
+        return Samples(_as_steps(self.x_calib), None, self.lengths_calib)
 
     @property
     def test(self) -> Samples:
         """What accuracy is measured on: `x_test`, or `x` where there is none."""
         if self.x_test is None:
             return self.training
-        return Samples(_with_channels(self.x_test), self.y_test, self.lengths_test)
+        return Samples(_as_steps(self.x_test), self.y_test, self.lengths_test)
 
 
 def is_key(name: object) -> bool:
@@ -181,7 +183,10 @@ def raise_all(problems: list[str], hint: str = "") -> None:
         raise DataError(f"the data cannot be used:\n{listed}", hint)
 
 
-def _with_channels(x: FloatArray) -> FloatArray:
+def _as_steps(x: FloatArray) -> FloatArray:
+    """(N, T, D): the values of each step side by side."""
+    if x.ndim == 4:
+        return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     return x[..., np.newaxis] if x.ndim == 2 else x
 
 

@@ -4,6 +4,7 @@
 cannot compile is collected over both and raised at once.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +60,7 @@ class KerasSource:
             `build_float_model` raises them with its own.
         vocabulary: how many ids there are where the input is ids, else 0.
         output: what the model yields; None for what its last layer does.
+        channels: of each feature where the input is an image, else 0.
     """
 
     name: str
@@ -69,12 +71,18 @@ class KerasSource:
     problems: tuple[str, ...] = ()
     vocabulary: int = 0
     output: TensorReference | None = None
+    channels: int = 0
 
     @property
     def input(self) -> Tensor:
         """The model's input."""
         return Tensor(
-            self.input_name, self.input_size, is_sequence=True, timesteps=self.timesteps, vocabulary=self.vocabulary
+            self.input_name,
+            self.input_size,
+            is_sequence=True,
+            timesteps=self.timesteps,
+            vocabulary=self.vocabulary,
+            channels=self.channels,
         )
 
 
@@ -133,6 +141,7 @@ def describe(archive: KerasArchive) -> KerasSource:
         problems=(*problems, *input_problems),
         vocabulary=vocabulary_of(layers),
         output=graph.output,
+        channels=0 if input_problems or shape is None or len(shape) < 4 else shape[3] or 0,
     )
 
 
@@ -175,7 +184,7 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> list[Layer]:
         inputs = tuple(piece for reference in layer.inputs for piece in tensors.read(reference) or ())
         builder = _builder(layer, registry.KERAS_LAYERS[layer.class_name])
         built = _with_timesteps(builder.build(layer, inputs))
-        tensors.yields(layer, builder, built, inputs[0])
+        tensors.yields(layer, builder, built, builder.view(layer, inputs))
         layers += built
     if source.output is not None:
         layers += tensors.last_steps([source.output])
@@ -235,9 +244,8 @@ def _features(shape: Shape | None, layers: tuple[SourceLayer, ...]) -> int:
     """Size of one time step as the input states it, else as the first kernel implies it, else 0; 1 for ids."""
     if vocabulary_of(layers):
         return 1
-    stated = shape[2] if shape is not None and len(shape) == 3 else None
-    if stated is not None:
-        return stated
+    if shape is not None and len(shape) in (3, 4) and None not in shape[2:]:
+        return math.prod(size for size in shape[2:] if size is not None)
     return next((implied_features(layer) for layer in layers if layer.weights), 0)
 
 
@@ -248,12 +256,15 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
         return
     shape = graph.input_shape
     meant = ("batch", "time steps") if vocabulary_of(layers) else ("batch", "time steps", "features")
-    if shape is not None and len(shape) != len(meant):
+    is_image = shape is not None and len(shape) == 4 and not vocabulary_of(layers)
+    if shape is not None and len(shape) != len(meant) and not is_image:
         sizes = ", ".join("?" if size is None else str(size) for size in shape[:6])
         yield f"the input has the shape ({sizes}); expected ({', '.join(meant)})"
         return
     timesteps = None if shape is None else shape[1]
-    if not 1 <= _features(shape, layers) <= MOST_FEATURES:
+    if is_image and shape is not None and not all(size is not None and size > 0 for size in shape[2:]):
+        yield "the input is an image whose features and channels are not both stated"
+    elif not 1 <= _features(shape, layers) <= MOST_FEATURES:
         yield f"the number of input features is not stated, or not in 1..{MOST_FEATURES}"
     if timesteps is not None and not 1 <= timesteps <= MOST_TIMESTEPS:
         yield f"the input has {timesteps} time steps; expected 1..{MOST_TIMESTEPS}, or any number"
@@ -289,7 +300,8 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
         if known is None or problems or (is_guess and not layer.weights):
             tensors.passes(layer, None)
         else:
-            tensors.yields(layer, known, _with_timesteps(known.build(layer, inputs)), inputs[0])
+            built = _with_timesteps(known.build(layer, inputs))
+            tensors.yields(layer, known, built, known.view(layer, inputs))
     if source.output is not None:
         yield from tensors.output_problems(source.output)
 
@@ -303,6 +315,9 @@ def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tu
         return [_why_unknown(layer.class_name)]
     if not known.reads_ids and any(tensor.vocabulary for tensor in inputs):
         return ["reads the ids of the input; only an Embedding does"]
+    if not known.reads_images and any(tensor.channels for tensor in inputs):
+        found = known.problems_in(layer, inputs) if layer.is_per_step else []
+        return found or ["reads an image; put a TimeDistributed(Flatten()) or a Reshape((-1, features)) in front"]
     return known.problems_in(layer, inputs)
 
 

@@ -13,6 +13,9 @@ _FEW_STEPS = 256
 _MOST_TRIED = 3
 """Inputs of one layer that are guessed apart."""
 
+_MANY_FEATURES = 1 << 8
+"""More than any pool has."""
+
 
 def implied_features(source: SourceLayer) -> int:
     """The input's size as the first weight array has it, a kernel or a number for each feature; 0 where it has not.
@@ -20,7 +23,7 @@ def implied_features(source: SourceLayer) -> int:
     A kernel over several steps has those first.
     """
     first = source.weights[0] if source.weights else None
-    if first is None or first.ndim not in (1, 2, 3):
+    if first is None or first.ndim not in (1, 2, 3, 4):
         return 0
     return first.shape[max(0, first.ndim - 2)]
 
@@ -30,12 +33,14 @@ def guessed_inputs(source: SourceLayer, kind: LayerBuilder | None, count: int = 
     given = [source.config.get(key) for key in ("mean", "scale", "offset")]
     listed = next((len(value) for value in given if isinstance(value, list)), 1)
     size = implied_features(source) or listed or 1
+    features = source.weights[0].shape[1] if source.weights and source.weights[0].ndim == 4 else _MANY_FEATURES
     guesses = [
         Tensor("unknown", size, is_sequence=True),
         Tensor("unknown", size, is_sequence=True, timesteps=_MANY_STEPS),
         Tensor("unknown", size, is_sequence=True, timesteps=_FEW_STEPS),
         Tensor("unknown", size, is_sequence=False),
         Tensor("unknown", 1, is_sequence=True, vocabulary=size),
+        Tensor("unknown", size * features, is_sequence=True, timesteps=_MANY_STEPS, channels=size),
     ]
     tried = [(guess,) * count for guess in guesses]
     if 1 < count <= _MOST_TRIED:

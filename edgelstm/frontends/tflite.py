@@ -1,5 +1,7 @@
 """Reads a .tflite, ours or TensorFlow's: int8 into a Model, float into a FloatModel."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
@@ -59,7 +61,8 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     if vocabulary:
         tensor = QuantizedTensor.of_ids(source.name, vocabulary)
     else:
-        tensor = QuantizedTensor.from_tflite(source, is_sequence=True)
+        step = QuantizedTensor.from_tflite(source, is_sequence=True)
+        tensor = replace(step, size=math.prod(source.shape[2:]))
     ops = read_graph(join_attention(records), tensor)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.tflite_forms import PADS, Padding, forms_of, read_padding
+from edgelstm.frontends.tflite_images import flattened, image_shapes, is_form_of, kind_on
 from edgelstm.ir import Op, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ops.flatten import Flatten
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.patch import PatchOp
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
 from edgelstm.ops.sources import LARGEST_SIZE
@@ -82,10 +84,12 @@ class _Reading:
             self.requantized.add(operator.outputs[0].name)
             return
         inputs = tuple(self.tensors[name] for name in names)
+        operator = flattened(operator, inputs[0], self._timesteps.get(names[0], 1))
         if any(tensor.vocabulary for tensor in inputs) and not TFLITE_OPERATORS[operator.builtin].reads_ids:
             raise UnsupportedModelError([f"{label} reads the ids of the input; only a GATHER does"])
-        known = WITH_CONSTANT if operator.builtin in WITH_CONSTANT and len(inputs) == 1 else TFLITE_OPERATORS
-        op: Op = known[operator.builtin].read_tflite(operator, inputs)
+        is_constant = operator.builtin in WITH_CONSTANT and len(inputs) == 1
+        known = WITH_CONSTANT[operator.builtin] if is_constant else kind_on(operator, inputs[0])
+        op: Op = known.read_tflite(operator, inputs)
         for name in names:
             if name in self.paddings:
                 op = self.paddings[name].into(op)
@@ -112,6 +116,9 @@ class _Reading:
     def _refuse_shapes(self, op: Op, operator: TfliteOperator) -> None:
         """The file's shapes must be those of the op on what came before it."""
         label = f"{operator.builtin} {quoted(operator.outputs[0].name)}"
+        if isinstance(op, PatchOp):
+            self._refuse_images(op, operator, label)
+            return
         read = [tensor for tensor in operator.inputs if tensor is not None and _is_activation(tensor)]
         if op.state and not op.input.is_sequence:
             raise UnsupportedModelError([f"{label} reads a single vector, not a sequence"])
@@ -123,13 +130,23 @@ class _Reading:
             if tensor.shape not in shapes or meant.size > LARGEST_SIZE:
                 raise UnsupportedModelError([f"{label} works on {tensor.shape} where {shapes[0]} was expected"])
 
+    def _refuse_images(self, op: PatchOp, operator: TfliteOperator, label: str) -> None:
+        """`_refuse_shapes` of an op on images."""
+        source, result = operator.inputs[0], operator.outputs[0]
+        assert source is not None
+        padding = self.paddings.get(source.name)
+        wider = sum(padding.features) if padding is not None else 0
+        expected = image_shapes(op, self._timesteps[source.name], self._length(op), wider)
+        if (source.shape, result.shape) != expected or op.output.size > LARGEST_SIZE:
+            raise UnsupportedModelError([f"{label} makes {result.shape} of {source.shape}; expected {expected}"])
+
     def _rearrange(self, operator: TfliteOperator, name: str) -> None:
         """A RESHAPE, or a TRANSPOSE of time and batch, changes no byte of one sequence."""
         before, source, result = self.tensors[name], operator.inputs[0], operator.outputs[0]
         timesteps = self._timesteps.get(name, 1)
         self._timesteps[result.name] = timesteps
         shapes = forms_of(before, timesteps)
-        known = source is not None and source.shape in shapes and result.shape in shapes
+        known = source is not None and all(is_form_of(before, one.shape, timesteps) for one in (source, result))
         if operator.builtin == "RESHAPE" and source is not None and self._is_flattened(before, source, result):
             self.ops.append(Flatten.from_tflite(operator, before))
             self.tensors[result.name] = self.ops[-1].output
@@ -156,18 +173,18 @@ class _Reading:
         timesteps = self._timesteps[result.name]
         if not before.is_sequence or before.vocabulary or source.name in self.paddings or timesteps == 1:
             return False
-        return source.shape in forms_of(before, timesteps) and result.shape == (1, timesteps * before.size)
+        return is_form_of(before, source.shape, timesteps) and result.shape == (1, timesteps * before.size)
 
     def _pad(self, operator: TfliteOperator, name: str) -> None:
         """Keep what a PAD says for the op that reads its result."""
         result, tensor = operator.outputs[0].name, self.tensors[name]
         source = operator.inputs[0]
         timesteps = self._timesteps.get(name, 0)
-        if name in self.paddings or source is None or source.shape not in forms_of(tensor, timesteps):
+        if name in self.paddings or source is None or not is_form_of(tensor, source.shape, timesteps):
             raise UnsupportedModelError([f"{operator.builtin} {quoted(result)} does not pad a sequence"])
-        padding = read_padding(operator)
+        padding = read_padding(operator, tensor.size)
         self.tensors[result], self.paddings[result] = tensor, padding
-        self._timesteps[result] = timesteps + padding.before + padding.behind
+        self._timesteps[result] = timesteps + sum(padding.steps)
 
     def _renamed(self, tensor: QuantizedTensor, flat_name: str, name: str) -> QuantizedTensor:
         """What wrote a flattened result takes the name behind the RESHAPE, unless an op has read the flat one."""

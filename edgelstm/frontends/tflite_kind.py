@@ -1,5 +1,6 @@
 """Which of TensorFlow's kinds of .tflite a file is, and what to do where it is not one that we read."""
 
+import math
 from collections.abc import Iterator
 from enum import Enum
 
@@ -100,8 +101,10 @@ def _id_problems(source: TfliteTensor, vocabulary: int, activations: list[Tflite
 
 def _input_problems(source: TfliteTensor) -> Iterator[str]:
     shape = source.shape
-    is_sequence = len(shape) == 3 and 1 <= shape[1] <= MOST_TIMESTEPS and 1 <= shape[2] <= LARGEST_SIZE
-    if len(shape) == 3 and shape[0] > 1:
+    is_image = len(shape) == 4 and source.dtype == "int8"
+    size = math.prod(shape[2:]) if len(shape) == 3 or is_image else 0
+    is_sequence = 1 <= size <= LARGEST_SIZE and 1 <= shape[1] <= MOST_TIMESTEPS
+    if size and shape[0] > 1:
         yield f"the input {quoted(source.name)} is a batch of {shape[0]} sequences; convert the model with a batch of 1"
     elif source.dtype not in ("int8", "float32") or not is_sequence or (source.dtype == "int8" and not source.scales):
         yield (

@@ -56,6 +56,10 @@ class LayerBuilder(Protocol):
     def reads_ids(self) -> bool:
         """See `Layer.reads_ids`."""
 
+    @property
+    def reads_images(self) -> bool:
+        """See `Layer.reads_images`."""
+
     def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
         """Say what in `source` we do not compile, one line each, without the layer's name; [] if all is well."""
 
@@ -68,6 +72,9 @@ class LayerBuilder(Protocol):
 
     def states(self, source: SourceLayer) -> tuple[Tensor, ...]:
         """The sequences whose last steps are the further outputs of `source`, its states; () where it has none."""
+
+    def view(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """What the layer behind reads where `build` makes none: the first input, perhaps seen otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +92,9 @@ class Layer(ABC):
 
     reads_states: ClassVar[bool] = False
     """Whether inputs behind the first are states to start from; no other layer may read a cell state."""
+
+    reads_images: ClassVar[bool] = False
+    """Whether Keras' layer on an image is ours on its steps, or asks for the image's channels."""
 
     name: str
     input: Tensor
@@ -107,6 +117,11 @@ class Layer(ABC):
     @abstractmethod
     def compute(self, inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
         """Compute a whole batch in float: (batch, time, size) or (batch, size), as each input tensor says."""
+
+    @classmethod
+    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """See `LayerBuilder.view`."""
+        return inputs[0]
 
     def mask(self, inputs: tuple[FloatArray, ...]) -> BoolArray | None:
         """Which steps of the output count, (batch, time); None where all do that count in the inputs."""

@@ -15,6 +15,8 @@ class Tensor:
 
     `timesteps` is the length of a sequence, None where any goes, or where nobody asked.
     `vocabulary` is 0, but for a model's input of ids, of size 1: then it says how many ids there are, from 0 on.
+    `channels` is 0, but for an image (batch, time, features, channels), whose steps hold their features after each
+    other, the channels of each side by side. Only layers that read images ask for it.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Tensor:
     is_sequence: bool
     timesteps: int | None = field(default=None, kw_only=True)
     vocabulary: int = field(default=0, kw_only=True)
+    channels: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)

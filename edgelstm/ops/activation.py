@@ -69,6 +69,7 @@ class ActivationLayer(KerasLayer):
     """
 
     takes_mask: ClassVar[bool] = True
+    reads_images: ClassVar[bool] = True
 
     function: str
     slope: float = 0.0
@@ -79,7 +80,7 @@ class ActivationLayer(KerasLayer):
         cls, name: str, input_tensor: Tensor, function: str, slope: float = 0.0, ceiling: float = math.inf
     ) -> "ActivationLayer":
         """The layer that follows `input_tensor`."""
-        output = Tensor(name, input_tensor.size, input_tensor.is_sequence)
+        output = Tensor(name, input_tensor.size, input_tensor.is_sequence, channels=input_tensor.channels)
         return cls(name, input_tensor, output, function, slope, ceiling)
 
     @classmethod

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from edgelstm.ir import FloatArray, KerasLayer, Observe, Op, QuantizedTensor, Ranges
 from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.depthwise2d import DepthwiseConv2DLayer
+from edgelstm.ops.window import Window
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -22,6 +24,7 @@ class AffineLayer(KerasLayer):
     """
 
     takes_mask: ClassVar[bool] = True
+    reads_images: ClassVar[bool] = True
 
     factor: Float64Array
     offset: Float64Array
@@ -37,8 +40,14 @@ class AffineLayer(KerasLayer):
         return outputs
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Op:
-        """As the Dense that computes the same."""
-        return self.as_dense().quantize(ranges, input_tensor)
+        """As the layer that computes the same."""
+        return self.alone().quantize(ranges, input_tensor)
+
+    def repeated(self, count: int) -> tuple[Float64Array, Float64Array] | None:
+        """Factor and offset of the first `count` features, where those of all others repeat them; else None."""
+        first = self.factor[:count], self.offset[:count]
+        both = zip((self.factor, self.offset), first, strict=True)
+        return first if all((all_of.reshape(-1, count) == one).all() for all_of, one in both) else None
 
     def after(self, first: "AffineLayer") -> Self:
         """The layer that computes both, `first` before this one."""
@@ -46,7 +55,31 @@ class AffineLayer(KerasLayer):
             factor, offset = self.factor * first.factor, self.factor * first.offset + self.offset
         return replace(self, factor=factor, offset=offset)
 
-    def as_dense(self) -> DenseLayer:
+    @property
+    def needs_diagonal(self) -> bool:
+        """Whether what computes it alone has a weight for each two features."""
+        return not self.output.channels or self.repeated(self.output.channels) is None
+
+    def alone(self) -> DenseLayer | DepthwiseConv2DLayer:
+        """The same function as a layer with a kernel."""
+        return self._as_dense() if self.needs_diagonal else self._as_convolution()
+
+    def _as_convolution(self) -> DepthwiseConv2DLayer:
+        """A depthwise convolution that sees one feature of one step: a weight for each channel."""
+        channels = self.output.channels
+        return DepthwiseConv2DLayer(
+            name=self.name,
+            input=self.input,
+            output=self.output,
+            kernel=float32(self.factor[:channels]).reshape(1, 1, channels),
+            bias=float32(self.offset[:channels]),
+            relu=False,
+            window=Window(1),
+            across=Window(1),
+            features=self.output.size // channels,
+        )
+
+    def _as_dense(self) -> DenseLayer:
         """A linear Dense with a diagonal kernel: the same function for size * size multiply-accumulates.
 
         Each row has one weight, and a scale of its own, so that quantizing the kernel loses nothing.

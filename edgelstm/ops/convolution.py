@@ -37,6 +37,11 @@ class ConvolutionLayer(KernelLayer):
             window=window,
         )
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether some result sees padding."""
+        return bool(self.window.before or self.window.behind)
+
     def quantized_output(self, ranges: Ranges) -> QuantizedTensor:
         """The output at the scale of its observed range."""
         return QuantizedTensor(

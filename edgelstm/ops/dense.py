@@ -21,10 +21,12 @@ from edgelstm.ir import (
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_multiplier
 from edgelstm.ops import scales
+from edgelstm.ops.conv2d import pointwise_layers
 from edgelstm.ops.kernel_layer import KernelLayer, bias_of, fused_ceiling, kernel_problems
+from edgelstm.ops.options import last_axis
 from edgelstm.ops.reshape import reshape
 from edgelstm.ops.rows import RoundedRows, RowsOp, has_relu, read_weights
-from edgelstm.ops.sources import array, integer
+from edgelstm.ops.sources import LARGEST_SIZE, array, integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +34,21 @@ class DenseLayer(KernelLayer):
     """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units)."""
 
     takes_mask: ClassVar[bool] = True
+    reads_images: ClassVar[bool] = True
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """Say which options or weights we do not compile."""
-        return kernel_problems(source, (input_tensor.size, integer(source, "units")))
+        units = integer(source, "units")
+        results = input_tensor.size // last_axis(input_tensor) * units
+        problems = [f"makes {results} values a step, more than {LARGEST_SIZE}"] if results > LARGEST_SIZE else []
+        return problems + kernel_problems(source, (last_axis(input_tensor), units))
 
     @classmethod
     def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
         """Build the layer; all activations but relu and relu6 become a layer of their own."""
+        if input_tensor.channels:
+            return pointwise_layers(source, input_tensor, array(source, 0))
         return cls.of(source, input_tensor, array(source, 0)).with_activation(source)
 
     @classmethod

@@ -1,5 +1,6 @@
 """Flatten: all steps of a sequence side by side, as one vector."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -31,6 +32,8 @@ from edgelstm.ops.sources import LARGEST_SIZE, option_problems
 class FlattenLayer(KerasLayer):
     """A sequence of a fixed length as a vector. Where it is shorter the rest is 0, where it is longer none is taken."""
 
+    reads_images: ClassVar[bool] = True
+
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """The length must be known, and the vector one that fits a chip."""
@@ -47,6 +50,11 @@ class FlattenLayer(KerasLayer):
         size = (input_tensor.timesteps or 1) * input_tensor.size
         return (cls(source.name, input_tensor, Tensor(source.name, size, is_sequence=False)),)
 
+    @classmethod
+    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """See `Layer.view`: a vector that was a row of an image is one no more."""
+        return replace(inputs[0], channels=0)
+
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, time, size) -> (batch, time * size)."""
         timesteps = self.output.size // self.input.size
@@ -60,17 +68,49 @@ class FlattenLayer(KerasLayer):
 
 
 class ReshapeLayer(FlattenLayer):
-    """Keras' Reshape, where it is a Flatten or nothing."""
+    """Keras' Reshape, where it is a Flatten, or leaves time alone: then it says what the values of a step are."""
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
-        """Other shapes than that of a single vector."""
+        """Shapes that mix time with features, or make a sequence of a vector."""
         found: Any = source.config.get("target_shape")
         timesteps = input_tensor.timesteps or 1 if input_tensor.is_sequence else 1
-        wanted = timesteps * input_tensor.size
-        if not isinstance(found, list | tuple) or list(found) not in ([-1], [wanted]):
-            return [f"target_shape={str(found)[:40]} is not supported, only [-1]: a single vector"]
-        return _size_problems(input_tensor)
+        if isinstance(found, list | tuple) and list(found) in ([-1], [timesteps * input_tensor.size]):
+            return _size_problems(input_tensor)
+        if _step_shape(found, input_tensor) is None:
+            wanted = f"[-1] (a single vector){_STEP_SHAPES if input_tensor.is_sequence else ''}"
+            return [f"target_shape={str(found)[:40]} is not supported, only {wanted}"]
+        return []
+
+    @classmethod
+    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
+        """Build the layer; none where time stays."""
+        if _step_shape(source.config.get("target_shape"), input_tensor) is not None:
+            return ()
+        return super().from_keras(source, input_tensor)
+
+    @classmethod
+    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """See `Layer.view`."""
+        shape = _step_shape(source.config.get("target_shape"), inputs[0]) or (0,)
+        return replace(inputs[0], channels=shape[1] if len(shape) == 2 else 0)
+
+
+_STEP_SHAPES = ", [time, features] and [time, features, channels] with the time steps and values a step that there are"
+
+
+def _step_shape(target: Any, tensor: Tensor) -> tuple[int, ...] | None:
+    """The shape of a step in a `target_shape` that keeps the time steps; None where it is none."""
+    is_shape = isinstance(target, list | tuple) and len(target) in (2, 3) and all(type(size) is int for size in target)
+    if not is_shape or not tensor.is_sequence:
+        return None
+    time, *shape = target
+    known = math.prod(size for size in shape if size != -1)
+    sizes = [tensor.size // max(1, known) if size == -1 else size for size in shape]
+    keeps_time = time == tensor.timesteps or (time == -1 and -1 not in shape)
+    is_whole = shape.count(-1) <= 1 and min(sizes) > 0 and math.prod(sizes) == tensor.size
+    # Keras takes a size of -1 from the number of all values, so that only a known number of steps settles it.
+    return tuple(sizes) if keeps_time and is_whole else None
 
 
 def _size_problems(input_tensor: Tensor) -> list[str]:

@@ -11,11 +11,13 @@ from edgelstm.ops.affine import AffineLayer, float32
 from edgelstm.ops.convolution import ConvolutionLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1DLayer
+from edgelstm.ops.depthwise2d import DepthwiseConv2DLayer
 from edgelstm.ops.global_pooling import GlobalAverageLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.kernel_layer import KernelLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.patch_layer import PatchLayer
 from edgelstm.ops.pooling import AveragePoolLayer
 from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.reverse import ReverseLayer
@@ -49,7 +51,7 @@ def fold_affine(layers: Sequence[Layer]) -> tuple[Layer, ...]:
         elif behind and all(_into_next(affine, layer) is not None for layer in behind):
             graph = _without(graph, affine, {id(layer): _into_next(affine, layer) for layer in behind})
         else:
-            diagonal += affine.output.size**2
+            diagonal += affine.output.size**2 if affine.needs_diagonal else 0
             graph[graph.index(affine)] = _alone(affine, diagonal)
     return tuple(graph)
 
@@ -100,8 +102,12 @@ def _without(graph: Sequence[Layer], affine: AffineLayer, merged: Mapping[int, L
 def _into_previous(layer: Layer, affine: AffineLayer) -> Layer | None:
     if not isinstance(layer, KernelLayer) or layer.relu:
         return None
+    of_outputs = affine.repeated(len(layer.bias))
+    if of_outputs is None:
+        return None
+    factor, offset = of_outputs
     with np.errstate(over="ignore", invalid="ignore"):
-        kernel, bias = layer.kernel * affine.factor, layer.bias * affine.factor + affine.offset
+        kernel, bias = layer.kernel * factor, layer.bias * factor + offset
     return replace(layer, kernel=float32(kernel), bias=float32(bias))
 
 
@@ -118,16 +124,21 @@ def _into_next(affine: AffineLayer, layer: Layer) -> Layer | None:
 
 
 def _into_convolution(affine: AffineLayer, layer: ConvolutionLayer) -> Layer | None:
-    """None where padding, which is 0 behind the affine layer, would be something else before it."""
-    if affine.offset.any() and (layer.window.before or layer.window.behind):
+    """None where padding, which is 0 behind the affine layer, would be something else before it, or where one weight
+    meets features that are scaled differently."""
+    features = layer.features if isinstance(layer, PatchLayer) else 1
+    of_inputs = affine.repeated(layer.input.size // features)
+    if of_inputs is None or (affine.offset.any() and layer.is_padded):
         return None
+    factor, offset = of_inputs
     wide = layer.kernel.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(layer, DepthwiseConv1DLayer):
-            factor, offset = (np.repeat(one, layer.per_input) for one in (affine.factor, affine.offset))
-            kernel, moved = factor * wide, offset * wide.sum(axis=0)
+        if isinstance(layer, DepthwiseConv1DLayer | DepthwiseConv2DLayer):
+            factor, offset = (np.repeat(one, layer.per_input) for one in of_inputs)
+            kernel, moved = factor * wide, offset * wide.reshape(-1, len(layer.bias)).sum(axis=0)
         else:
-            kernel, moved = affine.factor[:, None] * wide, affine.offset @ wide.sum(axis=0)
+            summed = wide.reshape(-1, len(factor), len(layer.bias)).sum(axis=0)
+            kernel, moved = factor[:, None] * wide, offset @ summed
     return replace(layer, kernel=float32(kernel), bias=float32(moved + layer.bias))
 
 
@@ -146,4 +157,4 @@ def _alone(affine: AffineLayer, diagonal: int) -> Layer:
                 "it that could take this over; a Dense for it would be too large"
             ]
         )
-    return affine.as_dense()
+    return affine.alone()

@@ -1,6 +1,6 @@
 """A sequence as TFLite's convolutions and pools see it: an image of one row, as wide as the sequence is long."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,11 +26,12 @@ def image_operators(
     """Write an operator on images between two RESHAPEs, behind a pad where its own padding is not the window's."""
     window = op.window
     source = op.input.to_tflite(batch, timesteps)
-    result = op.output.to_tflite(batch, op.pace.count(timesteps))
+    result = op.output.to_tflite(batch, window.pace.count(timesteps))
     image, yielded = _image(source, f"{op.name}/image"), _image(result, f"{op.name}/results")
     is_same = window == same_window(window.taps, window.stride, window.dilation, timesteps)
     is_padded = not is_same and bool(window.before or window.behind)
     seen = _padded(image, f"{op.name}/padded", window) if is_padded else image
+    sides = [(0, 0), (0, 0), (window.before, window.behind), (0, 0)]
     named = {
         "padding": PADDING_SAME if is_same else PADDING_VALID,
         "stride_w": window.stride,
@@ -40,7 +41,7 @@ def image_operators(
     }
     return (
         reshape(source, image),
-        *((_pad(image, seen, window, op),) if is_padded else ()),
+        *((pad_operator(image, seen, sides, op),) if is_padded else ()),
         TfliteOperator(builtin, (seen, *weights), (yielded,), named, version=version),
         reshape(yielded, result),
     )
@@ -56,9 +57,11 @@ def _padded(image: TfliteTensor, name: str, window: Window) -> TfliteTensor:
     return replace(image, name=name, shape=(batch, height, width + window.before + window.behind, size))
 
 
-def _pad(image: TfliteTensor, padded: TfliteTensor, window: Window, op: WindowOp) -> TfliteOperator:
-    """A PAD pads with real 0, a PADV2 with any value."""
-    widths = np.array([(0, 0), (0, 0), (window.before, window.behind), (0, 0)], np.int32)
+def pad_operator(
+    image: TfliteTensor, padded: TfliteTensor, sides: Sequence[tuple[int, int]], op: WindowOp
+) -> TfliteOperator:
+    """Write the padding of each axis, in front and behind: a PAD pads with real 0, a PADV2 with any value."""
+    widths = np.array(sides, np.int32)
     inputs = (image, TfliteTensor(f"{padded.name}/widths", widths.shape, "int32", data=widths))
     if op.padding == op.input.quantization.zero_point:
         return TfliteOperator("PAD", inputs, (padded,), version=2)

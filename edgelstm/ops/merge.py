@@ -43,7 +43,9 @@ def merge_problems(inputs: Sequence[Tensor], *, same_size: bool) -> list[str]:
     sizes = [tensor.size for tensor in inputs]
     if sum(sizes) > LARGEST_SIZE and not same_size:
         problems.append(f"makes {sum(sizes)} features of its inputs, more than {LARGEST_SIZE}")
-    if same_size and len(set(sizes)) > 1:
+    if same_size and len({tensor.channels for tensor in inputs}) > 1:
+        problems.append("merges images of different shapes, or an image with what is none")
+    elif same_size and len(set(sizes)) > 1:
         problems.append(f"merges tensors of {', '.join(map(str, sizes))} values; only equal sizes are supported")
     return problems
 
@@ -180,6 +182,7 @@ class MergeLayer(Layer):
     """Two tensors of one size to one. `op` is the class of its integer op."""
 
     takes_mask: ClassVar[bool] = True
+    reads_images: ClassVar[bool] = True
 
     op: ClassVar[type[_Merge]]
 
@@ -206,7 +209,7 @@ class MergeLayer(Layer):
         current = inputs[0]
         for index, other in enumerate(inputs[1:], 2):
             name = source.name if index == len(inputs) else f"{source.name}/of_{index}"
-            result = Tensor(name, current.size, current.is_sequence)
+            result = Tensor(name, current.size, current.is_sequence, channels=current.channels)
             layers.append(cls(name, current, result, other))
             current = result
         return tuple(layers)

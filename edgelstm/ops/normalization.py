@@ -6,7 +6,7 @@ import numpy as np
 
 from edgelstm.ir import Layer, SourceLayer, Tensor
 from edgelstm.ops.affine import AffineLayer, Float64Array
-from edgelstm.ops.options import axis_problems, number, vector
+from edgelstm.ops.options import axis_problems, last_axis, number, vector
 from edgelstm.ops.sources import flag, option_problems, shape_problems
 
 _SMALLEST_DEVIATION = 1e-7
@@ -21,7 +21,7 @@ class BatchNormalizationLayer(AffineLayer):
         """Another axis than the features, weights that do not fit, variances that have no root."""
         count = 2 + flag(source, "scale", default=True) + flag(source, "center", default=True)
         problems = axis_problems(source, input_tensor) + option_problems(source, {"renorm": False})
-        problems += shape_problems(source, [(input_tensor.size,)] * count)
+        problems += shape_problems(source, [(last_axis(input_tensor),)] * count)
         epsilon = number(source, "epsilon", 1e-3)
         if not problems and (_wide(source, -1) + epsilon <= 0.0).any():
             problems.append("a variance is not positive; the file may be damaged")
@@ -51,7 +51,7 @@ class NormalizationLayer(AffineLayer):
         if _has_given(source):
             problems += _length_problems(source, input_tensor, ("mean", "variance"))
         else:
-            shape = () if is_scalar else (input_tensor.size,)
+            shape = () if is_scalar else (last_axis(input_tensor),)
             problems += shape_problems(source, [shape, shape, ()])
         if not problems and (_moments(source)[1] < 0.0).any():
             problems.append("a variance is negative; the file may be damaged")
@@ -88,11 +88,16 @@ def _build(cls: type[Any], source: SourceLayer, tensor: Tensor, factor: Float64A
     layer: Layer = cls(
         name=source.name,
         input=tensor,
-        output=Tensor(source.name, tensor.size, tensor.is_sequence),
-        factor=np.broadcast_to(factor, tensor.size),
-        offset=np.broadcast_to(offset, tensor.size),
+        output=Tensor(source.name, tensor.size, tensor.is_sequence, channels=tensor.channels),
+        factor=_of_all(factor, tensor),
+        offset=_of_all(offset, tensor),
     )
     return layer
+
+
+def _of_all(values: Float64Array, tensor: Tensor) -> Float64Array:
+    """Of each value of a step what is given for each channel, or feature, or for all."""
+    return np.resize(np.broadcast_to(values, last_axis(tensor)), tensor.size)
 
 
 def _wide(source: SourceLayer, index: int) -> Float64Array:
@@ -111,9 +116,9 @@ def _moments(source: SourceLayer) -> tuple[Float64Array, Float64Array]:
 
 
 def _length_problems(source: SourceLayer, input_tensor: Tensor, keys: tuple[str, ...]) -> list[str]:
-    lengths = {key: vector(source, key).shape for key in keys}
+    lengths, size = {key: vector(source, key).shape for key in keys}, last_axis(input_tensor)
     return [
-        f"{key} has {shape[0]} numbers for {input_tensor.size} features"
+        f"{key} has {shape[0]} numbers for {size} {'channels' if input_tensor.channels else 'features'}"
         for key, shape in lengths.items()
-        if shape not in ((), (1,), (input_tensor.size,))
+        if shape not in ((), (1,), (size,))
     ]

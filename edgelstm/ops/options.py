@@ -1,6 +1,7 @@
 """Numbers and axes from a layer's Keras config, which may hold anything."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,26 @@ def whole_number(source: SourceLayer, key: str, default: int | None = None) -> i
     return value
 
 
+def two_numbers(source: SourceLayer, key: str, default: tuple[int, int] | None = None) -> tuple[int, int]:
+    """One such number for time and one for features, which Keras also writes as one for both."""
+    value = source.config.get(key)
+    if value is None and default is not None:
+        return default
+    both = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
+    first, second = (whole_number(replace(source, config={key: one}), key) for one in both)
+    return first, second
+
+
 def axis_problems(source: SourceLayer, input_tensor: Tensor) -> list[str]:
     """A line unless the option `axis` names the features alone, as a number or as a list of one."""
     axis = source.config.get("axis", -1)
-    last = 2 if input_tensor.is_sequence else 1
+    last = 1 + input_tensor.is_sequence + (input_tensor.channels > 0)
     return [] if axis in (-1, last, [-1], [last]) else [f"axis={axis!r} is not supported, only axis=-1"]
+
+
+def last_axis(input_tensor: Tensor) -> int:
+    """How many values lie side by side on Keras' last axis: channels of an image, else features."""
+    return input_tensor.channels or input_tensor.size
 
 
 def _damage(source: SourceLayer, key: str) -> ModelFormatError:

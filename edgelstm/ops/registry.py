@@ -10,11 +10,14 @@ from edgelstm.ops.attention_layer import AttentionLayer, DotLayer
 from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
+from edgelstm.ops.conv2d import Conv2D, Conv2DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
+from edgelstm.ops.depthwise2d import DepthwiseConv2D, DepthwiseConv2DLayer, SeparableConv2DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
 from edgelstm.ops.flatten import Flatten, FlattenLayer, ReshapeLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
+from edgelstm.ops.global_pooling2d import GlobalAverage2DLayer, GlobalMax2DLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
@@ -24,6 +27,7 @@ from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
+from edgelstm.ops.pooling2d import AveragePool2D, AveragePool2DLayer, MaxPool2D, MaxPool2DLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
 from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
@@ -83,8 +87,21 @@ ENTRIES = (
     ),
     Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
     Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",), streams=_AT_THE_BORDER),
-    Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer}, ("REDUCE_MAX",)),
-    Entry(GlobalAverage, {"GlobalAveragePooling1D": GlobalAverageLayer}, ("MEAN",)),
+    Entry(Conv2D, {"Conv2D": Conv2DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),
+    Entry(
+        DepthwiseConv2D,
+        {"DepthwiseConv2D": DepthwiseConv2DLayer, "SeparableConv2D": SeparableConv2DLayer},
+        ("DEPTHWISE_CONV_2D",),
+        streams=_AT_THE_BORDER,
+    ),
+    Entry(MaxPool2D, {"MaxPooling2D": MaxPool2DLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
+    Entry(AveragePool2D, {"AveragePooling2D": AveragePool2DLayer}, ("AVERAGE_POOL_2D",)),
+    Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer, "GlobalMaxPooling2D": GlobalMax2DLayer}, ("REDUCE_MAX",)),
+    Entry(
+        GlobalAverage,
+        {"GlobalAveragePooling1D": GlobalAverageLayer, "GlobalAveragePooling2D": GlobalAverage2DLayer},
+        ("MEAN",),
+    ),
     Entry(
         Activation,
         {"Activation": ActivationLayer, "ReLU": ActivationLayer, "LeakyReLU": ActivationLayer},
@@ -129,14 +146,25 @@ VANISHING: frozenset[str] = frozenset(
         "GaussianNoise",
         "InputLayer",
         "SpatialDropout1D",
+        "SpatialDropout2D",
     }
 )
 """Keras classes that compute nothing at inference."""
 
+ON_IMAGES: frozenset[type[Op] | None] = frozenset({Conv2D, DepthwiseConv2D, MaxPool2D, AveragePool2D})
+
 TFLITE_OPERATORS: Mapping[str, type[Op]] = {
-    name: entry.op for entry in ENTRIES if entry.op for name in (*entry.operators, *entry.foreign)
+    name: entry.op
+    for entry in ENTRIES
+    if entry.op and entry.op not in ON_IMAGES
+    for name in (*entry.operators, *entry.foreign)
 }
 """TFLite builtin -> op."""
+
+OF_IMAGES: Mapping[str, type[Op]] = {
+    name: entry.op for entry in ENTRIES if entry.op and entry.op in ON_IMAGES for name in entry.operators
+}
+"""TFLite builtin -> op, where steps of the image are rows of several features."""
 
 WITH_CONSTANT: Mapping[str, type[Op]] = {"ADD": AddConstant, "MUL": MultiplyConstant}
 """TFLite builtin -> op, where one of two inputs is a constant."""

@@ -43,10 +43,12 @@ class RowsFacts:
     """What the template needs beside the op.
 
     Attributes:
+        rows: how many there are.
         columns: how many values a row meets.
         rounds_once: whether sums are rounded once on their way to the output's scale, or twice.
     """
 
+    rows: int
     columns: int
     rounds_once: bool
 
@@ -87,7 +89,7 @@ class RowsOp(UnaryOp):
 
     def facts(self, contract: Contract) -> RowsFacts:
         """See RowsFacts."""
-        return RowsFacts(self.kernel.shape[1], self.rounds_once(contract))
+        return RowsFacts(self.kernel.shape[0], self.kernel.shape[1], self.rounds_once(contract))
 
     def folded_bias(self) -> Int64Array:
         """The bias with the input's zero point folded in: bias - zero_point * row sum."""

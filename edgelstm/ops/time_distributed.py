@@ -44,6 +44,11 @@ class TimeDistributed:
         """See `LayerBuilder.states`."""
         return ()
 
+    @property
+    def reads_images(self) -> bool:
+        """See `Layer.reads_images`: a row of one is features with channels, for the layer within."""
+        return self.inner.reads_images
+
     def problems_in(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
         """See `LayerBuilder.problems_in`."""
         if source.class_name not in PER_STEP:
@@ -65,6 +70,11 @@ class TimeDistributed:
             known[output.name] = output
             layers.append(replace(layer.with_inputs(sequences), output=output))
         return tuple(layers)
+
+    def view(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
+        """See `LayerBuilder.view`."""
+        seen = self.inner.view(source, tuple(_step(tensor) for tensor in inputs))
+        return replace(seen, is_sequence=True, timesteps=inputs[0].timesteps)
 
 
 def _step(tensor: Tensor) -> Tensor:

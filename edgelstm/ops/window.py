@@ -68,17 +68,26 @@ class WindowOp(UnaryOp):
     window: Window
 
     @property
-    def pace(self) -> Pace:
+    def row_size(self) -> int:
+        """Values that the window keeps of each step."""
+        return self.input.size
+
+    def row(self, values: IntArray) -> IntArray:
+        """What it keeps of stored (batch, input size)."""
+        return values
+
+    @property
+    def pace(self) -> Pace | None:
         """See `Op.pace`."""
         return self.window.pace
 
     @property
     def state(self) -> tuple[StateArray, ...]:
         """The steps of a window, oldest first, and how many more steps the next result takes."""
-        size = self.window.span * self.input.size
+        size = self.window.span * self.row_size
         return (
             StateArray("window", "int8", size, self.padding, self.input.quantization, is_in_tflite=False),
-            StateArray("countdown", "int16", 1, self.pace.first + 1, COUNT, is_in_tflite=False),
+            StateArray("countdown", "int16", 1, self.window.pace.first + 1, COUNT, is_in_tflite=False),
         )
 
     def padded(self, before: int, behind: int) -> Self:
@@ -89,10 +98,8 @@ class WindowOp(UnaryOp):
     def problems(self, contract: Contract) -> list[str]:
         """The window must be one that C keeps, and begin with the first step at the latest."""
         window, found = self.window, super().problems(contract)
-        if max(window.span, window.stride, window.behind) > MOST_TICKS or window.span * self.input.size > LARGEST_SIZE:
-            found.append(
-                f"layer {self.name!r}: a window of {window.span} steps of {self.input.size} values is too large"
-            )
+        if max(window.span, window.stride, window.behind) > MOST_TICKS or window.span * self.row_size > LARGEST_SIZE:
+            found.append(f"layer {self.name!r}: a window of {window.span} steps of {self.row_size} values is too large")
         if window.before >= window.span:
             found.append(f"layer {self.name!r}: {window.before} steps of padding come before a window of {window.span}")
         return found
@@ -106,11 +113,11 @@ class WindowOp(UnaryOp):
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
     ) -> tuple[IntArray, tuple[IntArray, ...]]:
         """See `Op.step`."""
-        window = np.concatenate([state[0][:, self.input.size :], values], axis=1).astype(np.int8)
+        window = np.concatenate([state[0][:, self.row_size :], self.row(values)], axis=1).astype(np.int8)
         countdown = np.where(state[1] == 1, self.window.stride, state[1] - 1).astype(np.int16)
-        taps = window.reshape(len(window), self.window.span, self.input.size)[:, :: self.window.dilation]
+        taps = window.reshape(len(window), self.window.span, self.row_size)[:, :: self.window.dilation]
         return self.apply(contract, taps), (window, countdown)
 
     @abstractmethod
     def apply(self, contract: Contract, taps: IntArray) -> IntArray:
-        """Compute (batch, output size) from stored (batch, taps, input size)."""
+        """Compute (batch, output size) from stored (batch, taps, row size)."""

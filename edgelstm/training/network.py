@@ -67,6 +67,11 @@ def build_network(keras: ModuleType, project: Project, dataset: Dataset) -> Any:
     assert dataset.y is not None
     input_shape = dataset.x.shape[1:]
     if project.model.build is None:
+        if len(input_shape) == 3:
+            raise DataError(
+                f"x of shape {dataset.x.shape} means images, and no layers for them can be described in [model]",
+                "write a function that builds the network: see `build`",
+            )
         if len(input_shape) != 2:
             raise DataError(
                 f"x of shape {dataset.x.shape} means ids, and no Embedding for them can be described in [model]",
@@ -79,7 +84,8 @@ def build_network(keras: ModuleType, project: Project, dataset: Dataset) -> Any:
         if not isinstance(network, keras.Model) or not isinstance(network.output_shape, tuple):
             raise ProjectError(
                 f"{project.model.build} must return a keras.Model with one output, not {type(network).__name__}",
-                'it is called with the shape (T, D), or (T,) of ids, and the data; use "import keras", not tf_keras',
+                "it is called with the shape (T, D), (T,) of ids, or (T, F, C) of images, and the data; "
+                'use "import keras", not tf_keras',
             )
     if not network.compiled:
         _compile(keras, network, project.model, dataset)

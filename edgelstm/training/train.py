@@ -91,11 +91,11 @@ def train(project: Project, dataset: Dataset, *, on_epoch: OnEpoch = lambda *_: 
 
 
 def _check_inputs(dataset: Dataset, vocabulary: int) -> None:
-    """Data of two axes are ids."""
+    """Data of two axes are ids, those of four are images."""
     if dataset.x.ndim == 2:
         check_dataset(dataset, 1, dataset.x.shape[1], vocabulary=vocabulary)
         return
-    shape = dataset.x.shape if dataset.x.ndim == 3 else (0, 0, 0)
+    shape = dataset.training.x.shape if dataset.x.ndim in (3, 4) else (0, 0, 0)
     check_dataset(dataset, input_size=shape[2], timesteps=shape[1])
 
 

@@ -108,7 +108,9 @@ class Oracle:
         count = len(inputs[0])
         if count == 0:
             return np.zeros(0, np.int8)
-        ones = ([values[index : index + 1] for values in inputs] for index in range(count))
+        shapes = [source.shape[1:] for source in read_tflite(data).inputs]
+        shaped = [values.reshape(count, *shape) for values, shape in zip(inputs, shapes, strict=True)]
+        ones = ([values[index : index + 1] for values in shaped] for index in range(count))
         return np.concatenate([beside(self._open(data)(*one)) for one in ones])
 
     def _open(self, data: bytes) -> Invoke:

@@ -19,6 +19,7 @@ from random_attention import random_attention_model
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_images import random_image_model
 from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_ends, random_masked_model
 from random_mixed import random_mixed_model
@@ -124,6 +125,11 @@ def climb_window(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Run
     return climb(seed, targets, random_windows)
 
 
+def climb_image(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed over an image."""
+    return climb(seed, targets, random_image_model)
+
+
 def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the model of this seed that takes ids, also such as do not exist."""
     return climb(seed, targets, random_embedding_model)
@@ -182,6 +188,7 @@ CLIMBS = {
     "elementwise": climb_elementwise,
     "state": climb_state,
     "embedding": climb_embedding,
+    "image": climb_image,
     "whole": climb_whole,
     "several": climb_several,
     "window": climb_window,

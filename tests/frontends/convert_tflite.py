@@ -47,14 +47,26 @@ class Conversion:
     spread: float = 0.5
 
 
-def source(timesteps: int, batch: int | None) -> Any:
+def source(timesteps: int, batch: int | None, features: tuple[int, ...] = (FEATURES,)) -> Any:
     if sys.argv[1] == "keras":
-        return layers.Input(batch_shape=(batch, timesteps, FEATURES))
-    return layers.Input((timesteps, FEATURES), batch_size=batch)
+        return layers.Input(batch_shape=(batch, timesteps, *features))
+    return layers.Input((timesteps, *features), batch_size=batch)
 
 
 def chain(*stack: Callable[[], Any], timesteps: int = TIMESTEPS, batch: int | None = 1) -> Callable[[], Any]:
     return lambda: keras.Sequential([source(timesteps, batch), *(make() for make in stack)])
+
+
+def over_image(*stack: Callable[[], Any]) -> Callable[[], Any]:
+    return lambda: keras.Sequential([source(8, 1, (6, 2)), *(make() for make in stack)])
+
+
+def conv2d(filters: int, size: Any, **options: Any) -> Callable[[], Any]:
+    return lambda: layers.Conv2D(filters, size, **options)
+
+
+def reshape(*shape: int) -> Callable[[], Any]:
+    return lambda: layers.Reshape(shape)
 
 
 def graph(build: Callable[[Any], Any]) -> Callable[[], Any]:
@@ -134,6 +146,55 @@ INTEGER: Mapping[str, Conversion] = {
     "batch_norm": Conversion(chain(layers.BatchNormalization, sequence(5), layers.BatchNormalization, lstm(4))),
     "rescaled": Conversion(chain(lambda: layers.Rescaling(0.5, 0.1), lstm(4))),
     "mean": Conversion(chain(sequence(5), layers.GlobalAveragePooling1D, dense(2))),
+    "conv_same": Conversion(
+        chain(
+            lambda: layers.Conv1D(5, 3, padding="same", activation="relu"),
+            layers.BatchNormalization,
+            lambda: layers.MaxPooling1D(2),
+            lstm(4),
+        )
+    ),
+    "conv_causal": Conversion(
+        chain(
+            lambda: layers.Conv1D(5, 2, padding="causal", dilation_rate=2),
+            lambda: layers.AveragePooling1D(2, strides=1),
+            lambda: layers.SeparableConv1D(4, 2, activation="relu6"),
+            lstm(4),
+        )
+    ),
+    "image_of_features": Conversion(
+        chain(
+            reshape(TIMESTEPS, FEATURES, 1),
+            conv2d(4, (3, 2), padding="same", activation="relu"),
+            lambda: layers.MaxPooling2D((2, 1)),
+            reshape(TIMESTEPS // 2, 4 * FEATURES),
+            lstm(4),
+            dense(2),
+        )
+    ),
+    "image_normalized": Conversion(
+        over_image(
+            conv2d(4, 3, padding="same", use_bias=False),
+            layers.BatchNormalization,
+            layers.ReLU,
+            lambda: layers.AveragePooling2D((1, 2)),
+            conv2d(5, (2, 3), strides=(2, 1), activation="relu"),
+            layers.BatchNormalization,
+            lambda: layers.TimeDistributed(layers.Flatten()),
+            lstm(4),
+        )
+    ),
+    "image_depthwise": Conversion(
+        over_image(
+            lambda: layers.ZeroPadding2D(((2, 0), (1, 2))),
+            lambda: layers.DepthwiseConv2D(3, depth_multiplier=2),
+            lambda: layers.Activation("tanh"),
+            lambda: layers.SeparableConv2D(3, (2, 2), padding="same"),
+            lambda: layers.LeakyReLU(0.1),
+            layers.Flatten,
+            dense(3),
+        )
+    ),
     "bidirectional": Conversion(
         chain(
             lambda: layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
@@ -200,8 +261,7 @@ def convert(name: str) -> bytes:
     if conversion.mode == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if conversion.mode == "int8":
-        timesteps = model.input_shape[1]
-        samples = rng.normal(size=(CALIBRATION, 1, timesteps, FEATURES)).astype(np.float32)
+        samples = rng.normal(size=(CALIBRATION, 1, *model.input_shape[1:])).astype(np.float32)
 
         def representative() -> Iterator[list[Any]]:
             yield from ([sample] for sample in samples)

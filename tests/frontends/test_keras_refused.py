@@ -34,7 +34,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     ),
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),
     "wrapped": (
-        "the input has the shape (?, 5, 4, 3); expected (batch, time steps, features)",
         'layer "wrap" (LSTM): needs another axis than a model\'s time and features, because it is in a '
         f"TimeDistributed; take it out: in one, only {', '.join(sorted(PER_STEP))}, dropout and noise are supported",
     ),
@@ -104,7 +103,16 @@ def problems_of(path: Path) -> tuple[str, ...]:
         ),
         (
             sequential(input_layer(batch_shape=[None, 5, 3, 1]), lstm_layer()),
-            "the input has the shape (?, 5, 3, 1); expected (batch, time steps, features)",
+            'layer "lstm" (LSTM): reads an image; put a TimeDistributed(Flatten()) or a Reshape((-1, features)) '
+            "in front",
+        ),
+        (
+            sequential(input_layer(batch_shape=[None, 5, None, 1]), lstm_layer()),
+            "the input is an image whose features and channels are not both stated",
+        ),
+        (
+            sequential(input_layer(batch_shape=[None, 5, 3, 1, 1]), lstm_layer()),
+            "the input has the shape (?, 5, 3, 1, 1); expected (batch, time steps, features)",
         ),
         (
             sequential(input_layer(batch_shape=[None, 0, 3]), lstm_layer()),

@@ -26,9 +26,10 @@ CONVERTED = Path(__file__).resolve().parent.parent / "golden" / "converted"
 CONVERT = Path(__file__).with_name("convert_tflite.py")
 
 COMPILED = (
-    "add_relu", "attending", "batch_norm", "bidirectional", "branches", "branches_of_steps", "dense_first",
-    "float_ends", "head", "last", "leaky", "mean", "one_unit", "per_step", "relu6", "rescaled", "saturated",
-    "sequence", "sliced", "stacked", "time_major", "uint8_ends",
+    "add_relu", "attending", "batch_norm", "bidirectional", "branches", "branches_of_steps", "conv_causal", "conv_same",
+    "dense_first", "float_ends", "head", "image_depthwise", "image_normalized", "image_of_features", "last", "leaky",
+    "mean", "one_unit", "per_step", "relu6", "rescaled", "saturated", "sequence", "sliced", "stacked", "time_major",
+    "uint8_ends",
 )  # fmt: skip
 REFUSED = {
     "batch_is_time": r"works on \(1, 6, 3\) where \(6, 1, 3\) was expected",
@@ -57,7 +58,8 @@ def litert_on(data: bytes, model: Model, inputs: IntArray) -> IntArray:
     outputs = []
     for values in inputs:
         interpreter.reset_all_variables()
-        interpreter.set_tensor(source["index"], _as_type(source["dtype"], values[None], model))
+        shaped = values.reshape(source["shape"])
+        interpreter.set_tensor(source["index"], _as_type(source["dtype"], shaped, model))
         interpreter.invoke()
         outputs.append(_as_int8(interpreter.get_tensor(result["index"])[0], model))
     return np.stack(outputs)
@@ -133,7 +135,9 @@ def test_several_scales_of_one_hidden_state_are_kept() -> None:
     assert any(op.written is not None and op.recurrent is not None for op in lstms)
 
 
-@pytest.mark.parametrize("name", ["attending", "batch_norm", "bidirectional", "branches_of_steps", "float_ends"])
+@pytest.mark.parametrize(
+    "name", ["attending", "batch_norm", "bidirectional", "branches_of_steps", "float_ends", "image_depthwise"]
+)
 def test_build_climbs_the_whole_ladder(name: str, tmp_path: Path) -> None:
     code = call(["build", str(path_of(name)), "--target", "host", "-o", str(tmp_path / "out"), "--name", "it"])
     assert code == 0

@@ -25,6 +25,10 @@ def sequential(*stack: Any, timesteps: int | None = TIMESTEPS) -> Any:
     return keras.Sequential([layers.Input((timesteps, FEATURES)), *stack])
 
 
+def over_image(*stack: Any, channels: int = 2, timesteps: int | None = TIMESTEPS) -> Any:
+    return keras.Sequential([layers.Input((timesteps, 6, channels)), *stack])
+
+
 def functional(build: Callable[[Any], Any]) -> Any:
     inputs = layers.Input((TIMESTEPS, FEATURES), name="samples")
     return keras.Model(inputs, build(inputs))
@@ -148,6 +152,14 @@ def states_of_vectors(inputs: Any) -> Any:
 
 def hidden_state_alone(inputs: Any) -> Any:
     return layers.LSTM(4, return_sequences=True, return_state=True)(inputs)[1]
+
+
+def image_residual() -> Any:
+    inputs = layers.Input((TIMESTEPS, 6, 3), name="samples")
+    deeper = layers.Conv2D(3, 3, padding="same", dilation_rate=(1, 2), activation="leaky_relu")(inputs)
+    mixed = layers.Dense(3, activation="tanh")(layers.Add()([inputs, deeper]))
+    rows = layers.TimeDistributed(layers.Flatten())(layers.Multiply()([mixed, deeper]))
+    return keras.Model(inputs, layers.LSTM(4)(rows))
 
 
 def head(activation: str) -> Callable[[], Any]:
@@ -291,6 +303,61 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "reshaped": lambda: sequential(
         layers.SimpleRNN(4, return_sequences=True), layers.Reshape((-1,)), layers.Flatten(), layers.Dense(2)
     ),
+    "image_crnn": lambda: keras.Sequential(
+        [
+            layers.Input((None, 6)),
+            layers.Reshape((-1, 6, 1)),
+            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D((1, 2)),
+            layers.Conv2D(3, (2, 2), activation="relu"),
+            layers.SpatialDropout2D(0.2),
+            layers.Reshape((-1, 6)),
+            layers.GRU(4),
+        ]
+    ),
+    "image_input": lambda: over_image(
+        layers.Conv2D(4, (3, 2), strides=(2, 1), activation="tanh"),
+        layers.MaxPooling2D(2),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.LSTM(5, return_sequences=True),
+    ),
+    "image_same_strided": lambda: over_image(
+        layers.Conv2D(4, (3, 4), padding="same", strides=(2, 3), activation="relu6"),
+        layers.Conv2D(3, 2, padding="same", strides=3),
+        layers.Flatten(),
+        layers.Dense(3),
+    ),
+    "image_depthwise": lambda: over_image(
+        layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="relu"),
+        layers.DepthwiseConv2D((2, 1), use_bias=False),
+        layers.Reshape((6, 24)),
+        layers.LSTM(4),
+    ),
+    "image_separable": lambda: over_image(
+        layers.SeparableConv2D(5, 3, padding="same", activation="tanh"),
+        layers.SeparableConv2D(4, 2, depth_multiplier=2, strides=2, use_bias=False),
+        layers.GlobalAveragePooling2D(),
+    ),
+    "image_pooled": lambda: over_image(
+        layers.AveragePooling2D((2, 3), strides=1),
+        layers.MaxPooling2D(2, padding="same"),
+        layers.BatchNormalization(),
+        layers.Conv2D(5, (1, 2)),
+        layers.GlobalMaxPooling2D(),
+    ),
+    "image_normalized_border": lambda: over_image(
+        layers.BatchNormalization(),
+        layers.Conv2D(4, 3, padding="same", activation="relu"),
+        layers.BatchNormalization(),
+        layers.Conv2D(3, 2),
+        layers.Rescaling([0.5, 1.5, -1.0]),
+        layers.DepthwiseConv2D(2),
+        layers.Reshape((5, 12)),
+        layers.BatchNormalization(),
+    ),
+    "image_residual": image_residual,
     "pooled_globally": lambda: functional(pooled_globally),
     "masked_words": lambda: keras.Sequential(
         [
@@ -480,7 +547,8 @@ def save(name: str, folder: Path) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
-    inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
+    features = model.input_shape[2:]
+    inputs = rng.normal(size=(5, TIMESTEPS, *(features or (FEATURES,)))).astype(np.float32)
     inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = 0.25  # what a Masking leaves out
     if name != "masked_mean":  # of nothing is NaN
         inputs[3] = 0.25

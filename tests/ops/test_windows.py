@@ -114,7 +114,7 @@ def test_a_sequence_that_is_too_short_says_so() -> None:
 def streamed(op: WindowOp, inputs: IntArray) -> IntArray:
     """Run an op tick by tick, padding behind included."""
     state = tuple(np.full((len(inputs), array.size), array.initial, array.dtype) for array in op.state)
-    behind = np.full((len(inputs), op.pace.lag, op.input.size), op.padding, np.int8)
+    behind = np.full((len(inputs), op.window.behind, op.input.size), op.padding, np.int8)
     results = []
     for values in np.concatenate([inputs, behind], axis=1).swapaxes(0, 1):
         is_due = op.yields((values,), state)
@@ -196,7 +196,7 @@ def test_the_mean_at_a_border_is_of_the_steps_inside() -> None:
 def test_an_average_that_counts_padding_is_refused() -> None:
     op = AveragePool.on("mean", QuantizedTensor("input", 1, True, Quantization(1.0, 0)), Window(3), 10)
     with pytest.raises(UnsupportedModelError, match="an average that counts padding"):
-        Padding(1, 1, 0).into(op)
+        Padding((1, 1), (0, 0), 0).into(op)
     assert "this padding of an average" in replace(op, window=Window(3, before=2)).problems(Contract.LITERT)[0]
 
 
