@@ -112,15 +112,16 @@ def _add_window(growth: _Growth, kind: str, name: str, tensor: QuantizedTensor, 
         growth.add(random_convolution(rng, name, tensor, tensor.size, window), window.pace.count(length))
         return
     is_rows = kind in ("conv", "depthwise")
-    window = random_window(rng, length, is_padded=kind != "average", is_dilated=is_rows)
+    window = random_window(rng, length, is_padded=True, is_dilated=is_rows)
     op: Op
     if kind == "conv":
         op = random_convolution(rng, name, tensor, int(rng.choice([tensor.size, 1, 5])), window)
     elif kind == "depthwise":
         op = random_depthwise(rng, name, tensor, 1, window)
+    elif kind == "max":
+        op = MaxPool(name, tensor, replace(tensor, name=name, timesteps=None), window)
     else:
-        pool = MaxPool if kind == "max" else AveragePool
-        op = pool(name, tensor, replace(tensor, name=name, timesteps=None), window)
+        op = AveragePool.on(name, replace(tensor, timesteps=None), window, length)
     growth.add(op, window.pace.count(length))
 
 

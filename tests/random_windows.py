@@ -20,6 +20,29 @@ from edgelstm.ops.window import Window, same_window
 MOST_TAPS = 5
 
 
+WINDOW_LAYERS = ("conv", "depthwise", "separable", "max", "average", "largest", "mean", "flat")
+"""What `random_window_layer` knows: five that yield sequences, three that yield a vector."""
+
+
+def random_window_layer(seed: int, contract: Contract, layer: str, bounds: Bounds = BOUNDS) -> Model:
+    """The model of this seed with this layer alone: behind an LSTM, or in front of one where it yields a sequence."""
+    rng = np.random.default_rng(seed + 16_000_000)
+    timesteps = int(rng.integers(1, 2 * bounds.timesteps + 1))
+    source = QuantizedTensor("input", int(rng.integers(1, bounds.inputs + 1)), True, _quantization(rng))
+    units = int(rng.integers(1, bounds.units + 1))
+    ops: list[Op] = []
+    if layer in WINDOW_LAYERS[-3:]:
+        ops.append(_lstm(rng, "lstm", source, units))
+        ops.append(_reduction(rng, layer, ops[-1].output, timesteps))
+    elif rng.random() < 0.5:
+        _grow(rng, ops, layer, layer, source, timesteps, bounds)
+        ops.append(_lstm(rng, "lstm", ops[-1].output, units))
+    else:
+        ops.append(_lstm(rng, "lstm", source, units))
+        _grow(rng, ops, layer, layer, ops[-1].output, timesteps, bounds)
+    return Model(f"random_{layer}_{seed}", source, tuple(ops), timesteps, contract)
+
+
 def random_windows(seed: int, contract: Contract, bounds: Bounds = BOUNDS) -> Model:
     """The model of this seed: 1 to 4 blocks over time, the first a window, then perhaps a reduction and a head."""
     rng = np.random.default_rng(seed + 12_000_000)
@@ -55,13 +78,18 @@ def _grow(
     if kind == "dense":
         ops.extend(_dense_and_activation(rng, name, tensor, min(units, 12)))
         return ops[-1].output, length
-    window = random_window(rng, length, is_padded=kind != "average", is_dilated=kind in ("conv", "depthwise"))
-    if kind == "conv":
+    window = random_window(rng, length, is_padded=True, is_dilated=kind in ("conv", "depthwise", "separable"))
+    if kind == "separable":
+        ops.append(random_depthwise(rng, f"{name}_each", tensor, int(rng.choice([1, 2])), window))
+        ops.extend(_dense_and_activation(rng, name, ops[-1].output, units))
+    elif kind == "conv":
         ops.append(random_convolution(rng, name, tensor, units, window))
     elif kind == "depthwise":
         ops.append(random_depthwise(rng, name, tensor, int(rng.choice([1, 1, 2, 3])), window))
+    elif kind == "max":
+        ops.append(MaxPool(name, tensor, replace(tensor, name=name), window))
     else:
-        ops.append((MaxPool if kind == "max" else AveragePool)(name, tensor, replace(tensor, name=name), window))
+        ops.append(AveragePool.on(name, tensor, window, length))
     return ops[-1].output, window.pace.count(length)
 
 

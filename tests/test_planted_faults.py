@@ -198,7 +198,7 @@ def _windows() -> Model:
     conv = random_convolution(rng, "conv", source, 5, same_window(3, 1, 2, 16))
     depthwise = random_depthwise(rng, "deep", conv.output, 2, Window(2))
     largest = MaxPool("largest", depthwise.output, replace(depthwise.output, name="largest"), Window(3, 2))
-    average = AveragePool("average", largest.output, replace(largest.output, name="average"), Window(3))
+    average = AveragePool.on("average", largest.output, same_window(3, 1, 1, 7), 7)
     mean = GlobalAverage("mean", average.output, replace(average.output, name="mean", is_sequence=False))
     return Model("windows", source, (conv, depthwise, largest, average, mean), 16, Contract.LITERT)
 
@@ -210,6 +210,13 @@ def _windows() -> Model:
         ("edgelstm_window.h", "window[k] = window[k + step_size];", "window[k] = window[k];"),
         ("edgelstm_window.h", "return a > b ? a : b;", "return a < b ? a : b;"),
         ("edgelstm_window.h", "(el_magnitude(sum) + half)", "el_magnitude(sum + (int32_t)(half * 0u))"),
+        (
+            "edgelstm_window.h",
+            "(el_magnitude(sum) + half) * reciprocal",
+            "(el_magnitude(sum) + half) * (reciprocal - 1u)",
+        ),
+        ("windows.c", "ticks > 3 ? ticks - 3 : 0", "ticks > 3 ? ticks - 3 : 1"),
+        ("windows.c", "ticks < 7 ? ticks : 7", "ticks"),
         ("edgelstm_mean.h", "(*shift)--;", ""),
         ("windows.c", "self->conv_window[k] = 4;", "self->conv_window[k] = 0;"),
         ("windows.c", "windows_conv_padding[3] = {4, 4, 4}", "windows_conv_padding[3] = {4, 4, 5}"),

@@ -1,6 +1,7 @@
 """What runs when: loops over time compute what ops compute one behind the other on whole arrays."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,15 +12,19 @@ from random_native import random_native_model
 from random_whole import random_whole_model
 from random_windows import random_windows
 
+from edgelstm.codegen.planning import MOST_SLICES, MOST_STORED_BYTES, make_plan
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import IntArray, Model, Op, Quantization, QuantizedTensor, Reduction
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.masking import Masking
 from edgelstm.ops.merge import Add
+from edgelstm.ops.pooling import MaxPool
 from edgelstm.ops.repeat_vector import RepeatVector
 from edgelstm.ops.reverse import Reverse
+from edgelstm.ops.window import Window
 from edgelstm.schedule import Copy, Line, Loop, make_schedule
-from edgelstm.simulate import initial_state, simulate_window
+from edgelstm.simulate import initial_state, simulate, simulate_window
 
 
 def _native(seed: int, contract: Contract) -> Model:
@@ -70,11 +75,11 @@ def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Mod
 SCALE = Quantization(0.05, 0)
 
 
-def _both_ways(timesteps: int) -> Model:
+def _both_ways(timesteps: int, size: int = 2) -> Model:
     """A sequence, added to itself backwards."""
-    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    source = QuantizedTensor("input", size, is_sequence=True, quantization=SCALE)
     turned = Reverse.of("turned", source)
-    both = Add("both", source, QuantizedTensor("both", 2, True, Quantization(0.1, 0)), turned.output)
+    both = Add("both", source, QuantizedTensor("both", size, True, Quantization(0.1, 0)), turned.output)
     return Model("both_ways", source, (turned, both), timesteps, Contract.LITERT)
 
 
@@ -113,3 +118,51 @@ def test_sequences_of_different_lengths_do_not_meet() -> None:
     with pytest.raises(UnsupportedModelError, match="'both' joins sequences of 3 and 4 time steps"):
         make_schedule(model, 3)
     make_schedule(model, 4)
+
+
+def _encoder(*behind: Callable[[QuantizedTensor], Op]) -> Model:
+    """The last sample, and ops each on what the one before yields."""
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    ops: list[Op] = [LastStep.of("end", source)]
+    for build in behind:
+        ops.append(build(ops[-1].output))
+    return Model("encoder", source, tuple(ops), 3, Contract.LITERT)
+
+
+def test_a_model_that_ends_in_what_is_only_looked_up_does_not_stream() -> None:
+    repeated = _encoder(lambda end: RepeatVector.of("again", end, 4))
+    turned = Model("turned", repeated.input, (Reverse.of("turned", repeated.input),), 3, Contract.LITERT)
+    for model, count in ((repeated, 4), (turned, 3)):
+        schedule = make_schedule(model, 3)
+        assert not schedule.is_streaming
+        assert schedule.slices >= schedule.output_count == count
+        assert isinstance(schedule.rest[-1], Copy)
+        assert simulate(model, np.arange(6, dtype=np.int8).reshape(1, 3, 2)).shape == (1, count, 2)
+
+
+def test_a_masked_output_is_a_sequence_whose_steps_say_that_they_yield() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    pool = MaxPool("pool", source, replace(source, name="pool"), Window(2))
+    for ops in (
+        (pool, Masking.of("mask", pool.output, 0)),
+        (Reverse.of("turned", source), Masking.of("mask", source, 0)),
+    ):
+        mask = replace(ops[1], input=ops[0].output)
+        model = Model("masked", source, (ops[0], mask), 5, Contract.NATIVE)
+        with pytest.raises(
+            UnsupportedModelError, match="the output 'mask' is a sequence of which a mask leaves steps out"
+        ):
+            make_schedule(model, 5)
+    assert make_schedule(Model("masked", source, (Masking.of("mask", source, 0),), 5, Contract.NATIVE), 5).is_streaming
+
+
+def test_a_model_that_no_microcontroller_could_run_is_refused() -> None:
+    """More bytes of sequences, and more steps behind the window, than there could be."""
+    timesteps = MOST_STORED_BYTES // 64
+    assert make_plan(_both_ways(timesteps, 64)).stored_bytes == MOST_STORED_BYTES
+    with pytest.raises(UnsupportedModelError, match=f"it would store {MOST_STORED_BYTES + 64} bytes of sequences"):
+        make_plan(_both_ways(timesteps + 1, 64))
+    model = _both_ways(5)
+    with pytest.raises(UnsupportedModelError, match=f"and run {MOST_SLICES + 1} steps behind the window"):
+        make_plan(replace(model, timesteps=MOST_SLICES + 1))
+    assert make_plan(replace(model, timesteps=MOST_SLICES)).schedule.slices == MOST_SLICES

@@ -23,6 +23,8 @@ from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
 from edgelstm.ops.masking import MaskingLayer
+from edgelstm.ops.reverse import ReverseLayer
+from edgelstm.ops.time_distributed import TimeDistributed
 
 MOST_FEATURES = 1 << 16
 MOST_TIMESTEPS = 1 << 20
@@ -99,7 +101,15 @@ def describe(archive: KerasArchive) -> KerasSource:
     graph = read_graph(archive.model)
     stored = [read_weights(archive.hdf5, archive.layout, layer.place) for layer in graph.layers]
     layers = tuple(
-        SourceLayer(layer.class_name, layer.name, layer.config, weights.arrays, archive.keras_major, layer.inputs)
+        SourceLayer(
+            layer.class_name,
+            layer.name,
+            layer.config,
+            weights.arrays,
+            archive.keras_major,
+            layer.inputs,
+            layer.is_per_step,
+        )
         for layer, weights in zip(graph.layers, stored, strict=True)
     )
     if not any(layer.weights for layer in layers) and any("units" in layer.config for layer in layers):
@@ -134,7 +144,7 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     if problems:
         supported = ", ".join(sorted(registry.KERAS_LAYERS))
         raise UnsupportedModelError(
-            problems, f"supported layers: {supported}, TimeDistributed(Dense), dropout and noise"
+            problems, f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         )
     model_input = source.input
     layers = _built_layers(source, registry)
@@ -161,7 +171,7 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> list[Layer]:
             continue
         layers += tensors.last_steps(layer.inputs)
         inputs = tuple(piece for reference in layer.inputs for piece in tensors.read(reference) or ())
-        builder = registry.KERAS_LAYERS[layer.class_name]
+        builder = _builder(layer, registry.KERAS_LAYERS[layer.class_name])
         built = _with_timesteps(builder.build(layer, inputs))
         tensors.yields(layer, builder, built, inputs[0])
         layers += built
@@ -185,16 +195,23 @@ def _leading_to_the_last(layers: Sequence[Layer]) -> list[Layer]:
 def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
     """Layers that a mask reaches, of which Keras' would ignore it, or merge it with steps that all count."""
     masked: dict[str, str] = {}
+    maskings: set[str] = set()
     for layer in layers:
         found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
         origins = sorted({origin for origin in found.values() if origin})
         if isinstance(layer, MaskingLayer) or (isinstance(layer, EmbeddingLayer) and layer.mask_zero):
             masked[layer.output.name] = layer.name
+            maskings.add(layer.output.name)
         if not origins:
             continue
         if not layer.takes_mask or isinstance(layer, MaskingLayer):
             kind = type(layer).__name__.removesuffix("Layer")
             yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
+        elif isinstance(layer, ReverseLayer) and layer.input.name not in maskings:
+            yield (
+                f'layer "{layer.name}" (Reverse) needs every step of a sequence of which the mask of "{origins[0]}" '
+                "leaves some out; a masked sequence can be read backwards only right behind its mask"
+            )
         elif len(set(found.values())) > 1:
             yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
         elif layer.output.is_sequence:
@@ -245,7 +262,8 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
     tensors = KerasTensors(source.input)
     for layer in source.layers:
         found = [tensors.read(reference) for reference in layer.inputs]
-        known, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
+        kind, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
+        known = None if kind is None else _builder(layer, kind)
         if problems := [*tensors.problems(layer, known, vanishes=vanishes)]:
             yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
             found = [None]
@@ -272,6 +290,10 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
             tensors.yields(layer, known, _with_timesteps(known.build(layer, inputs)), inputs[0])
     if source.output is not None:
         yield from tensors.output_problems(source.output)
+
+
+def _builder(layer: SourceLayer, known: LayerBuilder) -> LayerBuilder:
+    return TimeDistributed(known) if layer.is_per_step else known
 
 
 def _reading_problems(layer: SourceLayer, known: LayerBuilder | None, inputs: tuple[Tensor, ...]) -> list[str]:

@@ -47,11 +47,12 @@ class GraphLayer:
     """A layer of the graph.
 
     Attributes:
-        class_name: Keras' name; "package>name" for a custom class, "TimeDistributed(LSTM)" for that wrapper.
+        class_name: Keras' name; "package>name" for a custom class. Of a TimeDistributed, that of the layer in it.
         name: unique in the graph; "model/layer" in a nested model.
-        config: the layer's config; that of the inner layer for a TimeDistributed Dense.
+        config: the layer's config, of a TimeDistributed that of the layer in it.
         place: where its weights are.
         inputs: what it takes; "" is the model's input.
+        is_per_step: whether it is in a TimeDistributed.
     """
 
     class_name: str
@@ -59,6 +60,7 @@ class GraphLayer:
     config: Mapping[str, Any]
     place: Place
     inputs: tuple[TensorReference, ...] = (_MODEL_INPUT,)
+    is_per_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,9 @@ def _read_model(
         yields[entry.name] = from_layers[0] if entry.class_name == "InputLayer" else TensorReference(entry.full_name)
         problems += [f"{entry.label}: {reason}" for reason in _entry_problems(entry)]
         problems += [f"{entry.label}: {reason}" for reason in _output_problems(takes[entry.name], entries)]
-        if entry.class_name in _MODELS:
+        if (inner := _inner_model(entry, scope, from_layers[0])) is not None:
             if len(from_layers) != 1:
                 problems.append(f"{entry.label}: has {len(from_layers)} inputs; exactly one is supported")
-            inner = _read_model(entry.raw, (*scope, entry.name), f"{entry.place.group}/", from_layers[0])
             yields[entry.name] = inner.output
             shapes += [] if layers else [inner.input_shape]
             layers += inner.layers
@@ -175,6 +176,34 @@ def _read_model(
         output=_resolved(ends[-1], yields) if ends else source,
     )
 
+
+def _inner_model(entry: _Entry, scope: tuple[str, ...], source: TensorReference) -> Graph | None:
+    """The layers of a model that is a layer, or is in a TimeDistributed; None for any other layer."""
+    inside = (*scope, entry.name)
+    if entry.class_name in _MODELS:
+        return _read_model(entry.raw, inside, f"{entry.place.group}/", source)
+    wrapped = _wrapped(entry)
+    if wrapped is None or read.class_name(wrapped) not in _MODELS:
+        return None
+    inner = _read_model(wrapped, inside, f"{entry.place.group}/{_WRAPPED}/", source)
+    deeper = [f"{label(layer.name, layer.class_name)}: {_TWICE}" for layer in inner.layers if layer.is_per_step]
+    layers = tuple(replace(layer, is_per_step=True) for layer in inner.layers)
+    shapes = [read.shape(entry.config.get(key)) for key in _BATCH_SHAPES] + [_built_shape(entry.raw)]
+    shape = next((shape for shape in shapes if shape is not None), None)
+    return replace(inner, layers=layers, input_shape=shape, problems=(*inner.problems, *deeper))
+
+
+def _wrapped(entry: _Entry) -> Mapping[str, Any] | None:
+    """What is in a TimeDistributed; None for other layers."""
+    if entry.class_name != "TimeDistributed":
+        return None
+    return read.mapping(entry.config.get("layer"), "the layer in a TimeDistributed")
+
+
+_WRAPPED = "layer"
+"""Where a TimeDistributed has the weights of the layer in it."""
+
+_TWICE = "is in a TimeDistributed in a TimeDistributed: an axis more than a model's time and features"
 
 _BATCH_SHAPES = ("batch_shape", "batch_input_shape")
 
@@ -243,16 +272,12 @@ def _node(entry: _Entry) -> Node:
 
 
 def _graph_layer(entry: _Entry) -> GraphLayer:
-    """A TimeDistributed Dense is a Dense: that works on the last axis anyway."""
-    if entry.class_name != "TimeDistributed":
+    inner = _wrapped(entry)
+    if inner is None:
         return GraphLayer(entry.class_name, entry.full_name, entry.config, entry.place)
-    inner = read.mapping(entry.config.get("layer"), "the layer in a TimeDistributed")
-    inner_class = read.class_name(inner)
     config = read.mapping(inner.get("config"), "the config of the layer in a TimeDistributed")
-    if inner_class != "Dense":
-        return GraphLayer(f"TimeDistributed({inner_class})", entry.full_name, entry.config, entry.place)
-    place = Place(entry.place.group, entry.place.name, entry.place.outermost, wrapped="layer")
-    return GraphLayer(inner_class, entry.full_name, config, place)
+    place = replace(entry.place, wrapped=_WRAPPED)
+    return GraphLayer(read.class_name(inner), entry.full_name, config, place, is_per_step=True)
 
 
 def _entry_problems(entry: _Entry) -> Iterator[str]:
@@ -265,7 +290,9 @@ def _entry_problems(entry: _Entry) -> Iterator[str]:
         for kind in ("sparse", "ragged", "optional"):
             if entry.config.get(kind):
                 yield f"{kind} inputs are not supported"
-    if entry.class_name == "TimeDistributed" and isinstance(inner := entry.config.get("layer"), Mapping):
+    if (inner := _wrapped(entry)) is not None:
+        if read.class_name(inner) in _MODELS:
+            return
         yield from _precision_problems(read.mapping(inner.get("config"), "the config of a wrapped layer"))
     if entry.class_name != "Lambda" and not read.is_custom(entry.class_name):
         for option, code in _code(entry.config, ""):

@@ -6,6 +6,7 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from edgelstm.ir.inputs import InputLayout, beside
 from edgelstm.ir.layers import (
     FloatModel,
     KerasLayer,
@@ -30,6 +31,7 @@ __all__ = [
     "Constant",
     "FloatArray",
     "FloatModel",
+    "InputLayout",
     "IntArray",
     "KerasLayer",
     "Layer",
@@ -53,5 +55,6 @@ __all__ = [
     "TfliteTensor",
     "UnaryLayer",
     "UnaryOp",
+    "beside",
     "by_state",
 ]

@@ -193,7 +193,9 @@ class GlobalMaxLayer(GlobalPoolLayer):
 
 
 class GlobalAverageLayer(GlobalPoolLayer):
-    """Keras' GlobalAveragePooling1D."""
+    """Keras' GlobalAveragePooling1D. With a mask that leaves out every step Keras yields NaN, ours 0."""
+
+    takes_mask: ClassVar[bool] = True
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """See `GlobalPoolLayer.forward`."""

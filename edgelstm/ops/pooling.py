@@ -7,22 +7,27 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import (
+    AnyArray,
+    Constant,
     FloatArray,
     IntArray,
     KerasLayer,
     Layer,
     Observe,
+    Quantization,
     QuantizedTensor,
     Ranges,
     SourceLayer,
+    StateArray,
     Tensor,
     TfliteOperator,
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.images import image_operators, read_window
 from edgelstm.ops.sources import option_problems
-from edgelstm.ops.window import Window, WindowOp
+from edgelstm.ops.window import Window, WindowOp, same_window
 from edgelstm.ops.window_layer import WindowOptions, tap_values, windowed
 
 
@@ -68,6 +73,22 @@ class MaxPool(PoolOp):
         return largest
 
 
+MOST_PADDED_TAPS = 4000
+"""Of an average with padding: so many reciprocals fit 32 bits with one shift."""
+
+
+def too_many_taps(taps: int) -> str:
+    """Why an average with padding is refused."""
+    return f"an average of {taps} steps with padding is too long; at most {MOST_PADDED_TAPS} are supported"
+
+
+@dataclass(frozen=True)
+class PaddedAverageFacts:
+    """As AverageFacts, with a reciprocal for each number of steps."""
+
+    shift: int
+
+
 @dataclass(frozen=True)
 class AverageFacts:
     """How C divides a sum by the number of taps: (sum + half) * reciprocal / 2^shift, rounded down."""
@@ -84,30 +105,101 @@ class AverageFacts:
         return cls(taps // 2, -(-(2**shift) // taps), shift)
 
 
+def shared_reciprocals(taps: int) -> tuple[AnyArray, int]:
+    """(reciprocals, shift) of `AverageFacts` for every number of steps up to MOST_PADDED_TAPS, with one shift."""
+    counts = np.arange(1, taps + 1, dtype=np.int64)
+    largest = 128 * counts + counts // 2
+    shift = next(shift for shift in range(1, 32) if (largest * (-(2**shift) % counts) < 2**shift).all())
+    return (-(-(2**shift) // counts)).astype(np.uint32), shift
+
+
 @dataclass(frozen=True, eq=False)
 class AveragePool(PoolOp):
-    """The int8 AVERAGE_POOL_2D of TensorFlow Lite: the mean of the stored values, ties away from stored 0."""
+    """The int8 AVERAGE_POOL_2D of TensorFlow Lite: the mean of the stored values, ties away from stored 0.
+
+    Padding does not count.
+
+    Attributes:
+        length: time steps of the input where there is padding, which tells its end from steps; else 0.
+    """
 
     kind: ClassVar[str] = "average_pool"
     builtin: ClassVar[str] = "AVERAGE_POOL_2D"
 
-    def facts(self, contract: Contract) -> AverageFacts:
-        """See AverageFacts."""
+    length: int = 0
+
+    @classmethod
+    def on(cls, name: str, sequence: QuantizedTensor, window: Window, length: int) -> Self:
+        """The op on a sequence of `length` steps."""
+        return cls(name, sequence, replace(sequence, name=name), window, length if window.behind else 0)
+
+    @property
+    def padding(self) -> int:
+        """See `Op.padding`: what adds nothing to a sum."""
+        return 0
+
+    @property
+    def state(self) -> tuple[StateArray, ...]:
+        """See `WindowOp.state`; with padding, also how many ticks there have been."""
+        ticks = StateArray("ticks", "int32", 1, 0, Quantization(1.0, 0, "int32"), is_in_tflite=False)
+        return (*super().state, *([ticks] if self.length else []))
+
+    def facts(self, contract: Contract) -> AverageFacts | PaddedAverageFacts:
+        """How C divides."""
+        if self.length:
+            return PaddedAverageFacts(shared_reciprocals(self.window.taps)[1])
         return AverageFacts.of(self.window.taps)
 
+    def constants(self, contract: Contract) -> tuple[Constant, ...]:
+        """With padding, a reciprocal for each number of steps in a window."""
+        if not self.length:
+            return ()
+        reciprocals, shift = shared_reciprocals(self.window.taps)
+        comment = f"2^{shift} / n for n from 1, rounded up"
+        return (Constant("reciprocals", reciprocals, "other_constants", comment),)
+
     def problems(self, contract: Contract) -> list[str]:
-        """TensorFlow Lite divides by the number of steps without padding, which a stream cannot know at its end."""
-        found = super().problems(contract)
-        if self.window.before or self.window.behind:
-            found.append(f"layer {self.name!r}: an average over windows with padding is not supported")
+        """Padding is that of a whole sequence, as TensorFlow Lite pads it."""
+        found, window = super().problems(contract), self.window
+        if (window.before or window.behind) and window != same_window(window.taps, window.stride, 1, self.length):
+            found.append(f"layer {self.name!r}: this padding of an average is not supported")
+        if self.length and window.taps > MOST_PADDED_TAPS:
+            found.append(f"layer {self.name!r}: {too_many_taps(window.taps)}")
         return found
 
+    def padded(self, before: int, behind: int) -> Self:
+        """See `WindowOp.padded`; what an operator before this one pads does count."""
+        raise UnsupportedModelError([f"layer {self.name!r}: an average that counts padding is not supported"])
+
+    def simulate(
+        self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
+    ) -> tuple[IntArray, tuple[IntArray, ...]]:
+        """See `Op.step`."""
+        _, after = super().simulate(contract, values, state[:2])
+        counts = np.full((len(values), 1), self.window.taps)
+        if self.length:
+            ticks = state[2] + np.int32(1)
+            counts = np.minimum(ticks, self.length) - np.maximum(ticks - self.window.taps, 0)
+            after = (*after, ticks)
+        return _mean(after[0].reshape(len(values), self.window.taps, -1), counts), after
+
     def apply(self, contract: Contract, taps: IntArray) -> IntArray:
-        """See `WindowOp.apply`."""
-        sums = taps.astype(np.int64).sum(axis=1)
-        count = self.window.taps
-        mean: IntArray = (np.sign(sums) * ((np.abs(sums) + count // 2) // count)).astype(np.int8)
-        return mean
+        """See `WindowOp.apply`: as if all counted."""
+        return _mean(taps, np.full((len(taps), 1), self.window.taps))
+
+    @classmethod
+    def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
+        """See `PoolOp.from_tflite`."""
+        op, source = super().from_tflite(operator, input_tensor), operator.inputs[0]
+        assert source is not None
+        return cls.on(op.name, op.input, op.window, source.shape[1] * source.shape[2])
+
+
+def _mean(taps: IntArray, counts: IntArray) -> IntArray:
+    """(batch, taps, size) divided by (batch, 1); a count of no steps is of a result that nobody sees."""
+    sums, counts = taps.astype(np.int64).sum(axis=1), np.maximum(counts, 1)
+    mean: IntArray = (np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)).astype(np.int8)
+    return mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,14 +253,18 @@ class AveragePoolLayer(PoolLayer):
         if problems:
             return problems
         window = WindowOptions.of(source, "pool_size").window(input_tensor.timesteps)
-        if window.before or window.behind:
-            problems.append(
-                "padding='same' is supported only where windows meet no border, because each mean is over the steps "
-                "inside; set padding='valid'"
-            )
+        if window.behind and input_tensor.timesteps is None:
+            problems.append("padding='same' needs an input of fixed length: each mean is over the steps inside")
+        if window.behind and window.taps > MOST_PADDED_TAPS:
+            problems.append(too_many_taps(window.taps))
         return problems
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
-        """See `PoolLayer.forward`."""
-        seen = tap_values(self.name, inputs, self.window)
-        return reduce(np.add, seen) / self.window.taps
+        """See `PoolLayer.forward`: padding does not count."""
+        sums = reduce(np.add, tap_values(self.name, inputs, self.window))
+        counts: FloatArray = reduce(np.add, tap_values(self.name, np.ones_like(inputs[:1, :, :1]), self.window))
+        return sums / counts
+
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> AveragePool:
+        """Keep the input's scale."""
+        return AveragePool.on(self.name, input_tensor, self.window, self.input.timesteps or 0)

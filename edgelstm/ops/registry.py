@@ -80,7 +80,7 @@ ENTRIES = (
         streams=_AT_THE_BORDER,
     ),
     Entry(MaxPool, {"MaxPooling1D": MaxPoolLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
-    Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",)),
+    Entry(AveragePool, {"AveragePooling1D": AveragePoolLayer}, ("AVERAGE_POOL_2D",), streams=_AT_THE_BORDER),
     Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer}, ("REDUCE_MAX",)),
     Entry(GlobalAverage, {"GlobalAveragePooling1D": GlobalAverageLayer}, ("MEAN",)),
     Entry(

@@ -27,6 +27,8 @@ _TIME_AXIS = (1, -2)
 class ReverseLayer(UnaryLayer):
     """The last step first."""
 
+    takes_mask: ClassVar[bool] = True
+
     @classmethod
     def of(cls, sequence: Tensor, name: str) -> "ReverseLayer":
         """The layer that turns a sequence around."""

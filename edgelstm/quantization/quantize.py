@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from edgelstm.errors import DataError, UnsupportedModelError
-from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges
+from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range
+from edgelstm.quantization.masks import mask_behind_reversal
 
 
 def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contract) -> Model:
@@ -27,8 +28,8 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
             f"the model takes sequences of {model.timesteps} steps, but {timesteps} were asked for",
             f"leave --timesteps out, or give data of {model.timesteps} steps",
         )
-    tensor = _input(model, ranges)
-    tensors = {tensor.name: tensor}
+    source, *further = (_input(tensor, ranges) for tensor in model.inputs)
+    tensors = {tensor.name: tensor for tensor in (source, *further)}
     ops: list[Op] = []
     read = {one.name for layer in model.layers for one in layer.inputs}
     for layer in model.layers:
@@ -39,11 +40,19 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
                 tensors[f"{layer.name}/{part}"] = op.exposed[part]
         ops.append(op)
         tensors[layer.output.name] = op.output
-    return Model(model.name, tensor, tuple(ops), timesteps, contract_of(ops, contract))
+    contract = contract_of(ops, contract)
+    return Model(
+        model.name,
+        source,
+        mask_behind_reversal(ops, model.output_names),
+        timesteps,
+        contract,
+        further_inputs=tuple(further),
+        output_names=model.output_names,
+    )
 
 
-def _input(model: FloatModel, ranges: Ranges) -> QuantizedTensor:
-    source = model.input
+def _input(source: Tensor, ranges: Ranges) -> QuantizedTensor:
     if source.vocabulary:
         return QuantizedTensor.of_ids(source.name, source.vocabulary)
     return QuantizedTensor(source.name, source.size, source.is_sequence, output_range(source.name, ranges))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import BUILD, Outcome, edgelstm, succeed
-from keras_files import CHANNELS, TIMESTEPS, KerasLayer, dense, lstm, tiny_arrays, write_keras
+from keras_files import CHANNELS, CLASSES, TIMESTEPS, KerasLayer, dense, lstm, tiny_arrays, write_keras
 
 USAGE = [
     (("bogus",), "No such command 'bogus'", "edgelstm --help"),
@@ -131,6 +131,15 @@ def test_wrong_data_is_refused(
     error = _build().error
     for message in messages:
         assert message in error
+
+
+def test_lengths_do_not_go_with_a_model_that_needs_its_window(workspace: Path) -> None:
+    rng = np.random.default_rng(0)
+    write_keras(Path("model.keras"), [lstm(rng, CHANNELS, 4, go_backwards=True), dense(rng, 4, CLASSES)])
+    np.savez("data.npz", **tiny_arrays(), lengths=np.full(64, 5))
+    assert "has sequences of several lengths, but the model needs its whole window" in _build().error
+    write_keras(Path("model.keras"), [lstm(rng, CHANNELS, 4), dense(rng, 4, CLASSES)])
+    succeed("quantize", *BUILD[1:])
 
 
 def test_pickles_in_data_are_never_read(workspace: Path) -> None:

@@ -19,13 +19,14 @@ from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_layer_normalization import random_normalized_model
-from random_masked import masked_inputs, random_masked_model
+from random_masked import masked_inputs, random_masked_ends, random_masked_model
 from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
+from random_several import random_several
 from random_states import random_states_model
 from random_whole import random_whole_model
-from random_windows import random_windows
+from random_windows import WINDOW_LAYERS, random_window_layer, random_windows
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.layouts import WIDE_LAYOUTS
@@ -88,7 +89,15 @@ def _climb_alone(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
 
 def climb_masked(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """The same for the model of this seed of which a mask leaves steps out."""
-    model = random_masked_model(seed)
+    return _climb_masked(random_masked_model(seed), seed, targets)
+
+
+def climb_masked_ends(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """The same for the model of this seed that reads a masked sequence from both ends."""
+    return _climb_masked(random_masked_ends(seed), seed, targets)
+
+
+def _climb_masked(model: Model, seed: int, targets: Sequence[str]) -> list[Rung]:
     inputs = masked_inputs(model, seed, SEQUENCES)
     expected = Expectation(model, inputs, simulator_trace(model, inputs))
     return [run_alone(expected, target, seed) for target in ("host", *targets)]
@@ -119,6 +128,11 @@ def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[
     return climb(seed, targets, random_embedding_model)
 
 
+def climb_several(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed with several inputs, and often several outputs."""
+    return climb(seed, targets, random_several)
+
+
 def run_alone(expected: Expectation, target: str, seed: int) -> Rung:
     """Build the model's C as this seed chooses, and run it on one target."""
     with _program(expected.model, target, seed) as program:
@@ -131,6 +145,18 @@ def _expected(model: Model, seed: int) -> Expectation:
     return Expectation(model, inputs, simulator_trace(model, inputs))
 
 
+def climb_layer(layer: str) -> Callable[..., list[Rung]]:
+    """`climb` of models with this window layer alone beside an LSTM."""
+
+    def climb_one(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+        return climb(seed, targets, lambda number, contract: random_window_layer(number, contract, layer))
+
+    return climb_one
+
+
+LAYER_CLIMBS = {f"window_{layer}": climb_layer(layer) for layer in WINDOW_LAYERS}
+
+
 def climb_mixed(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb` of the graph of this seed that mixes whatever decides when an op runs."""
     return climb(seed, targets, random_mixed_model)
@@ -140,12 +166,14 @@ CLIMBS = {
     "mixed": climb_mixed,
     "native": climb_native,
     "masked": climb_masked,
+    "masked_ends": climb_masked_ends,
     "normalized": climb_normalized,
     "graph": climb_graph,
     "elementwise": climb_elementwise,
     "state": climb_state,
     "embedding": climb_embedding,
     "whole": climb_whole,
+    "several": climb_several,
     "window": climb_window,
 }
 
@@ -187,12 +215,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The whole ladder for random models.")
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
-    parser.add_argument("--kind", choices=sorted(CLIMBS))
+    parser.add_argument("--kind", choices=sorted(CLIMBS | LAYER_CLIMBS))
     parser.add_argument("--target", action="append")
     arguments = parser.parse_args()
     values: Counter[str] = Counter()
     mismatches: Counter[str] = Counter()
-    rise = CLIMBS.get(arguments.kind, climb)
+    rise = (CLIMBS | LAYER_CLIMBS).get(arguments.kind, climb)
     for seed in range(arguments.first, arguments.last):
         for rung in rise(seed, arguments.target or ["cortex-m4"]):
             values[rung.against] += rung.values

@@ -2,10 +2,11 @@
 for every third model that of another core."""
 
 import pytest
-from random_ladder import CLIMBS, climb
+from random_ladder import CLIMBS, LAYER_CLIMBS, climb
 
 MODELS = 300
 FURTHER_MODELS = 50
+ALONE = 6
 GROUP = 10
 OTHERS = ("cortex-m3", "cortex-m55", "cortex-m0", "rv32imc", "cortex-m33", "cortex-m7")
 
@@ -26,5 +27,13 @@ def test_further_kinds_of_models(kind: str, first: int) -> None:
     for seed in range(first, first + GROUP):
         others = (OTHERS[seed // 9 % len(OTHERS)],) if seed % 3 == seed // 3 % 3 else ()
         for rung in CLIMBS[kind](seed, ("cortex-m4", *others)):
+            assert rung.values > 0
+            assert rung.mismatches == 0, f"seed {seed}, {rung.against}: {rung.first}"
+
+
+@pytest.mark.parametrize("kind", LAYER_CLIMBS)
+def test_every_window_layer_alone(kind: str) -> None:
+    for seed in range(ALONE):
+        for rung in LAYER_CLIMBS[kind](seed):
             assert rung.values > 0
             assert rung.mismatches == 0, f"seed {seed}, {rung.against}: {rung.first}"

@@ -41,6 +41,16 @@ def sequential(*layers: Mapping[str, Any], **options: Any) -> dict[str, Any]:
     }
 
 
+def time_distributed(inner: Mapping[str, Any], name: str = "wrap") -> dict[str, Any]:
+    config = {"name": name, "dtype": "float32", "layer": inner}
+    return {"module": "keras.layers", "class_name": "TimeDistributed", "config": config, "registered_name": None}
+
+
+def dense_layer(**options: Any) -> dict[str, Any]:
+    config = {"name": "dense", "units": UNITS, "activation": "linear", "dtype": "float32", **options}
+    return {"module": "keras.layers", "class_name": "Dense", "config": config, "registered_name": None}
+
+
 def lstm_model() -> dict[str, Any]:
     return sequential(input_layer(), lstm_layer())
 

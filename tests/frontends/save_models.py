@@ -157,7 +157,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "shared": shared,
     "many_problems": many_problems,
     "masked": lambda: sequential(layers.Masking(name="mask"), layers.LSTM(3)),
-    "wrapped": lambda: sequential(layers.TimeDistributed(layers.Dropout(0.1), name="wrap"), layers.LSTM(3)),
+    "wrapped": lambda: sequential(layers.TimeDistributed(layers.LSTM(2), name="wrap"), layers.LSTM(3), shape=(5, 4, 3)),
     "vector_input": lambda: sequential(layers.Dense(2), shape=(3,)),
     "training": lambda: functional(
         lambda inputs: layers.Dropout(0.5, name="drop")(layers.LSTM(2)(inputs), training=True)

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from keras_writer import (
+    dense_layer,
     functional,
     input_layer,
     keras_members,
@@ -20,6 +21,7 @@ from keras_writer import (
     lstm_model,
     lstm_weights,
     sequential,
+    time_distributed,
     weights_h5,
     write_keras,
     zipped,
@@ -262,6 +264,11 @@ def test_models_nested_without_end(tmp_path: Path) -> None:
     for _ in range(12):
         model = sequential(model)
     assert "nested deeper than 8 levels" in message_of(write_keras(tmp_path / "m.keras", model=model))
+    distributed = dense_layer()
+    for _ in range(12):
+        distributed = time_distributed(sequential(distributed))
+    path = write_keras(tmp_path / "m.keras", model=sequential(input_layer(), distributed))
+    assert "nested deeper than 8 levels" in message_of(path)
 
 
 def test_unbuilt(tmp_path: Path) -> None:

@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from keras_writer import functional, keras_members, lstm_model, weights_h5, write_keras, zipped
+from keras_writer import (
+    dense_layer,
+    functional,
+    input_layer,
+    keras_members,
+    lstm_layer,
+    lstm_model,
+    sequential,
+    time_distributed,
+    weights_h5,
+    write_keras,
+    zipped,
+)
 
 from edgelstm.errors import EdgelstmError
 from edgelstm.frontends import hdf5, keras_archive
@@ -55,7 +67,12 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from places(value[key])
 
 
-@pytest.mark.parametrize("model", [lstm_model(), functional()], ids=["sequential", "functional"])
+DISTRIBUTED = sequential(input_layer(), time_distributed(sequential(dense_layer(), name="inner")), lstm_layer())
+
+
+@pytest.mark.parametrize(
+    "model", [lstm_model(), functional(), DISTRIBUTED], ids=["sequential", "functional", "distributed"]
+)
 def test_any_mutated_config_is_read_or_refused(tmp_path: Path, model: Any) -> None:
     archive = keras_archive.read_archive(write_keras(tmp_path / "m.keras"))
     rng = random.Random(1)

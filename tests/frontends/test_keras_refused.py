@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from keras_writer import (
     IMPLEMENTATIONS,
+    dense_layer,
     input_layer,
     keras_members,
     lstm_layer,
     lstm_model,
     lstm_weights,
     sequential,
+    time_distributed,
     weights_h5,
     write_keras,
     zipped,
@@ -23,6 +25,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras import load_keras, read_keras
 from edgelstm.ops import registry
 from edgelstm.ops.masking import MaskingLayer
+from edgelstm.ops.time_distributed import PER_STEP
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "two_ends": (
@@ -30,7 +33,11 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
         'the model has 2 outputs, "one", "two"; exactly one is supported',
     ),
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),
-    "wrapped": ('layer "wrap" (TimeDistributed(Dropout)): is not supported',),
+    "wrapped": (
+        "the input has the shape (?, 5, 4, 3); expected (batch, time steps, features)",
+        'layer "wrap" (LSTM): needs another axis than a model\'s time and features, because it is in a '
+        f"TimeDistributed; take it out: in one, only {', '.join(sorted(PER_STEP))}, dropout and noise are supported",
+    ),
     "vector_input": ("the input has the shape (?, 3); expected (batch, time steps, features)",),
     "training": ('layer "drop" (Dropout): is called with training=True',),
     "half_precision": (
@@ -122,6 +129,29 @@ def problems_of(path: Path) -> tuple[str, ...]:
         (
             sequential(input_layer(), lstm_layer(dtype={"class_name": "X", "config": {"mode": "int8"}})),
             "layer \"lstm\" (LSTM): has the dtype policy 'int8'; give the float32 model, quantizing is done here",
+        ),
+        (
+            sequential(
+                input_layer(), time_distributed(sequential(time_distributed(dense_layer(), "in"))), lstm_layer()
+            ),
+            'layer "wrap/in" (Dense): is in a TimeDistributed in a TimeDistributed: an axis more than a model\'s time '
+            "and features",
+        ),
+        (
+            sequential(input_layer(), lstm_layer(), time_distributed(dense_layer())),
+            'layer "wrap" (Dense): is in a TimeDistributed, which needs a sequence; set return_sequences=True on the '
+            "layer before it",
+        ),
+        (
+            sequential(
+                input_layer(), time_distributed({**dense_layer(), "registered_name": "Evil>Dense"}), lstm_layer()
+            ),
+            'layer "wrap" (Evil>Dense): is a custom class; its code is not in the file and would not be run',
+        ),
+        (
+            sequential(input_layer(), time_distributed(sequential(dense_layer(dtype="mixed_float16"))), lstm_layer()),
+            "layer \"wrap/dense\" (Dense): has the dtype policy 'mixed_float16'; give the float32 model, quantizing is "
+            "done here",
         ),
     ],
 )

@@ -4,11 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from random_masked import masked_inputs, random_masked_ends
 
-from edgelstm.errors import UnsupportedModelError
+from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.frontends.keras import KerasSource, build_float_model
-from edgelstm.ir import FloatModel, SourceLayer, TensorReference
+from edgelstm.ir import (
+    FloatArray,
+    FloatModel,
+    Quantization,
+    QuantizedTensor,
+    Ranges,
+    SourceLayer,
+    TensorReference,
+)
 from edgelstm.ops import registry
+from edgelstm.ops.embedding import Embedding
+from edgelstm.ops.masking import Masking
+from edgelstm.ops.reverse import Reverse
+from edgelstm.quantization import calibrate
+from edgelstm.quantization.masks import mask_behind_reversal
+from edgelstm.simulate import simulate
 
 MASK = SourceLayer("Masking", "mask", {"mask_value": 0.0})
 
@@ -43,12 +58,91 @@ def test_calibration_sees_the_steps_that_count_alone() -> None:
     assert seen["rnn"] >= 0.0
 
 
+def _ranges(inputs: FloatArray, *layers: SourceLayer) -> Ranges:
+    return calibrate(_model(*layers), inputs)
+
+
+def test_sequences_without_a_step_that_counts_calibrate_beside_others() -> None:
+    inputs = np.zeros((600, 5, 2), np.float32)
+    alone = _ranges(inputs[:1] + 0.5, MASK, _rnn("rnn", "mask"))
+    inputs[-1] = 0.5  # in a batch of its own length of zeros, and behind two such batches
+    assert _ranges(inputs, MASK, _rnn("rnn", "mask")) == alone
+
+
+def test_data_of_which_a_mask_leaves_out_everything_are_refused() -> None:
+    with pytest.raises(DataError, match="never reach mask, rnn: a mask leaves out all of their steps"):
+        _ranges(np.zeros((300, 5, 2), np.float32), MASK, _rnn("rnn", "mask"))
+
+
+def test_an_input_that_another_branch_reads_is_seen_as_a_whole() -> None:
+    mask = SourceLayer("Masking", "mask", {"mask_value": -99.0})
+    inputs = np.full((2, 5, 2), -99.0, np.float32)
+    inputs[0, 1] = inputs[1, 4] = 0.5
+    ends = [
+        SourceLayer("GlobalAveragePooling1D", f"mean_{one}", {}, inputs=(TensorReference(one),))
+        for one in ("rnn", "other")
+    ]
+    both = SourceLayer("Concatenate", "both", {}, inputs=(TensorReference("mean_rnn"), TensorReference("mean_other")))
+    ranges = _ranges(inputs, mask, _rnn("rnn", "mask"), _rnn("other", ""), *ends, both)
+    assert ranges["samples"] == (-99.0, 0.5)
+    assert ranges["mask"] == (0.5, 0.5)
+    backwards = replace(_rnn("rnn", "mask"), config={**_rnn("rnn", "mask").config, "go_backwards": True})
+    assert _ranges(inputs, mask, backwards)["samples"] == (0.5, 0.5)
+
+
 def test_a_mask_that_goes_no_further_is_refused() -> None:
-    rnn = _rnn("back", "mask")
+    rnn = _rnn("back", "forth")
     backwards = replace(rnn, config={**rnn.config, "go_backwards": True})
     with pytest.raises(UnsupportedModelError) as caught:
-        _model(MASK, backwards)
-    assert caught.value.problems == ('layer "back/reversed" (Reverse) does not follow the mask of "mask"',)
+        _model(MASK, _rnn("forth", "mask"), backwards)
+    assert caught.value.problems == (
+        'layer "back/reversed" (Reverse) needs every step of a sequence of which the mask of "mask" leaves some out; a '
+        "masked sequence can be read backwards only right behind its mask",
+    )
+    with pytest.raises(UnsupportedModelError) as caught:
+        _model(
+            MASK,
+            _rnn("forth", "mask"),
+            SourceLayer("GlobalMaxPooling1D", "largest", {}, inputs=(TensorReference("forth"),)),
+        )
+    assert caught.value.problems == ('layer "largest" (GlobalMax) does not follow the mask of "mask"',)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_masked_steps_might_as_well_not_be_there(seed: int) -> None:
+    model = random_masked_ends(seed)
+    inputs = masked_inputs(model, seed, 8)
+    masks = [op.value for op in model.ops if isinstance(op, Masking)]
+    for sequence in inputs:
+        counts = (sequence != (0 if model.input.vocabulary else masks[0])).any(axis=-1)
+        if counts.any():
+            whole, short = (simulate(model, one[None]) for one in (sequence, sequence[counts]))
+            np.testing.assert_array_equal(whole, short)
+
+
+@pytest.mark.parametrize("words", [4, 400])
+def test_a_masked_embedding_read_backwards_keeps_its_rows(words: int) -> None:
+    table = np.arange(words, dtype=np.int64).astype(np.int8)[:, None] * np.ones((1, 2), np.int8)
+    sequence = QuantizedTensor("words", 2, is_sequence=True, quantization=Quantization(0.1, 3))
+    embedding = Embedding("words", QuantizedTensor.of_ids("ids", words), sequence, table, mask_zero=True)
+    ops = mask_behind_reversal((embedding, Reverse.of("turned", sequence)))
+    if words > 256:  # every value is that of another row
+        assert [op.name for op in ops] == ["words", "turned"]
+        return
+    rows, turned, mask = ops
+    assert isinstance(rows, Embedding) and isinstance(mask, Masking) and isinstance(turned, Reverse)
+    assert not rows.mask_zero
+    assert np.array_equal(rows.table[1:], table[1:])
+    assert [(row == mask.value).all() for row in rows.table] == [True, False, False, False]
+    assert (turned.input, mask.input, mask.output.name) == (rows.output, turned.output, "turned")
+
+
+def test_names_that_a_user_has_are_not_taken_again() -> None:
+    source = QuantizedTensor("samples", 2, is_sequence=True, quantization=Quantization(0.1, 3))
+    mask = Masking.of("mask", source, 5)
+    users = Reverse.of("turned/all_steps", source)
+    both = mask_behind_reversal((mask, Reverse.of("turned", mask.output), users))
+    assert [op.name for op in both] == ["turned/all_steps_", "turned", "turned/all_steps"]
 
 
 def test_masked_and_other_steps_do_not_meet() -> None:

@@ -9,8 +9,10 @@ from reference_models import classifier, tagger
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.tflite import model_from_tflite
-from edgelstm.ir import TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir import Model, Quantization, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.repeat_vector import RepeatVector
 from edgelstm.tflite import write_tflite
 from edgelstm.tflite.export import to_tflite_model
 
@@ -62,3 +64,16 @@ def test_absurd_scales_are_refused(scale: float) -> None:
     data = write_tflite(foreign)
     with pytest.raises(UnsupportedModelError, match="has a scale outside"):
         model_from_tflite(data, "foreign", Contract.LITERT)
+
+
+def test_a_vector_is_repeated_so_often_that_an_index_still_counts() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=Quantization(0.5, 0))
+    end = LastStep.of("end", source)
+
+    def file(count: int) -> bytes:
+        again = RepeatVector.of("again", end.output, count)
+        return write_tflite(to_tflite_model(Model("again", source, (end, again), 3, Contract.LITERT)))
+
+    assert model_from_tflite(file(1 << 16), "foreign", Contract.LITERT).ops[-1].repeats == 1 << 16
+    with pytest.raises(UnsupportedModelError, match="BROADCAST_TO 'again': only a vector along at most 65536 steps"):
+        model_from_tflite(file((1 << 16) + 1), "foreign", Contract.LITERT)

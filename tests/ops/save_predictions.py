@@ -59,6 +59,14 @@ def three_branches(inputs: Any) -> Any:
     return layers.Dense(2)(shared(merged))
 
 
+def of_steps() -> Any:
+    """A model of single vectors, in which others are nested."""
+    inputs = layers.Input((FEATURES,))
+    inner = keras.Sequential([layers.Dense(4), layers.BatchNormalization(), layers.Dense(FEATURES)])
+    changed = layers.Add()([inner(inputs), inputs])
+    return keras.Model(inputs, layers.Concatenate(axis=1)([layers.Dense(2, activation="relu")(inputs), changed]))
+
+
 def pooled_globally(inputs: Any) -> Any:
     hidden = layers.LSTM(4, return_sequences=True)(inputs)
     pooled = [layers.GlobalAveragePooling1D()(hidden), layers.GlobalMaxPooling1D()(hidden)]
@@ -136,6 +144,31 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "time_distributed": lambda: sequential(
         layers.LSTM(4, return_sequences=True), layers.TimeDistributed(layers.Dense(3, activation="sigmoid"))
     ),
+    "distributed_layers": lambda: sequential(
+        *map(
+            layers.TimeDistributed,
+            (
+                layers.Normalization(axis=1, mean=[0.1, 0.2, 0.3], variance=[1.0, 0.25, 0.5]),
+                layers.Rescaling(0.5),
+                layers.Dense(4),
+                layers.BatchNormalization(axis=1),
+                layers.ReLU(),
+                layers.Flatten(),
+                layers.Dropout(0.3),
+                layers.LayerNormalization(axis=1),
+                layers.LeakyReLU(),
+                layers.Softmax(axis=1),
+                layers.Activation("tanh"),
+            ),
+        ),
+        layers.LSTM(3),
+    ),
+    "distributed_models": lambda: sequential(
+        layers.GRU(3, return_sequences=True),
+        layers.TimeDistributed(of_steps(), name="outer"),
+        layers.LSTM(4, return_sequences=True),
+        layers.TimeDistributed(keras.Sequential([layers.Dense(5, activation="tanh"), layers.Dense(2)])),
+    ),
     "lstm_hard_sigmoid": lambda: sequential(
         layers.LSTM(5, recurrent_activation="hard_sigmoid", return_sequences=True),
         layers.LSTM(4, recurrent_activation="hard_sigmoid"),
@@ -212,6 +245,9 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.BatchNormalization(),
         layers.GRU(3),
     ),
+    "pooled_average_same": lambda: sequential(
+        layers.AveragePooling1D(4, strides=2, padding="same"), layers.AveragePooling1D(3, strides=1, padding="same")
+    ),
     "flattened": lambda: sequential(
         layers.Conv1D(4, 3, padding="same", activation="relu"), layers.MaxPooling1D(), layers.Flatten(), layers.Dense(3)
     ),
@@ -235,6 +271,24 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.GRU(4, return_sequences=True),
         layers.SimpleRNN(3),
         layers.Dense(2),
+    ),
+    "masked_mean": lambda: sequential(
+        layers.Masking(0.25), layers.LSTM(4, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)
+    ),
+    "masked_both_ways": lambda: sequential(
+        layers.Masking(0.25),
+        layers.Bidirectional(layers.LSTM(4), backward_layer=layers.GRU(4, go_backwards=True)),
+        layers.Dense(2),
+    ),
+    "masked_words_backwards": lambda: keras.Sequential(
+        [layers.Input((TIMESTEPS,)), layers.Embedding(WORDS, 3, mask_zero=True), layers.LSTM(4, go_backwards=True)]
+    ),
+    "masked_words_both_ways": lambda: keras.Sequential(
+        [
+            layers.Input((TIMESTEPS,)),
+            layers.Embedding(WORDS, 3, mask_zero=True),
+            layers.Bidirectional(layers.GRU(4), merge_mode="sum"),
+        ]
     ),
     "backwards": lambda: sequential(
         layers.LSTM(4, go_backwards=True, return_sequences=True),
@@ -385,9 +439,12 @@ def save(name: str, folder: Path) -> None:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
     inputs = rng.normal(size=(5, TIMESTEPS, FEATURES)).astype(np.float32)
-    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = inputs[3] = 0.25  # what a Masking leaves out
+    inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = 0.25  # what a Masking leaves out
+    if name != "masked_mean":  # of nothing is NaN
+        inputs[3] = 0.25
     if len(model.input_shape) == 2:
         inputs = rng.integers(0, WORDS, (5, TIMESTEPS)).astype(np.float32)
+        inputs[0, :3] = inputs[1, 4:] = 0  # what an Embedding may mask
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
     np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))

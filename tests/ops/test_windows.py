@@ -1,6 +1,7 @@
 """Windows over time: what they refuse of Keras, what they become, and that streaming them loses and adds nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from random_windows import random_convolution, random_window
 from test_keras_problems import SEQUENCE, VECTOR, built, problems, source
 
-from edgelstm.errors import DataError, ModelFormatError
+from edgelstm.errors import DataError, ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.keras_guess import guessed_input
+from edgelstm.frontends.tflite_forms import Padding
 from edgelstm.ir import FloatArray, IntArray, Layer, Quantization, QuantizedTensor, SourceLayer, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier
@@ -23,7 +25,14 @@ from edgelstm.ops.fold_affine import fold_affine
 from edgelstm.ops.global_pooling import MOST_STEPS, GlobalAverage, divided
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.normalization import RescalingLayer
-from edgelstm.ops.pooling import AverageFacts, AveragePoolLayer, MaxPool
+from edgelstm.ops.pooling import (
+    MOST_PADDED_TAPS,
+    AverageFacts,
+    AveragePool,
+    AveragePoolLayer,
+    MaxPool,
+    shared_reciprocals,
+)
 from edgelstm.ops.window import MOST_TICKS, Window, WindowOp, same_window
 
 TIMED = Tensor("input", 3, is_sequence=True, timesteps=10)
@@ -47,7 +56,10 @@ def conv(options: dict[str, Any], shapes: tuple[tuple[int, ...], ...] = CONV_SHA
         (conv({"dilation_rate": 40_000}), "a window of 40001 steps of 3 values every 1 steps is too large"),
         (source("MaxPooling1D", {"pool_size": 2, "padding": "causal"}), "padding='causal' is not supported"),
         (source("MaxPooling1D", {"pool_size": 60_000}), "a window of 60000 steps"),
-        (source("AveragePooling1D", {"pool_size": 3, "padding": "same"}), "padding='same' is supported only where"),
+        (
+            source("AveragePooling1D", {"pool_size": 4001, "padding": "same"}),
+            "an average of 4001 steps with padding is too long",
+        ),
         (source("GlobalMaxPooling1D", {"keepdims": True}), "keepdims=True is not supported, only keepdims=False"),
         (source("DepthwiseConv1D", {"kernel_size": 2, "padding": "causal"}, ((2, 3, 1), (3,))), "padding='causal'"),
         (source("DepthwiseConv1D", {"kernel_size": 2, "depth_multiplier": 40_000}), "makes 120000 outputs, more than"),
@@ -148,6 +160,44 @@ def test_the_reciprocal_of_a_mean_is_exact(taps: int) -> None:
     sums = np.unique(np.concatenate([np.arange(min(largest, 3000) + 1), largest - np.arange(min(largest, 3000) + 1)]))
     assert facts.reciprocal < 2**32
     assert np.array_equal((sums + facts.half) * facts.reciprocal >> facts.shift, (sums + facts.half) // taps)
+
+
+@pytest.mark.parametrize("taps", [1, 2, 5, 300, MOST_PADDED_TAPS])
+def test_one_shift_serves_all_numbers_of_steps(taps: int) -> None:
+    reciprocals, shift = shared_reciprocals(taps)
+    assert len(reciprocals) == taps
+    for count in {*range(1, min(taps, 50)), taps // 2 or 1, taps}:
+        largest = 128 * count
+        sums = np.unique(np.abs(np.concatenate([np.arange(3000), largest - np.arange(3000)]))).clip(0, largest)
+        reciprocal = np.uint64(reciprocals[count - 1])
+        found = (sums + count // 2).astype(np.uint64) * reciprocal >> np.uint64(shift)
+        assert np.array_equal(found, (sums + count // 2) // count)
+
+
+def test_the_mean_at_a_border_is_of_the_steps_inside() -> None:
+    given = source("AveragePooling1D", {"pool_size": 4, "strides": 3, "padding": "same"})
+    assert problems(given, SEQUENCE) == [
+        "padding='same' with strides needs an input of fixed length: it pads by the length"
+    ]
+    unstrided = source("AveragePooling1D", {"pool_size": 4, "strides": 1, "padding": "same"})
+    assert problems(unstrided, SEQUENCE) == [
+        "padding='same' needs an input of fixed length: each mean is over the steps inside"
+    ]
+    (layer,) = built(given, TIMED)
+    inputs = np.arange(10, dtype=np.float32)[None, :, None] * 4
+    expected = [[[0 + 4 + 8], [8 + 12 + 16 + 20], [20 + 24 + 28 + 32], [32 + 36]]] / np.array([3, 4, 4, 2])[:, None]
+    found = layer.compute((inputs,), lambda name, values: None)
+    assert np.allclose(found, expected)
+    op = AveragePool.on("mean", QuantizedTensor("input", 1, True, Quantization(1.0, -9)), same_window(4, 3, 1, 10), 10)
+    assert op.problems(Contract.LITERT) == []
+    assert np.array_equal(streamed(op, inputs.astype(np.int8)), expected)
+
+
+def test_an_average_that_counts_padding_is_refused() -> None:
+    op = AveragePool.on("mean", QuantizedTensor("input", 1, True, Quantization(1.0, 0)), Window(3), 10)
+    with pytest.raises(UnsupportedModelError, match="an average that counts padding"):
+        Padding(1, 1, 0).into(op)
+    assert "this padding of an average" in replace(op, window=Window(3, before=2)).problems(Contract.LITERT)[0]
 
 
 def mean_of(scale: float = 0.5) -> GlobalAverage:

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_models import _lstm
 from reference_models import classifier, tagger
 
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.targets import load_target
-from edgelstm.ir import Model
+from edgelstm.ir import Model, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.reverse import Reverse
 from edgelstm.pipeline import BuildRequest
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
 from edgelstm.pipeline.profiled import profile_firmware, profile_inputs
@@ -57,6 +59,24 @@ def test_a_model_that_answers_every_step_has_no_output_to_count(require_tool, tm
     assert len(counts.step.calls) == 10
     # The second sequence is the first one again.
     assert counts.step.calls[:5] == counts.step.calls[5:]
+
+
+@pytest.mark.parametrize("runner", ["qemu", "unicorn"])
+def test_a_model_that_waits_for_its_window_is_counted_by_the_slice(runner, require_tool, tmp_path):
+    for tool in ("qemu-system-arm", "unicorn", "arm-none-eabi-gcc"):
+        require_tool(tool)
+    source = QuantizedTensor("input", 3, True, Quantization(2.0**-5, 4))
+    turned = Reverse.of("turned", source)
+    again = _lstm(np.random.default_rng(1), "again", turned.output, 4)
+    model = Model("turned", source, (turned, again), 6, Contract.LITERT)
+    elf = build_elf(model, "cortex-m4", "gcc", tmp_path)
+    counts = count_steps(elf, load_target("cortex-m4"), model, profile_inputs(model, None, 12), runner=runner)
+    (step, steps), (name, slices) = counts.regions
+    assert (step, name) == ("step", "output_slice")
+    assert slices.symbol == "turned_output_slice"
+    assert (len(steps.calls), len(slices.calls)) == (12, 12)
+    # A sample is only kept, and the LSTM runs behind the window.
+    assert max(steps.calls) < again.macs < min(slices.calls)
 
 
 @pytest.mark.parametrize("choice", ["gcc", "zig"])
