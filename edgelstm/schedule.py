@@ -98,7 +98,7 @@ class Schedule:
     model: Model
     clocks: Mapping[str, Clock]
     ready: Mapping[str, int]
-    start: tuple[Part, ...]
+    start: tuple[Begin | Line, ...]
     first: Loop
     rest: tuple[Part, ...]
     stored: frozenset[str]
@@ -242,12 +242,14 @@ def _arrange(
     runs: Sequence[tuple[Op, Clock]],
 ) -> Schedule:
     """Loops, flushes and lines, level by level."""
+    before = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == BEFORE)
+    start: list[Begin | Line] = [Line(BEFORE, before)] if before else []
     parts: list[Part] = []
     levels = 1 + max((*(clock.level for clock in clocks.values()), *ready.values()))
     for level in range(levels):
         here = [(op, clock) for op, clock in runs if clock.level == level]
         if begun := tuple(op for op, _ in here if op.loads):
-            parts.append(Begin(level, begun))
+            (parts if level else start).append(Begin(level, begun))
         for ticks in dict.fromkeys([clock.ticks for _, clock in here] or ([timesteps] if level == 0 else [])):
             of_loop = [(op, clock.paces) for op, clock in here if clock.ticks == ticks]
             loop = Loop(level, ticks, _ordered(of_loop, ()))
@@ -255,9 +257,6 @@ def _arrange(
         line = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == level)
         if line:
             parts.append(Line(level, line))
-    before = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == BEFORE)
-    start: list[Part] = [Line(BEFORE, before)] if before else []
-    start += [parts.pop(0)] if isinstance(parts[0], Begin) else []
     first = parts[0]
     assert isinstance(first, Loop)
     stored = _stored(model, clocks, ready, runs)

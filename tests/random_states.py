@@ -1,4 +1,4 @@
-"""Random quantized models by seed whose recurrent layers start from the states of others: encoders and decoders."""
+"""Random quantized models by seed whose recurrent layers start from states of others, or from given vectors."""
 
 from dataclasses import replace
 
@@ -35,7 +35,15 @@ def random_states_model(seed: int, bounds: Bounds = BOUNDS) -> Model:
         if end < 0.3:
             ops.append(LastStep.of("end", tensor))
         ops += _dense_and_activation(rng, "head", ops[-1].output, int(rng.integers(1, 9)))
-    return Model(f"random_states_{seed}", source, tuple(ops), timesteps, Contract.NATIVE)
+    given = {vector.name: vector for op in ops for vector in op.inputs if vector.name.startswith("given")}
+    return Model(
+        f"random_states_{seed}",
+        source,
+        tuple(ops),
+        timesteps,
+        Contract.NATIVE,
+        further_inputs=tuple(given.values()),
+    )
 
 
 def _built(rng: np.random.Generator, name: str, source: QuantizedTensor, units: int) -> RecurrentOp:
@@ -50,7 +58,12 @@ def _encoder(
     if rng.random() < 0.4:
         ops.append(Reverse.of(f"{name}_turned", source))
         source = ops[-1].output
-    ops.append(op := _built(rng, name, source, int(rng.integers(1, bounds.units + 1))))
+    op = _built(rng, name, source, int(rng.integers(1, bounds.units + 1)))
+    if rng.random() < 0.3:
+        vectors = [f"given to {name} {index}" for index in range(len(op.filled))]
+        given = [QuantizedTensor(vector, op.output.size, False, _quantization(rng)) for vector in vectors]
+        op = replace(op, initial_state=tuple(given))
+    ops.append(op)
     return op
 
 

@@ -5,7 +5,7 @@ sequence, an array of all of them.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edgelstm.codegen.lifetimes import lifetimes, pack_lifetimes
@@ -114,7 +114,7 @@ class _Planning:
             inputs=tuple(self._inputs.values()),
             outputs=tuple(self._outputs.values()),
             items=tuple(self._items.values()),
-            start=tuple(self._start()),
+            start=tuple(call for part in schedule.start for call in self._once(part)),
             step=step,
             line=line if streams else (),
             parts=() if streams else tuple(self._parts()),
@@ -277,13 +277,8 @@ class _Planning:
                 calls.append(Keep(self._places[name], answer.place, answer.tensor.size))
         return tuple(calls)
 
-    def _start(self) -> Iterator[Action]:
-        """What follows from given vectors alone."""
-        for part in self._schedule.start:
-            if isinstance(part, Begin):
-                yield from self._begin(part)
-            elif isinstance(part, Line):
-                yield from self._line(part)
+    def _once(self, part: Begin | Line) -> tuple[Action, ...]:
+        return self._line(part) if isinstance(part, Line) else self._begin(part)
 
     def _begin(self, begin: Begin) -> tuple[Action, ...]:
         """States that start from vectors, each vector given once."""
@@ -304,7 +299,7 @@ class _Planning:
             if isinstance(part, Loop):
                 calls = self._calls(part, part.steps)
             elif isinstance(part, Begin | Line):
-                calls = self._line(part) if isinstance(part, Line) else self._begin(part)
+                calls = self._once(part)
             else:
                 source = self._element(output, "tick", ticks, False, self._places)
                 calls = (Keep(source, _numbered("output", output.size, "tick"), output.size),)

@@ -275,8 +275,8 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
     tensors = KerasTensors(source.input)
     for layer in source.layers:
         found = [tensors.read(reference) for reference in layer.inputs]
-        known, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
-        known = None if known is None else _builder(layer, known)
+        kind, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
+        known = None if kind is None else _builder(layer, kind)
         if problems := [*tensors.problems(layer, known, vanishes=vanishes)]:
             yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
             found = [None]

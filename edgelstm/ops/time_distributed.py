@@ -37,7 +37,7 @@ class TimeDistributed:
 
     @property
     def reads_states(self) -> bool:
-        """See `LayerBuilder.reads_states`."""
+        """See `Layer.reads_states`: what sees one step has none."""
         return False
 
     def states(self, source: SourceLayer) -> tuple[Tensor, ...]:

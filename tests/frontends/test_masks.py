@@ -8,7 +8,15 @@ from random_masked import masked_inputs, random_masked_ends
 
 from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.frontends.keras import KerasSource, build_float_model
-from edgelstm.ir import FloatArray, FloatModel, Quantization, QuantizedTensor, Ranges, SourceLayer, TensorReference
+from edgelstm.ir import (
+    FloatArray,
+    FloatModel,
+    Quantization,
+    QuantizedTensor,
+    Ranges,
+    SourceLayer,
+    TensorReference,
+)
 from edgelstm.ops import registry
 from edgelstm.ops.embedding import Embedding
 from edgelstm.ops.masking import Masking
