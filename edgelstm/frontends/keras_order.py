@@ -103,14 +103,14 @@ def _leading_to(nodes: Mapping[str, Node], target: str) -> set[str]:
 def _read_call(node: Any) -> Call:
     if isinstance(node, Mapping) and "args" in node:
         options = mapping(node.get("kwargs", {}), "the keyword arguments of a layer")
-        return Call(tuple(_tensors(node["args"])), options)
+        return Call(tuple(tensors_in(node["args"])), options)
     merged: dict[str, Any] = {}
     for options in _legacy_options(node):
         merged.update(options)
-    return Call(tuple(_tensors(node)), merged)
+    return Call(tuple(tensors_in(node)), merged)
 
 
-def _tensors(value: Any) -> Iterator[TensorReference]:
+def tensors_in(value: Any) -> Iterator[TensorReference]:
     """All tensors in an argument; the depth is bounded by that of the JSON."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "__keras_tensor__":
@@ -125,7 +125,7 @@ def _tensors(value: Any) -> Iterator[TensorReference]:
             yield text(value[0], "the name of a layer"), value[2]
         else:
             for item in value:
-                yield from _tensors(item)
+                yield from tensors_in(item)
 
 
 def _is_reference(value: Any) -> bool:
@@ -150,7 +150,7 @@ def _legacy_options(node: Any) -> Iterator[Mapping[str, Any]]:
 def _ends(config: Mapping[str, Any], key: str) -> list[TensorReference]:
     if key not in config:
         raise ModelFormatError(f"the config of a Functional model has no {key}", SAVE_AGAIN)
-    return list(_tensors(config[key]))
+    return list(tensors_in(config[key]))
 
 
 def _node_problems(node: Node) -> Iterator[str]:
@@ -170,7 +170,7 @@ def _node_problems(node: Node) -> Iterator[str]:
 
 
 def _option_problem(key: str, value: Any) -> str:
-    if tensors := list(_tensors(value)):
+    if tensors := list(tensors_in(value)):
         return f"takes {key} from {_listed(tensors)}"
     return f"is called with {key}={ascii(value)[:40]}"
 
