@@ -11,6 +11,9 @@ from functools import cached_property
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import Model, Op, Pace, QuantizedTensor, Reduction, Tensor
 
+BEFORE = -1
+"""The level of what is known before the first sample."""
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -77,7 +80,8 @@ class Schedule:
     Attributes:
         model: whose.
         clocks: of each sequence, by name.
-        ready: the level behind whose loops a vector is known, by name.
+        ready: the level behind whose loops a vector is known, by name; -1 of what is known before the first sample.
+        start: what runs before the first sample, because it depends on given vectors alone.
         first: the loop over the samples.
         rest: what runs when the window is complete, in order.
         stored: sequences of which every element is kept for a later loop, by name.
@@ -86,6 +90,7 @@ class Schedule:
     model: Model
     clocks: Mapping[str, Clock]
     ready: Mapping[str, int]
+    start: tuple[Line, ...]
     first: Loop
     rest: tuple[Part, ...]
     stored: frozenset[str]
@@ -98,7 +103,7 @@ class Schedule:
     @property
     def is_steady(self) -> bool:
         """Whether every op on a sequence yields at each sample, so that the model can be run one step at a time."""
-        paced = any(op.pace is not None or isinstance(op, Reduction) for op in self.model.ops)
+        paced = any(op.pace is not None or op.repeats or isinstance(op, Reduction) for op in self.model.ops)
         return self.is_streaming and not paced
 
     @cached_property
@@ -140,8 +145,8 @@ def is_virtual(op: Op) -> bool:
 
 def make_schedule(model: Model, timesteps: int) -> Schedule:
     """Schedule a model on a window of `timesteps` samples; raises UnsupportedModelError where nothing is left of it."""
-    clocks: dict[str, Clock] = {model.input.name: Clock(0, timesteps)}
-    ready: dict[str, int] = {}
+    clocks = {tensor.name: Clock(0, timesteps) for tensor in model.inputs if tensor.is_sequence}
+    ready = {tensor.name: BEFORE for tensor in model.inputs if not tensor.is_sequence}
     runs: list[tuple[Op, Clock]] = []
     problems: list[str] = []
     for op in model.ops:
@@ -151,6 +156,9 @@ def make_schedule(model: Model, timesteps: int) -> Schedule:
                 runs.append((op, _reader_clock(op, clocks, ready)))
             continue
         run = _reader_clock(op, clocks, ready)
+        if op.repeats and run.level == 0:
+            # What is given beforehand goes along with the samples where it is repeated as often as there are any.
+            run = Clock(0, timesteps) if op.repeats == model.timesteps else replace(run, level=1)
         if is_virtual(op):
             clocks[op.output.name] = run
             continue
@@ -162,7 +170,9 @@ def make_schedule(model: Model, timesteps: int) -> Schedule:
     problems += _clashes(model, runs, clocks)
     if problems:
         raise UnsupportedModelError(problems)
-    return _arrange(model, timesteps, clocks, ready, runs)
+    schedule = _arrange(model, timesteps, clocks, ready, runs)
+    _refuse_outputs(schedule)
+    return schedule
 
 
 def _level(tensor: Tensor, clocks: Mapping[str, Clock], ready: Mapping[str, int]) -> int:
@@ -175,7 +185,7 @@ def _reader_clock(op: Op, clocks: Mapping[str, Clock], ready: Mapping[str, int])
         return Clock(ready[op.input.name] + 1, op.repeats)
     sequences = [clocks[tensor.name] for tensor in op.inputs if tensor.is_sequence]
     level = max(clock.level for clock in sequences)
-    vectors = max((ready[tensor.name] for tensor in op.inputs if not tensor.is_sequence), default=-1)
+    vectors = max((ready[tensor.name] for tensor in op.inputs if not tensor.is_sequence), default=BEFORE)
     if op.needs_whole_input or vectors >= level:
         return Clock(max(level, vectors) + 1, sequences[0].count)
     latest = {clock for clock in sequences if clock.level == level}
@@ -225,7 +235,9 @@ def _arrange(
             parts.append(Line(level, line))
     first = parts[0]
     assert isinstance(first, Loop)
-    schedule = Schedule(model, clocks, ready, first, tuple(parts[1:]), _stored(model, clocks, ready, runs))
+    before = tuple(op for op in model.ops if not op.output.is_sequence and ready[op.output.name] == BEFORE)
+    start = (Line(BEFORE, before),) if before else ()
+    schedule = Schedule(model, clocks, ready, start, first, tuple(parts[1:]), _stored(model, clocks, ready, runs))
     output = model.output
     _refuse_masked_output(schedule)
     if not output.is_sequence or (schedule.is_streaming and not schedule.is_virtual(output)):
@@ -244,6 +256,27 @@ def _refuse_masked_output(schedule: Schedule) -> None:
         raise UnsupportedModelError(
             [f"the output {output.name!r} is a sequence of which a mask leaves steps out, behind layers with a pace"]
         )
+
+
+def _refuse_outputs(schedule: Schedule) -> None:
+    """Outputs of which some would be there before others, or before the first sample."""
+    outputs, clocks = schedule.model.outputs, schedule.clocks
+    problems = [
+        f"the output {tensor.name!r} depends on no sequence"
+        for tensor in outputs
+        if schedule.ready.get(tensor.name) == BEFORE
+    ]
+    sequences = [tensor for tensor in outputs if tensor.is_sequence]
+    if len(outputs) > 1 and sequences:
+        listed = ", ".join(repr(tensor.name) for tensor in outputs)
+        if len(sequences) < len(outputs):
+            problems.append(f"of the outputs {listed} some are sequences and some are single vectors")
+        elif not schedule.is_streaming or any(
+            clocks[tensor.name].paces or schedule.is_virtual(tensor) for tensor in outputs
+        ):
+            problems.append(f"the outputs {listed} are sequences that do not all have a new element at each sample")
+    if problems:
+        raise UnsupportedModelError(problems, "leave an output out, or build a model for each")
 
 
 def _ordered(

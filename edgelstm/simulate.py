@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelstm.ir import BoolArray, FloatArray, IntArray, Model, Op, Quantization, QuantizedTensor, Reduction
+from edgelstm.ir import BoolArray, FloatArray, IntArray, Model, Op, Quantization, QuantizedTensor, Reduction, beside
 from edgelstm.schedule import Copy, Line, Loop, Schedule, make_schedule
 
 
@@ -15,8 +15,8 @@ class Step:
     """What the model holds after one time step, or one slice of what follows the window, for a batch of sequences.
 
     Attributes:
-        output: (batch, output size), as if the sequence ended here. A model that needs its whole window has one at
-            the last slice alone, (batch, output elements * output size); before, it is (batch, 0).
+        output: (batch, size of all outputs), as if the sequence ended here. A model that needs its whole window has one
+            at the last slice alone, (batch, output elements * output size); before, it is (batch, 0).
         state: for each op with state, its arrays (batch, size) in the order the op declares them.
     """
 
@@ -37,16 +37,29 @@ def dequantize_array(values: IntArray, quantization: Quantization) -> FloatArray
     return (values.astype(np.float64) - quantization.zero_point) * quantization.scale
 
 
+def stored_inputs(model: Model, values: FloatArray) -> IntArray:
+    """Real inputs to stored ones, both laid out as the model's `layout` says; ids stand for themselves."""
+    layout, parts = model.layout, model.layout.split(values)
+    return layout.join({one.name: quantize_array(parts[one.name], one.quantization) for one in model.inputs})
+
+
+def real_outputs(model: Model, stored: IntArray) -> FloatArray:
+    """Stored outputs (..., size of all) to real ones."""
+    ends = np.cumsum([tensor.size for tensor in model.outputs])[:-1]
+    parts = zip(np.split(stored, ends, axis=-1), model.outputs, strict=True)
+    return beside([dequantize_array(values, tensor.quantization) for values, tensor in parts])
+
+
 def initial_state(op: Op, batch: int) -> tuple[IntArray, ...]:
     """The state after a reset."""
     return tuple(np.full((batch, array.size), array.initial, array.dtype) for array in op.state)
 
 
 def simulate_steps(model: Model, inputs: IntArray) -> Iterator[Step]:
-    """Run stored inputs (batch, time, input size) from a reset state, yielding each step and each slice behind them."""
-    run = _Run(make_schedule(model, inputs.shape[1]), len(inputs))
-    for t in range(inputs.shape[1]):
-        run.take(inputs[:, t])
+    """Run stored inputs (batch, rows, width) from a reset state, yielding each step and each slice behind them."""
+    run = _Run(make_schedule(model, model.layout.timesteps(inputs)), inputs)
+    for row in run.samples:
+        run.take(row)
         if run.schedule.is_streaming:
             for part in run.schedule.rest:
                 run.advance(part, 0)
@@ -57,12 +70,14 @@ def simulate_steps(model: Model, inputs: IntArray) -> Iterator[Step]:
 
 
 def simulate(model: Model, inputs: IntArray) -> IntArray:
-    """Run stored inputs (batch, time, input size) from a reset state.
+    """Run stored inputs (batch, rows, width) from a reset state.
 
     Returns:
-        (batch, output size), or (batch, output elements, output size) where the model yields a sequence.
+        (batch, output size), or (batch, output elements, output size) where the model yields a sequence; several
+        outputs side by side.
     """
-    return _whole_run(model, inputs, frozenset()).whole(model.output.name)
+    run = _whole_run(model, inputs, frozenset())
+    return beside([run.whole(tensor.name) for tensor in model.outputs])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +94,16 @@ class Window:
 
 
 def simulate_window(model: Model, inputs: IntArray) -> Window:
-    """Run stored inputs (batch, time, input size) from a reset state and keep all that ops yield."""
+    """Run stored inputs (batch, rows, width) from a reset state and keep all that ops yield."""
     names = [op.output.name for op in model.ops]
     run = _whole_run(model, inputs, frozenset(names))
     return Window({name: run.whole(name) for name in names}, run.states)
 
 
 def _whole_run(model: Model, inputs: IntArray, kept: frozenset[str]) -> "_Run":
-    run = _Run(make_schedule(model, inputs.shape[1]), len(inputs), kept)
-    for t in range(inputs.shape[1]):
-        run.take(inputs[:, t])
+    run = _Run(make_schedule(model, model.layout.timesteps(inputs)), inputs, kept)
+    for row in run.samples:
+        run.take(row)
     for _ in run.slices():
         pass
     return run
@@ -97,32 +112,45 @@ def _whole_run(model: Model, inputs: IntArray, kept: frozenset[str]) -> "_Run":
 class _Run:
     """A model between two steps: its states, the latest value of each tensor, and the elements of stored sequences."""
 
-    def __init__(self, schedule: Schedule, batch: int, kept: frozenset[str] = frozenset()) -> None:
+    def __init__(self, schedule: Schedule, inputs: IntArray, kept: frozenset[str] = frozenset()) -> None:
         self.schedule = schedule
-        self._model, self._batch = schedule.model, batch
+        self._model, self._batch = schedule.model, len(inputs)
         self._slices_done = 0
-        self._kept = kept | schedule.stored | ({self._model.output.name} if self._model.output.is_sequence else set())
-        self._tensors = {tensor.name: tensor for tensor in (self._model.input, *(op.output for op in self._model.ops))}
-        self._values = {name: _nothing_yet(tensor, batch) for name, tensor in self._tensors.items()}
+        answered = {tensor.name for tensor in self._model.outputs if tensor.is_sequence}
+        self._kept = kept | schedule.stored | answered
+        self._tensors = {
+            tensor.name: tensor for tensor in (*self._model.inputs, *(op.output for op in self._model.ops))
+        }
+        self._values = {name: _nothing_yet(tensor, self._batch) for name, tensor in self._tensors.items()}
         self._elements: defaultdict[str, list[IntArray]] = defaultdict(list)
-        self.states = {op.name: initial_state(op, batch) for op in self._model.ops}
+        self.states = {op.name: initial_state(op, self._batch) for op in self._model.ops}
+        layout = self._model.layout
+        self.samples = np.moveaxis(inputs[:, len(layout.vectors) :], 1, 0)
+        self._values |= {name: self._stored(name, values) for name, values in layout.given(inputs).items()}
+        for part in schedule.start:
+            self.advance(part, 0)
 
     @property
     def step(self) -> Step:
         """What the model holds now."""
-        output = self._model.output
+        outputs = self._model.outputs
         if self.schedule.is_streaming:
-            value = self._values[output.name]
+            value = beside([self._values[tensor.name] for tensor in outputs])
         elif self._slices_done < self.schedule.slices:
-            value = np.zeros((self._batch, 0), output.quantization.dtype)
+            value = np.zeros((self._batch, 0), np.int8)
         else:
-            value = self.whole(output.name).reshape(self._batch, -1)
+            value = beside([self.whole(tensor.name).reshape(self._batch, -1) for tensor in outputs])
         return Step(value, tuple(self.states[op.name] for op in self._model.ops if op.state))
 
-    def take(self, inputs: IntArray) -> None:
-        """Take in a sample (batch, size)."""
-        self._keep(self._model.input, inputs)
+    def take(self, row: IntArray) -> None:
+        """Take in a row (batch, width) of samples."""
+        for name, values in self._model.layout.samples(row).items():
+            self._keep(self._tensors[name], self._stored(name, values))
         self.advance(self.schedule.first, 0)
+
+    def _stored(self, name: str, values: IntArray) -> IntArray:
+        """Beside ids, which are int16, what is int8 was widened."""
+        return values.astype(self._tensors[name].quantization.dtype)
 
     def slices(self) -> Iterator[None]:
         """Run what follows the window, a tick or a line at a time."""
@@ -178,7 +206,8 @@ class _Run:
 
     def _tick(self, loop: Loop, t: int) -> None:
         """Run the ops whose inputs all have new elements; where only some sequences of the batch have, only those."""
-        fresh: dict[str, BoolArray] = {self._model.input.name: np.ones(self._batch, bool)} if loop.level == 0 else {}
+        every = np.ones(self._batch, bool)
+        fresh: dict[str, BoolArray] = {one.name: every for one in self._model.layout.sequences if loop.level == 0}
         for op, paces in loop.steps:
             if op.name in loop.padded:
                 values = tuple(np.full_like(self._values[tensor.name], op.padding) for tensor in op.inputs)

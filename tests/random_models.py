@@ -46,18 +46,26 @@ def random_model(seed: int, contract: Contract, bounds: Bounds = Bounds()) -> Mo
 
 
 def random_inputs(model: Model, seed: int, sequences: int) -> IntArray:
-    """Stored inputs (sequences, timesteps, size): uniform, extremes only, and near the zero point.
+    """Stored inputs (sequences, rows, width): uniform, extremes only, and near the zero point.
 
     Ids are those that exist, those of int16, and the first and last of both.
     """
     rng = np.random.default_rng(seed + 1_000_003)
-    shape = (sequences, model.timesteps, model.input.size)
-    if model.input.vocabulary:
-        return _random_ids(rng, model.input.vocabulary, shape)
+    arrays = {
+        tensor.name: _random_values(rng, tensor, (sequences, model.timesteps if tensor.is_sequence else 1, tensor.size))
+        for tensor in model.inputs
+    }
+    vectors = {tensor.name: arrays[tensor.name][:, 0] for tensor in model.inputs if not tensor.is_sequence}
+    return model.layout.join(arrays | vectors)
+
+
+def _random_values(rng: np.random.Generator, tensor: QuantizedTensor, shape: tuple[int, ...]) -> IntArray:
+    if tensor.vocabulary:
+        return _random_ids(rng, tensor.vocabulary, shape)
     uniform = rng.integers(-128, 128, shape)
     extreme = rng.choice([-128, 127], shape)
-    calm = np.clip(np.rint(rng.normal(model.input.quantization.zero_point, 12, shape)), -128, 127)
-    kind = np.arange(sequences)[:, None, None] % 3
+    calm = np.clip(np.rint(rng.normal(tensor.quantization.zero_point, 12, shape)), -128, 127)
+    kind = np.arange(shape[0])[:, None, None] % 3
     return np.where(kind == 0, uniform, np.where(kind == 1, calm, extreme)).astype(np.int8)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from rich.console import Console
 
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.request import model_options, request_for
+from edgelstm.data import fit_dataset
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
-from edgelstm.ir import FloatArray, FloatModel, Layer, Model, Tensor
+from edgelstm.ir import FloatArray, FloatModel, Layer, Model, QuantizedTensor, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import TFLITE, is_tflite, quantize_file
@@ -44,7 +46,8 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     if output is not None and (output.suffix != ".npy" or output.exists()):
         raise ProjectError(f"cannot write {output}", "name a file that ends in .npy and is not there yet")
     quantized = quantize_file(request.model, request, data, terminal).model
-    outputs = run_simulator(quantized, data.dataset.test)
+    dataset = fit_dataset(data.dataset, quantized.inputs, quantized.timesteps)[0]
+    outputs = run_simulator(quantized, dataset.test)
     if output is not None:
         buffer = io.BytesIO()
         np.save(buffer, outputs.astype(np.float32))
@@ -96,6 +99,7 @@ def _float_mapping(model: FloatModel) -> dict[str, object]:
         "name": model.name,
         "timesteps": model.timesteps,
         "input_size": model.input.size,
+        "further_inputs": [_input_mapping(tensor) for tensor in model.further_inputs],
         "parameters": model.parameters,
         "layers": [
             {
@@ -110,6 +114,15 @@ def _float_mapping(model: FloatModel) -> dict[str, object]:
     }
 
 
+def _input_mapping(tensor: Tensor) -> dict[str, object]:
+    return {
+        "name": tensor.name,
+        "size": tensor.size,
+        "is_sequence": tensor.is_sequence,
+        "vocabulary": tensor.vocabulary,
+    }
+
+
 def _kind(layer: Layer) -> str:
     """The name that the quantized op will have: LastStepLayer becomes last_step."""
     return re.sub(r"(?<=.)(?=[A-Z])", "_", type(layer).__name__.removesuffix("Layer")).lower()
@@ -117,7 +130,7 @@ def _kind(layer: Layer) -> str:
 
 def _print_float(model: FloatModel, console: Console) -> None:
     steps = model.timesteps or "any number of"
-    console.print(f"{model.name}: {steps} steps of {_values(model.input)}, {model.parameters} parameters, float\n")
+    console.print(f"{model.name}: {_takes(steps, model.inputs)}, {model.parameters} parameters, float\n")
     table = plain_table("layer", "kind", "output", "parameters", left=3)
     for layer in model.layers:
         shape = f"{layer.output.size} a step" if layer.output.is_sequence else str(layer.output.size)
@@ -132,6 +145,10 @@ def _quantized_mapping(model: Model) -> dict[str, object]:
         "input_size": model.input.size,
         "input_scale": model.input.quantization.scale,
         "input_zero_point": model.input.quantization.zero_point,
+        "further_inputs": [
+            {**_input_mapping(tensor), "scale": tensor.quantization.scale, "zero_point": tensor.quantization.zero_point}
+            for tensor in model.further_inputs
+        ],
         "parameters": model.parameters,
         "macs_per_step": model.macs_per_step,
         "operations": [
@@ -150,17 +167,29 @@ def _quantized_mapping(model: Model) -> dict[str, object]:
     }
 
 
+def _takes(steps: int | str, inputs: Sequence[Tensor]) -> str:
+    """What a model is given, "40 steps of 13 values"."""
+    samples = " and ".join(_values(one) for one in inputs if one.is_sequence)
+    vectors = "".join(f", {_values(one)} at the start" for one in inputs if not one.is_sequence)
+    return f"{steps} steps of {samples}{vectors}"
+
+
 def _values(source: Tensor) -> str:
     return f"an id of {source.vocabulary}" if source.vocabulary else f"{source.size} values"
 
 
+def _scaling(source: QuantizedTensor) -> str:
+    if source.vocabulary:
+        return "has no scale"
+    return f"scale {source.quantization.scale:.6g}, zero point {source.quantization.zero_point}"
+
+
 def _print_quantized(model: Model, console: Console) -> None:
-    source = model.input.quantization
-    console.print(
-        f"{model.name}: {model.timesteps} steps of {_values(model.input)}, {model.parameters} parameters, int8"
-    )
-    scaling = "has no scale" if model.input.vocabulary else f"scale {source.scale:.6g}, zero point {source.zero_point}"
-    console.print(f"input {scaling}\n")
+    takes = _takes(model.timesteps, model.inputs)
+    console.print(f"{model.name}: {takes}, {model.parameters} parameters, int8")
+    for tensor in model.inputs:
+        console.print(f"{'input' if len(model.inputs) == 1 else tensor.name} {_scaling(tensor)}")
+    console.print()
     table = plain_table("operation", "kind", "output", "scale", "zero point", "MACs", "state", left=3)
     for op in model.ops:
         shape = f"{op.output.size} a step" if op.output.is_sequence else str(op.output.size)

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelstm import __version__
 from edgelstm.codegen.activations import Headers
+from edgelstm.codegen.api import Api
 from edgelstm.codegen.arrays import Declaration, array_text
 from edgelstm.codegen.environment import template_environment
 from edgelstm.codegen.headers import library_headers
@@ -19,7 +20,7 @@ from edgelstm.codegen.plan import Plan
 from edgelstm.codegen.planning import make_plan
 from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import IntArray, Model
+from edgelstm.ir import IntArray, Model, QuantizedTensor
 from edgelstm.resources import templates_dir
 from edgelstm.schedule import Schedule
 from edgelstm.simulate import simulate_steps
@@ -31,10 +32,18 @@ SELFTEST_STEPS = 16
 
 @dataclass(frozen=True)
 class Selftest:
-    """Known-answer vectors: the input's declaration and the hash of all that follows from it."""
+    """Known-answer vectors.
+
+    Attributes:
+        timesteps: of the known sequence.
+        declarations: of the inputs' arrays.
+        step: the C expression of the known step that comes at step `t`.
+        hash: of all that follows from them.
+    """
 
     timesteps: int
-    input_declaration: str
+    declarations: tuple[str, ...]
+    step: str
     hash: str
 
 
@@ -94,6 +103,7 @@ def _context(
 ) -> Mapping[str, object]:
     """What the templates of model and firmware know."""
     name, schedule = as_model_name(model.name), plan.schedule
+    api = Api.of(plan.inputs, plan.outputs, name.upper())
     return {
         "model": name,
         "macro": name.upper(),
@@ -106,9 +116,9 @@ def _context(
         "no_asm": options.no_asm,
         "constant_time": options.constant_time,
         "generation": _generation(model, options),
-        "input": model.input,
-        "input_type": f"{model.input.quantization.dtype}_t",
-        "input_bytes": model.input.size * np.dtype(model.input.quantization.dtype).itemsize,
+        "api": api,
+        "window": _window(model),
+        "results": " and ".join(f"{schedule.output_count} x {one.size} values" for one in model.outputs),
         "output": model.output,
         "timesteps": model.timesteps,
         "plan": plan,
@@ -116,13 +126,13 @@ def _context(
         "streams": schedule.is_streaming,
         "schedule": schedule,
         "output_count": schedule.output_count,
-        "output_bytes": _output_bytes(schedule, name.upper()),
+        "rooms": tuple((one, _room(schedule, one.macro)) for one in api.outputs),
         "needs_window": _needs_window(schedule),
-        "reset_uses_self": bool(plan.state or plan.cleared or not schedule.is_streaming),
-        "uses_self": bool(plan.state or plan.arena_bytes or not schedule.is_streaming),
+        "reset_uses_self": bool(plan.state or plan.cleared or plan.given or not schedule.is_streaming),
+        "uses_self": bool(plan.state or plan.arena_bytes or plan.given or not schedule.is_streaming),
         "includes": library.files,
         "costs": _costs(plan, list(items.values()), library.tables),
-        "selftest": _selftest(schedule, name, options.sha256),
+        "selftest": _selftest(schedule, api, name, options.sha256),
     }
 
 
@@ -154,10 +164,10 @@ def _costs(plan: Plan, items: list[Item], tables: tuple[Declaration, ...]) -> li
     return [f"{label:<17}{number:>9} {unit}" for label, number, unit in rows]
 
 
-def _output_bytes(schedule: Schedule, macro: str) -> str:
-    """C expression of the size of all that the output is."""
-    size = f"{macro}_OUTPUT_SIZE"
-    return size if schedule.is_streaming or not schedule.model.output.is_sequence else f"{macro}_OUTPUT_STEPS * {size}"
+def _room(schedule: Schedule, macro: str) -> str:
+    """C expression of the size of all that an output is."""
+    size = f"{macro}_SIZE"
+    return size if schedule.is_streaming or not schedule.model.output.is_sequence else f"{macro}_STEPS * {size}"
 
 
 def _needs_window(schedule: Schedule) -> str:
@@ -167,31 +177,55 @@ def _needs_window(schedule: Schedule) -> str:
     return as_model_name((waits or list(ops))[0].name, "layer") if not schedule.is_streaming else ""
 
 
-def _selftest(schedule: Schedule, name: str, sha256: str) -> Selftest:
-    inputs = selftest_inputs(schedule.model, sha256)
-    steps = len(inputs) if schedule.is_streaming else schedule.model.timesteps
-    samples = np.resize(inputs, (steps, inputs.shape[1]))
+def _window(model: Model) -> str:
+    """What `run` takes of the sequences."""
+    return " and ".join(
+        f"{model.timesteps} x {one.size} {'ids' if one.vocabulary else 'values'}" for one in model.layout.sequences
+    )
+
+
+def _selftest(schedule: Schedule, api: Api, name: str, sha256: str) -> Selftest:
+    model = schedule.model
+    known = selftest_inputs(model, sha256)
+    steps = model.layout.timesteps(known[None])
+    wanted = steps if schedule.is_streaming else model.timesteps
+    leading = len(known) - steps
+    inputs = np.concatenate([known[:leading], np.resize(known[leading:], (wanted, known.shape[1]))])
     digest = 2166136261
-    for step in simulate_steps(schedule.model, samples[None]):
+    for step in simulate_steps(model, inputs[None]):
         for array in (*(array for state in step.state for array in state), step.output):
             for value in array[0].astype(np.int64):
                 for byte in (int(value) & 0xFF, int(value) >> 8 & 0xFF):
                     digest = (digest ^ byte) * 16777619 & 0xFFFFFFFF
-    declaration = array_text(f"{name}_selftest_input", inputs)
-    return Selftest(len(inputs), declaration, f"{digest:08x}")
+    arrays = model.layout.split(known[None])
+    declarations = tuple(
+        array_text(api.selftest_array(one, name), arrays[one.tensor.name][0].astype(one.tensor.quantization.dtype))
+        for one in api.inputs
+    )
+    return Selftest(steps, declarations, "t" if steps == wanted else f"(t % {steps}u)", f"{digest:08x}")
 
 
 def selftest_inputs(model: Model, sha256: str) -> IntArray:
-    """Stored inputs (steps, input size) that follow from the model's hash alone.
+    """Stored inputs (rows, width) that follow from the model's hash alone.
 
     Steps alternate between the whole range, which saturates gates, and a quarter of it around the zero point. Ids are
     any, and now and then one that does not exist.
     """
     steps = min(SELFTEST_STEPS, model.timesteps)
-    if model.input.vocabulary:
-        ids = np.frombuffer(hashlib.shake_256(sha256.encode()).digest(2 * steps), "<u2")
-        return (ids % (model.input.vocabulary + 1)).astype(np.int16).reshape(steps, 1)
-    stream = hashlib.shake_256(sha256.encode()).digest(steps * model.input.size)
-    wide = np.frombuffer(stream, np.int8).reshape(steps, model.input.size).astype(np.int64)
-    calm = np.clip(wide // 4 + model.input.quantization.zero_point, -128, 127)
+    arrays = {}
+    for index, tensor in enumerate(model.inputs):
+        seed = sha256.encode() + (str(index).encode() if index else b"")
+        found = _known_values(tensor, steps if tensor.is_sequence else 1, seed)
+        arrays[tensor.name] = found[None] if tensor.is_sequence else found
+    known: IntArray = model.layout.join(arrays)[0]
+    return known
+
+
+def _known_values(tensor: QuantizedTensor, steps: int, seed: bytes) -> IntArray:
+    if tensor.vocabulary:
+        ids = np.frombuffer(hashlib.shake_256(seed).digest(2 * steps), "<u2")
+        return (ids % (tensor.vocabulary + 1)).astype(np.int16).reshape(steps, 1)
+    wide = np.frombuffer(hashlib.shake_256(seed).digest(steps * tensor.size), np.int8)
+    wide = wide.reshape(steps, tensor.size).astype(np.int64)
+    calm = np.clip(wide // 4 + tensor.quantization.zero_point, -128, 127)
     return np.where(np.arange(steps)[:, None] % 2 == 0, wide, calm).astype(np.int8)

@@ -2,7 +2,7 @@
 
 A tensor lives from the op that writes it to the last one that reads it. One that crosses a loop's edge lives through
 the whole loop; one that leaves the loop over the samples of a streaming model lives always, because the output may be
-asked for after any sample, and more samples follow.
+asked for after any sample, and more samples follow; and so does what a reset computes.
 """
 
 import bisect
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgelstm.ir import Op, Reduction
-from edgelstm.schedule import Line, Loop, Part, Schedule, is_virtual
+from edgelstm.schedule import BEFORE, Line, Loop, Part, Schedule, is_virtual
 
 ARENA_ALIGNMENT = 4
 
@@ -49,12 +49,13 @@ def pack_lifetimes(tensors: Sequence[Lifetime]) -> tuple[Mapping[str, int], int]
 def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
     """Of the tensors that ops write, by name; an alias lengthens the life of what it stands for."""
     roots = _roots(schedule)
-    parts = [_ops_of(part) for part in (schedule.first, *schedule.rest)]
+    every = (*schedule.start, schedule.first, *schedule.rest)
+    parts = [_ops_of(part) for part in every]
     total = sum(map(len, parts))
     uses: dict[str, list[int]] = {}
     loops: list[tuple[int, int]] = []
     position = 0
-    for part, ops in zip((schedule.first, *schedule.rest), parts, strict=True):
+    for part, ops in zip(every, parts, strict=True):
         if isinstance(part, Loop):
             loops.append((position, position + len(ops) - 1))
         for op in ops:
@@ -74,7 +75,7 @@ def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
             clock = schedule.clocks.get(name)
             if clock is not None and any(pace.name for pace in clock.paces):
                 first = 0  # a reset writes it, for perhaps nothing else does
-            if schedule.is_streaming and crossed:
+            if (schedule.is_streaming and crossed) or schedule.ready.get(name) == BEFORE:
                 first, last = 0, total
             size_bytes = -(-op.output.size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
             found[name] = Lifetime(name, size_bytes, first, last)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgelstm.ir import Op, StateArray
+from edgelstm.ir import Op, QuantizedTensor, StateArray
 from edgelstm.schedule import Copy, Line, Loop, Schedule
 
 _ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
@@ -26,8 +26,33 @@ class Place:
         return f"{self.array}[{self.offset} + {index}]" if self.offset else f"{self.array}[{index}]"
 
 
-INPUT = Place("input")
-OUTPUT = Place("output")
+@dataclass(frozen=True)
+class PlannedInput:
+    """An input of the model with its C identifier.
+
+    A sequence is an argument of `step`, a vector one of `reset`, which keeps it.
+    """
+
+    tensor: QuantizedTensor
+    identifier: str
+
+    @property
+    def place(self) -> Place:
+        """Where ops find it."""
+        return Place(self.identifier if self.tensor.is_sequence else f"self->{self.identifier}")
+
+
+@dataclass(frozen=True)
+class PlannedOutput:
+    """An output of the model with its C identifier, which is an argument's name."""
+
+    tensor: QuantizedTensor
+    identifier: str
+
+    @property
+    def place(self) -> Place:
+        """Where it is written."""
+        return Place(self.identifier)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +143,10 @@ class Plan:
 
     Attributes:
         schedule: what it follows.
+        inputs: of the model, in its order.
+        outputs: likewise.
         items: all ops that need code, in the model's order.
+        start: what a reset computes from the vectors that it is given.
         step: what a sample sets off.
         line: what an output sets off in a streaming model.
         parts: what follows the window in others.
@@ -129,7 +157,10 @@ class Plan:
     """
 
     schedule: Schedule
+    inputs: tuple[PlannedInput, ...]
+    outputs: tuple[PlannedOutput, ...]
     items: tuple[PlannedOp, ...]
+    start: tuple[Action, ...]
     step: tuple[Action, ...]
     line: tuple[Action, ...]
     parts: tuple[PlannedPart, ...]
@@ -139,9 +170,20 @@ class Plan:
     arena_bytes: int
 
     @property
+    def given(self) -> tuple[PlannedInput, ...]:
+        """Vectors, which a reset takes and keeps."""
+        return tuple(one for one in self.inputs if not one.tensor.is_sequence)
+
+    @property
+    def samples(self) -> tuple[PlannedInput, ...]:
+        """Sequences, of which each step takes a sample."""
+        return tuple(one for one in self.inputs if one.tensor.is_sequence)
+
+    @property
     def state_bytes(self) -> int:
-        """Size of all state arrays."""
-        return sum(array.size * _ELEMENT_BYTES[array.dtype] for _, array in self.state)
+        """Size of all state arrays, and of the vectors that are kept."""
+        kept = sum(one.tensor.size for one in self.given)
+        return kept + sum(array.size * _ELEMENT_BYTES[array.dtype] for _, array in self.state)
 
     @property
     def stored_bytes(self) -> int:

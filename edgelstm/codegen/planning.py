@@ -11,15 +11,15 @@ from dataclasses import replace
 from edgelstm.codegen.lifetimes import lifetimes, pack_lifetimes
 from edgelstm.codegen.names import layer_identifiers
 from edgelstm.codegen.plan import (
-    INPUT,
-    OUTPUT,
     Action,
     Call,
     Cleared,
     Keep,
     Place,
     Plan,
+    PlannedInput,
     PlannedOp,
+    PlannedOutput,
     PlannedPart,
     Stored,
     Yield,
@@ -42,6 +42,7 @@ DERIVED = frozenset(
         "second_row_scales",
         "steps",
         "count",
+        "selftest",
     ]
 )
 """Endings that templates put behind a layer's symbol, beside its states and constants."""
@@ -59,7 +60,8 @@ def make_plan(model: Model) -> Plan:
     if problems:
         raise UnsupportedModelError(problems)
     schedule = make_schedule(model, model.timesteps)
-    if any(op.is_alias and not op.output.is_sequence and op.input.name == model.input.name for op in model.ops):
+    samples = {tensor.name for tensor in model.layout.sequences}
+    if any(op.is_alias and not op.output.is_sequence and op.input.name in samples for op in model.ops):
         raise UnsupportedModelError(
             ["a layer reads the last step of the model's input, which C does not keep; put a Dense before it"]
         )
@@ -83,8 +85,17 @@ class _Planning:
         if any(op.pace is not None and op.pace.lag for op in computing):
             endings |= {"padding"}
         endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
-        names = layer_identifiers((op.name for op in computing), frozenset(endings))
-        self._items = {op.name: PlannedOp(op, name) for op, name in zip(computing, names, strict=True)}
+        inputs, outputs = self._model.inputs, self._model.outputs
+        named = [f"input_{tensor.name}" for tensor in inputs] if len(inputs) > 1 else []
+        named += [f"output_{tensor.name}" for tensor in outputs] if len(outputs) > 1 else []
+        names = list(layer_identifiers((*(op.name for op in computing), *named), frozenset(endings)))
+        self._items = {op.name: PlannedOp(op, names.pop(0)) for op in computing}
+        self._inputs = {
+            tensor.name: PlannedInput(tensor, names.pop(0) if len(inputs) > 1 else "input") for tensor in inputs
+        }
+        self._outputs = {
+            tensor.name: PlannedOutput(tensor, names.pop(0) if len(outputs) > 1 else "output") for tensor in outputs
+        }
         self._stored = {name: self._store(name) for name in sorted(schedule.stored, key=self._position)}
         self._places, self._arena_bytes = self._find_places()
 
@@ -92,10 +103,14 @@ class _Planning:
         """Put it together."""
         schedule, streams = self._schedule, self._schedule.is_streaming
         line = tuple(call for part in schedule.rest if isinstance(part, Line) for call in self._line(part))
-        step = (*self._keep(self._model.input, INPUT), *self._calls(schedule.first, schedule.first.steps))
+        taken = (action for one in self._inputs.values() for action in self._keep(one.tensor, one.place))
+        step = (*taken, *self._calls(schedule.first, schedule.first.steps))
         return Plan(
             schedule=schedule,
+            inputs=tuple(self._inputs.values()),
+            outputs=tuple(self._outputs.values()),
             items=tuple(self._items.values()),
+            start=tuple(call for part in schedule.start for call in self._line(part)),
             step=step,
             line=line if streams else (),
             parts=() if streams else tuple(self._parts()),
@@ -113,8 +128,8 @@ class _Planning:
     def _store(self, name: str) -> Stored:
         """The array of a stored sequence. Where it has no pace of its own, the position counts its elements."""
         producer = self._schedule.producers.get(name)
-        tensor = self._model.input if producer is None else producer.output
-        identifier = "input" if producer is None else self._items[producer.name].identifier
+        tensor = self._inputs[name].tensor if producer is None else producer.output
+        identifier = self._inputs[name].identifier if producer is None else self._items[producer.name].identifier
         clock = self._schedule.clocks[name]
         counter = f"self->{identifier}_count" if clock.paces else ""
         return Stored(f"self->{identifier}_steps", clock.count, tensor.size, counter)
@@ -122,15 +137,16 @@ class _Planning:
     def _find_places(self) -> tuple[dict[str, Place], int]:
         """Give a place to each tensor that an op writes, and to each vector that is an alias."""
         model, schedule = self._model, self._schedule
-        places = {model.input.name: INPUT}
+        places = {name: one.place for name, one in self._inputs.items()}
         is_direct = schedule.is_streaming or not model.output.is_sequence
+        read = {tensor.name for op in model.ops for tensor in op.inputs}
         alive, scratch = lifetimes(schedule), []
         for item in self._items.values():
             name = item.op.output.name
             if item.op.output_state:
                 places[name] = Place(f"self->{item.identifier}_{item.op.output_state}")
-            elif name == model.output.name and is_direct:
-                places[name] = OUTPUT
+            elif name in self._outputs and is_direct and name not in read:
+                places[name] = self._outputs[name].place
             else:
                 scratch.append(alive[name])
         offsets, arena_bytes = pack_lifetimes(scratch)
@@ -213,8 +229,9 @@ class _Planning:
         if stored is not None:
             target = _numbered(stored.array, stored.size, stored.counter or tick)
             found.append(Keep(source, target, tensor.size, stored.counter))
-        if schedule.is_streaming and tensor.name == self._model.output.name:
-            found += [Keep(source, OUTPUT, tensor.size)] if source != OUTPUT else []
+        answer = self._outputs.get(tensor.name)
+        if schedule.is_streaming and answer is not None:
+            found += [Keep(source, answer.place, tensor.size)] if source != answer.place else []
             found += [Yield()] if clock.paces else []
         elif self._writes_output(tensor):
             counter = "self->output_count" if clock.paces else ""
@@ -230,7 +247,7 @@ class _Planning:
         return not isinstance(schedule.rest[-1], Copy)
 
     def _line(self, line: Line) -> tuple[Action, ...]:
-        """The ops of a line, and a copy of the output where it is a vector that stands elsewhere."""
+        """The ops of a line, and copies of the outputs among them that stand elsewhere."""
         calls: list[Action] = []
         for op in line.ops:
             if op.is_alias:
@@ -241,9 +258,10 @@ class _Planning:
                 calls.append(Call(self._items[op.name], sources, result))
             elif result:
                 calls.append(Call(self._items[op.name], (), result, is_end=True))
-        output = self._model.output
-        if output.name in [op.output.name for op in line.ops] and self._places[output.name] != OUTPUT:
-            calls.append(Keep(self._places[output.name], OUTPUT, output.size))
+        written = {op.output.name for op in line.ops}
+        for name, answer in self._outputs.items():
+            if name in written and self._places[name] != answer.place:
+                calls.append(Keep(self._places[name], answer.place, answer.tensor.size))
         return tuple(calls)
 
     def _parts(self) -> list[PlannedPart]:

@@ -8,7 +8,7 @@ never.
 import math
 import warnings
 import zipfile
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,19 +32,19 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 
 
-def read_npz(path: Path, names: Collection[str]) -> dict[str, AnyArray | None]:
+def read_npz(path: Path, is_wanted: Callable[[str], bool]) -> dict[str, AnyArray | None]:
     """Read the arrays of an .npz file.
 
     Args:
         path: the file.
-        names: the arrays wanted. Others are not read, and stand in the result as None.
+        is_wanted: which arrays are, by name. Others are not read, and stand in the result as None.
 
     Raises:
         DataError: the file cannot be read, or any wanted array is unusable; all of them at once.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read_members(archive, names)
+            return _read_members(archive, is_wanted)
     except DataError:
         raise
     except OSError as error:
@@ -65,11 +65,11 @@ def read_npy(path: Path) -> AnyArray:
         raise DataError(f"{path}: {error.message}", "write it with numpy.save") from error
 
 
-def _read_members(archive: zipfile.ZipFile, names: Collection[str]) -> dict[str, AnyArray | None]:
+def _read_members(archive: zipfile.ZipFile, is_wanted: Callable[[str], bool]) -> dict[str, AnyArray | None]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise DataError("the .npz file holds several arrays of one name")
-    wanted = {name: info for name, info in members.items() if name in names}
+    wanted = {name: info for name, info in members.items() if is_wanted(name)}
     if sum(info.file_size for info in wanted.values()) > MAX_BYTES:
         raise DataError(f"the .npz file's arrays are larger than {MAX_BYTES >> 30} GiB")
     problems: list[str] = []
@@ -80,7 +80,7 @@ def _read_members(archive: zipfile.ZipFile, names: Collection[str]) -> dict[str,
         except DataError as error:
             problems.append(f'"{name}" {error.message}')
     raise_all(problems)
-    others = [name for name in members if name not in names]
+    others = [name for name in members if not is_wanted(name)]
     return arrays | dict.fromkeys(others[:_NAMES_SHOWN])
 
 

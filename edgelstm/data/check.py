@@ -13,7 +13,9 @@ MIN_CALIBRATION_SAMPLES = 50
 _SHOWN = 10
 
 
-def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None, *, vocabulary: int = 0) -> tuple[str, ...]:
+def check_dataset(
+    dataset: Dataset, input_size: int, timesteps: int | None, *, vocabulary: int = 0, name: str = ""
+) -> tuple[str, ...]:
     """Check that `dataset` can be used with a model.
 
     Args:
@@ -21,6 +23,7 @@ def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None, *, v
         input_size: the model's channels, D.
         timesteps: the model's window, T; None where it accepts any.
         vocabulary: how many ids there are, where the model takes ids (N, T); else 0.
+        name: what stands behind the names of the arrays in messages, ".accel" of one input of several.
 
     Returns:
         Warnings: what is allowed but probably not meant, one sentence each.
@@ -31,9 +34,9 @@ def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None, *, v
     problems: list[str] = []
     for suffix, x, samples in _splits(dataset):
         if vocabulary:
-            of_values = list(_id_problems(f"x{suffix}", x, vocabulary, timesteps))
+            of_values = list(_id_problems(f"x{suffix}{name}", x, vocabulary, timesteps))
         else:
-            of_values = list(_value_problems(f"x{suffix}", x, input_size, timesteps))
+            of_values = list(_value_problems(f"x{suffix}{name}", x, input_size, timesteps))
         problems += of_values
         if not of_values:
             problems += _length_problems(f"lengths{suffix}", samples)
@@ -44,7 +47,7 @@ def check_dataset(dataset: Dataset, input_size: int, timesteps: int | None, *, v
         f"ids from 0 to {vocabulary - 1}" if vocabulary else f"time steps with {input_size} channels, finite numbers"
     )
     raise_all(problems, f"the model takes sequences of {steps} {takes}")
-    return tuple(_warnings(dataset))
+    return tuple(_warnings(dataset, name))
 
 
 def _splits(dataset: Dataset) -> Iterator[tuple[str, FloatArray, Samples]]:
@@ -163,7 +166,7 @@ def _orphans(dataset: Dataset) -> Iterator[str]:
         yield '"labels" has a name twice'
 
 
-def _warnings(dataset: Dataset) -> Iterator[str]:
+def _warnings(dataset: Dataset, name: str) -> Iterator[str]:
     calibration = dataset.calibration
     if len(calibration.x) < MIN_CALIBRATION_SAMPLES:
         yield (
@@ -173,7 +176,8 @@ def _warnings(dataset: Dataset) -> Iterator[str]:
     constant = _constant_channels(calibration)
     if constant:
         shown = ", ".join(map(str, constant[:_SHOWN])) + (", ..." if len(constant) > _SHOWN else "")
-        yield f"channels that never change in the calibration data: {shown} (counted from 0)"
+        of_input = f" of {name[1:]}" if name else ""
+        yield f"channels{of_input} that never change in the calibration data: {shown} (counted from 0)"
     if dataset.x_test is None:
         yield "there is no x_test, so accuracy is measured on the training data"
     elif dataset.y is not None and dataset.y_test is None:

@@ -1,7 +1,7 @@
 """The `Dataset` record, and how arrays of any numeric type become one."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,10 @@ from edgelstm.ir import AnyArray, FloatArray
 KEYS = ("x", "y", "x_calib", "x_test", "y_test", "labels", "lengths", "lengths_calib", "lengths_test")
 """The names of a data set's arrays, in an .npz file and in what a user's function returns."""
 
+PER_INPUT = ("x", "x_calib", "x_test")
+"""Those of which there is one for each input of a model."""
+
+MAX_INPUTS = 16
 MAX_LABELS = 10_000
 MAX_LABEL_CHARACTERS = 64
 
@@ -42,6 +46,23 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
+class InputArrays:
+    """The arrays of one input of a model with several.
+
+    Attributes:
+        name: the input's.
+        x: of training; see `Dataset`. A vector is (N, D).
+        x_calib: of calibration.
+        x_test: of the test.
+    """
+
+    name: str
+    x: FloatArray
+    x_calib: FloatArray | None = None
+    x_test: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """All data of a project. Sequences are (N, T, D) float32: samples, time steps, channels; or ids, (N, T).
 
@@ -58,6 +79,8 @@ class Dataset:
         lengths: (N,) int64 valid steps of each sequence of `x`, from its first step on; the rest is padding.
         lengths_calib: the same for `x_calib`.
         lengths_test: the same for `x_test`.
+        inputs: the arrays of each input of a model with several, by the names "x.accel", "x_test.accel"; `x`, `x_calib`
+            and `x_test` are then the first one's.
     """
 
     x: FloatArray
@@ -69,6 +92,7 @@ class Dataset:
     lengths: AnyArray | None = None
     lengths_calib: AnyArray | None = None
     lengths_test: AnyArray | None = None
+    inputs: tuple[InputArrays, ...] = ()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, object]) -> "Dataset":
@@ -77,10 +101,12 @@ class Dataset:
         Raises:
             DataError: unknown names, a missing `x`, types that are not numbers; all of them at once.
         """
-        problems = [f"unknown array {name!a:.60}{_suggestion(name)}" for name in arrays if name not in KEYS]
-        given = {name: arrays[name] for name in KEYS if arrays.get(name) is not None}
-        if "x" not in given:
+        problems = [f"unknown array {name!a:.60}{_suggestion(name)}" for name in arrays if not is_key(name)]
+        given = {name: array for name, array in arrays.items() if is_key(name) and array is not None}
+        names = input_names(given)
+        if "x" not in given and not names:
             problems.append('the array "x" (training or calibration sequences) is missing')
+        problems += _several_problems(given, names)
         converted: dict[str, AnyArray] = {}
         for name in [key for key in given if key != "labels"]:
             try:
@@ -92,8 +118,12 @@ class Dataset:
             labels = _as_labels(given.get("labels"))
         except DataError as error:
             problems.append(error.message)
-        raise_all(problems, f"arrays are named {', '.join(KEYS)}")
-        return cls(labels=labels, **converted)
+        raise_all(problems, f"arrays are named {', '.join(KEYS)}; those of several inputs x.<input>, x_test.<input>")
+        inputs = tuple(_input_arrays(name, converted) for name in names)
+        if inputs:
+            first = {"x": inputs[0].x, "x_calib": inputs[0].x_calib, "x_test": inputs[0].x_test}
+            converted |= {key: array for key, array in first.items() if array is not None}
+        return cls(labels=labels, inputs=inputs, **converted)
 
     @property
     def training(self) -> Samples:
@@ -113,6 +143,35 @@ class Dataset:
         if self.x_test is None:
             return self.training
         return Samples(_with_channels(self.x_test), self.y_test, self.lengths_test)
+
+
+def is_key(name: object) -> bool:
+    """Whether an array of this name belongs to a data set."""
+    if not isinstance(name, str):
+        return False
+    key, dot, ending = name.partition(".")
+    return key in PER_INPUT and bool(ending) if dot else name in KEYS
+
+
+def input_names(names: Iterable[str]) -> list[str]:
+    """The inputs that arrays are named after, in order."""
+    return list(dict.fromkeys(name.partition(".")[2] for name in names if "." in name))
+
+
+def _input_arrays(name: str, converted: dict[str, AnyArray]) -> InputArrays:
+    """Take the arrays of an input out of those of all."""
+    x, *others = (converted.pop(f"{key}.{name}", None) for key in PER_INPUT)
+    assert x is not None
+    return InputArrays(name, x, *others)
+
+
+def _several_problems(given: Mapping[str, object], names: list[str]) -> list[str]:
+    problems = [f"the array {f'x.{name}'!a:.60} is missing" for name in names if f"x.{name}" not in given]
+    if names and any(key in given for key in PER_INPUT):
+        problems.append("there are arrays of several inputs, and arrays that name no input")
+    if len(names) > MAX_INPUTS:
+        problems.append(f"there are arrays of {len(names)} inputs, more than {MAX_INPUTS}")
+    return problems
 
 
 def raise_all(problems: list[str], hint: str = "") -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgelstm.data.arrays import read_npy, read_npz
-from edgelstm.data.dataset import KEYS, Dataset
+from edgelstm.data.dataset import KEYS, PER_INPUT, Dataset, is_key
 from edgelstm.errors import DataError
 from edgelstm.user_code import call_user_code, is_user_code
 
@@ -32,15 +32,26 @@ def load_dataset(spec: str, *, base: Path) -> Dataset:
         )
     if path.suffix == ".npy":
         return Dataset.from_arrays({"x": read_npy(path)})
-    return Dataset.from_arrays(read_npz(path, KEYS))
+    return Dataset.from_arrays(read_npz(path, is_key))
 
 
 def _as_mapping(returned: object, spec: str) -> Mapping[str, object]:
     if isinstance(returned, Mapping):
-        return returned
+        return _flat(returned)
     if isinstance(returned, tuple) and len(returned) == 2:
-        return {"x": returned[0], "y": returned[1]}
+        return _flat({"x": returned[0], "y": returned[1]})
     raise DataError(
         f"{spec} returned {type(returned).__name__}",
         f"return (x, y), or a dict with some of the keys {', '.join(KEYS)}",
     )
+
+
+def _flat(arrays: Mapping[str, object]) -> dict[str, object]:
+    """{"x": {"accel": array}} as {"x.accel": array}."""
+    flat: dict[str, object] = {}
+    for key, value in arrays.items():
+        if key in PER_INPUT and isinstance(value, Mapping):
+            flat |= {f"{key}.{name}": array for name, array in value.items()}
+        else:
+            flat[key] = value
+    return flat

@@ -6,6 +6,7 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from edgelstm.ir.inputs import InputLayout, beside
 from edgelstm.ir.layers import FloatModel, KerasLayer, Layer, LayerBuilder, Observe, Ranges, SourceLayer, UnaryLayer
 from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, StateArray, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
@@ -18,6 +19,7 @@ __all__ = [
     "Constant",
     "FloatArray",
     "FloatModel",
+    "InputLayout",
     "IntArray",
     "KerasLayer",
     "Layer",
@@ -39,4 +41,5 @@ __all__ = [
     "TfliteTensor",
     "UnaryLayer",
     "UnaryOp",
+    "beside",
 ]

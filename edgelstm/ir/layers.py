@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from edgelstm.ir.arrays import BoolArray, FloatArray
+from edgelstm.ir.inputs import InputLayout, beside
 from edgelstm.ir.ops import Op
 from edgelstm.ir.tensors import QuantizedTensor, Tensor
 
@@ -149,34 +150,51 @@ class KerasLayer(UnaryLayer):
 
 @dataclass(frozen=True)
 class FloatModel:
-    """A graph of float layers, each after those whose outputs it reads; what the last one yields is the model's output.
+    """A graph of float layers, each after those whose outputs it reads; inputs and outputs are as in `Model`.
 
-    `timesteps` is None where the model accepts any sequence length.
+    `timesteps` is None where the model accepts any length.
     """
 
     name: str
     input: Tensor
     layers: tuple[Layer, ...]
     timesteps: int | None
+    further_inputs: tuple[Tensor, ...] = field(default=(), kw_only=True)
+    output_names: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """All inputs."""
+        return (self.input, *self.further_inputs)
+
+    @property
+    def layout(self) -> InputLayout[Tensor]:
+        """How arrays of inputs are laid out."""
+        return InputLayout.of(self.inputs)
 
     @property
     def output(self) -> Tensor:
-        """What the last layer yields."""
-        return self.layers[-1].output if self.layers else self.input
+        """The first of the outputs."""
+        return self.outputs[0]
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """All outputs."""
+        if not self.output_names:
+            return (self.layers[-1].output if self.layers else self.input,)
+        yielded = {layer.output.name: layer.output for layer in self.layers}
+        return tuple(yielded[name] for name in self.output_names)
 
     def forward(self, inputs: FloatArray, observe: Observe = lambda name, values: None) -> FloatArray:
-        """Compute the whole model in float on (batch, time, size); reports input and every output to `observe`.
+        """Compute the whole model in float on inputs as `layout` says; reports inputs and every output to `observe`.
 
-        At a masked step a sequence is what it was at the step before, 0 at first; nothing of it is reported.
+        Several outputs stand side by side. At a masked step a sequence is what it was at the step before, 0 at first;
+        nothing of it is reported.
         """
-        values = {self.input.name: inputs}
+        values: dict[str, FloatArray] = self.layout.split(inputs)
         masks: dict[str, BoolArray] = {}
-        firsts = [layer for layer in self.layers if layer.input.name == self.input.name]
-        counted = [mask for layer in firsts if (mask := layer.mask((inputs,))) is not None]
-        is_masked = bool(firsts) and len(counted) == len(firsts)
-        seen = inputs[np.any(counted, axis=0)] if is_masked else inputs
-        if seen.size:
-            observe(self.input.name, seen)
+        for name, given in values.items():
+            self._observe_input(name, given, observe)
         for layer in self.layers:
             sources = tuple(values[tensor.name] for tensor in layer.inputs)
             mask = next((masks[tensor.name] for tensor in layer.inputs if tensor.name in masks), None)
@@ -187,7 +205,18 @@ class FloatModel:
             if mask is not None and layer.output.is_sequence:
                 masks[layer.output.name] = mask
             values[layer.output.name] = result
-        return values[self.output.name]
+        return beside([values[tensor.name] for tensor in self.outputs])
+
+    def _observe_input(self, name: str, values: FloatArray, observe: Observe) -> None:
+        """Report an input, without the steps that all who read it leave out."""
+        readers = [layer for layer in self.layers if name in [tensor.name for tensor in layer.inputs]]
+        counted = [
+            mask for layer in readers if layer.input.name == name and (mask := layer.mask((values,))) is not None
+        ]
+        is_masked = bool(readers) and len(counted) == len(readers)
+        seen = values[np.any(counted, axis=0)] if is_masked else values
+        if seen.size:
+            observe(name, seen)
 
     @property
     def parameters(self) -> int:

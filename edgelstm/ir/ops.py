@@ -1,12 +1,13 @@
 """The integer side: what every op implements, what it tells the generator, and a model of ops."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, IntArray
+from edgelstm.ir.inputs import InputLayout
 from edgelstm.ir.records import TfliteOperator, TfliteTensor
 from edgelstm.ir.tensors import Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
@@ -255,7 +256,9 @@ class Reduction(UnaryOp):
 class Model:
     """A quantized model: a graph of ops under one arithmetic contract, in an order in which each finds its inputs.
 
-    What the last op yields is the model's output. `timesteps` is the window of `run`.
+    `input` is the first of its inputs, a sequence; `further_inputs` are sequences that go with it step by step, and
+    vectors that are given before. `output_names` are the tensors that it answers with; by default what the last op
+    yields is its one output. `timesteps` is the window of `run`.
     """
 
     name: str
@@ -263,11 +266,31 @@ class Model:
     ops: tuple[Op, ...]
     timesteps: int
     contract: Contract
+    further_inputs: tuple[QuantizedTensor, ...] = field(default=(), kw_only=True)
+    output_names: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def inputs(self) -> tuple[QuantizedTensor, ...]:
+        """All inputs."""
+        return (self.input, *self.further_inputs)
+
+    @property
+    def layout(self) -> InputLayout[QuantizedTensor]:
+        """How arrays of inputs are laid out."""
+        return InputLayout.of(self.inputs)
 
     @property
     def output(self) -> QuantizedTensor:
-        """What the last op yields."""
-        return self.ops[-1].output if self.ops else self.input
+        """The first of the outputs."""
+        return self.outputs[0]
+
+    @property
+    def outputs(self) -> tuple[QuantizedTensor, ...]:
+        """All outputs."""
+        if not self.output_names:
+            return (self.ops[-1].output if self.ops else self.input,)
+        yielded = {op.output.name: op.output for op in self.ops}
+        return tuple(yielded[name] for name in self.output_names)
 
     @property
     def parameters(self) -> int:

@@ -15,15 +15,15 @@ from edgelstm.device.profile.cycles import Cycles, cycle_table, estimate_cycles
 from edgelstm.device.profile.decoding import Decode, decoder
 from edgelstm.device.targets import Target, load_target
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import IntArray, Model
+from edgelstm.ir import IntArray, Model, QuantizedTensor
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
-from edgelstm.pipeline.quantized import Quantized, quantize_file
+from edgelstm.pipeline.quantized import Quantized, fitted, quantize_file
 from edgelstm.pipeline.request import BuildRequest, read_data
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.report.profile import Profile
 from edgelstm.report.progress import Progress, Silent
 from edgelstm.schedule import make_schedule
-from edgelstm.simulate import quantize_array
+from edgelstm.simulate import stored_inputs
 from edgelstm.verification.step_counts import StepCounts, call_cost, count_steps
 
 DEFAULT_STEPS = 64
@@ -52,7 +52,7 @@ def profile_firmware(
     data = read_data(request.data, request.base)
     path = ensure_trained(replace(request, may_train=False), data, news)
     quantized = quantize_file(path, request, data, news)
-    inputs = profile_inputs(quantized.model, data.dataset, min(steps, MOST_STEPS))
+    inputs = profile_inputs(quantized.model, fitted(data.dataset, quantized.model), min(steps, MOST_STEPS))
     return tuple(
         _profile(quantized, target, compiler, request, inputs, news)
         for target, compiler in zip(targets, compilers, strict=True)
@@ -60,17 +60,25 @@ def profile_firmware(
 
 
 def profile_inputs(model: Model, dataset: Dataset | None, steps: int) -> IntArray:
-    """Stored inputs (sequences, time, size): calibration data, or noise that saturates gates in every other step."""
+    """Stored inputs (sequences, rows, width): calibration data, or noise that saturates gates in every other step."""
     is_streaming = make_schedule(model, model.timesteps).is_streaming
     timesteps = min(model.timesteps, steps) if is_streaming else model.timesteps
     sequences = -(-steps // timesteps)
+    layout = model.layout
     if dataset is not None:
-        return quantize_array(dataset.calibration.x[:sequences, :timesteps], model.input.quantization)
-    if model.input.vocabulary:
-        return np.random.default_rng(0).integers(0, model.input.vocabulary, (sequences, timesteps, 1), np.int16)
-    wide = np.random.default_rng(0).integers(-128, 128, (sequences, timesteps, model.input.size))
-    calm = np.clip(wide // 4 + model.input.quantization.zero_point, -128, 127)
-    return np.where(np.arange(timesteps)[:, None] % 2 == 0, wide, calm).astype(np.int8)
+        return stored_inputs(model, layout.first_steps(dataset.calibration.x[:sequences], timesteps))
+    return layout.join({tensor.name: _noise(tensor, sequences, timesteps) for tensor in model.inputs})
+
+
+def _noise(tensor: QuantizedTensor, sequences: int, timesteps: int) -> IntArray:
+    """(sequences, [time,] size) of an input."""
+    shape = (sequences, *((timesteps,) if tensor.is_sequence else ()), tensor.size)
+    if tensor.vocabulary:
+        return np.random.default_rng(0).integers(0, tensor.vocabulary, shape, np.int16)
+    wide = np.random.default_rng(0).integers(-128, 128, shape)
+    calm = np.clip(wide // 4 + tensor.quantization.zero_point, -128, 127)
+    is_wide = np.arange(shape[1])[:, None] % 2 == 0 if tensor.is_sequence else True
+    return np.where(is_wide, wide, calm).astype(np.int8)
 
 
 def _profile(
@@ -86,7 +94,7 @@ def _profile(
         elf = compile_sources(
             Path(work) / "src", target, compiler, request.optimize, Path(work) / "build", progress
         ).elf
-        progress.note(f"counting {inputs.shape[0] * inputs.shape[1]} steps on {target.name}")
+        progress.note(f"counting {len(inputs) * quantized.model.layout.timesteps(inputs)} steps on {target.name}")
         counts = count_steps(elf, target, quantized.model, inputs, runner=request.runner, on_fallback=progress.warn)
         return _summary(elf, quantized.model, target, compiler, request.optimize, counts)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgelstm import __version__
-from edgelstm.data import Dataset, check_dataset
+from edgelstm.data import Dataset, fit_dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import Model, Tensor
+from edgelstm.ir import FloatModel, Model
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
@@ -100,9 +100,9 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
             f"{path.name} is a float model: quantization needs data to choose its scales from",
             "give --data data.npz with an array x of inputs",
         )
-    _check_data(data.dataset, float_model.input, float_model.timesteps, progress)
-    calibration = data.dataset.calibration
-    timesteps = float_model.timesteps or request.timesteps or calibration.x.shape[1]
+    dataset = _fitted(data.dataset, float_model, progress)
+    calibration = dataset.calibration
+    timesteps = float_model.timesteps or request.timesteps or float_model.layout.timesteps(calibration.x)
     _check_window(timesteps, request)
     count = _calibration_count(len(calibration.x), request.calibration_samples, progress)
     ranges = calibrate(
@@ -112,24 +112,24 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         lambda done, total: progress.advance("calibration", done, total),
     )
     model = quantize(float_model, ranges, timesteps, request.contract)
-    _check_lengths(model, data.dataset)
+    _check_lengths(model, dataset)
     _note_native(model, progress)
     tflite = write_tflite(to_tflite_model(model))
     check_tflite(tflite)
     step = _step(model, request)
     accuracy = measure_accuracy(
-        float_model, model, data.dataset, lambda done, total: progress.advance("accuracy", done, total)
+        float_model, model, dataset, lambda done, total: progress.advance("accuracy", done, total)
     )
     progress.note(f"quantized to int8 on {count} calibration sequences")
     _warn_saturation(accuracy, progress)
     if step is not None:
-        step = measured(step, float_model, model, data.dataset, progress)
+        step = measured(step, float_model, model, dataset, progress)
     return Quantized(model, tflite, accuracy, step)
 
 
 def _as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     if data.dataset is not None:
-        _check_data(data.dataset, model.input, model.timesteps, progress)
+        _fitted(data.dataset, model, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
@@ -174,9 +174,16 @@ def is_own_tflite(path: Path) -> bool:
         return False
 
 
-def _check_data(dataset: Dataset, source: Tensor, timesteps: int | None, progress: Progress) -> None:
-    for warning in check_dataset(dataset, source.size, timesteps, vocabulary=source.vocabulary):
+def fitted(dataset: Dataset | None, model: Model) -> Dataset | None:
+    """The data as a model takes them; raises DataError where it cannot."""
+    return None if dataset is None else fit_dataset(dataset, model.inputs, model.timesteps)[0]
+
+
+def _fitted(dataset: Dataset, model: Model | FloatModel, progress: Progress) -> Dataset:
+    found, warnings = fit_dataset(dataset, model.inputs, model.timesteps)
+    for warning in warnings:
         progress.warn(warning)
+    return found
 
 
 def _check_lengths(model: Model, dataset: Dataset) -> None:

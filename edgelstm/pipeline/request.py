@@ -109,8 +109,9 @@ def read_data(spec: str | None, base: Path) -> Data:
     if spec is None:
         return Data(None, content_hash())
     dataset = load_dataset(spec, base=base)
+    named = [array for one in dataset.inputs for array in (one.x, one.x_calib, one.x_test)]
     arrays = (
-        dataset.x, dataset.y, dataset.x_calib, dataset.x_test, dataset.y_test,
+        *named, dataset.x, dataset.y, dataset.x_calib, dataset.x_test, dataset.y_test,
         dataset.lengths, dataset.lengths_calib, dataset.lengths_test,
     )  # fmt: skip
     parts = [
@@ -118,4 +119,4 @@ def read_data(spec: str | None, base: Path) -> Data:
         for array in arrays
         for part in ((b"",) if array is None else (f"{array.dtype}{array.shape}", array.tobytes()))
     ]
-    return Data(dataset, content_hash(*parts, *dataset.labels))
+    return Data(dataset, content_hash(*parts, *dataset.labels, *(one.name for one in dataset.inputs)))

@@ -18,7 +18,7 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.firmware import Program, compile_host_twin, generate, support_hash
-from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.quantized import Quantized, fitted
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import REPORT, begin
 from edgelstm.report.progress import Progress
@@ -55,7 +55,7 @@ def common_rungs(
     quantized: Quantized, request: BuildRequest, data: Data, compiler: Compiler, progress: Progress
 ) -> tuple[Expectation, tuple[Rung, ...]]:
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
-    expected = expectation(quantized.model, data.dataset, request.sequences)
+    expected = expectation(quantized.model, fitted(data.dataset, quantized.model), request.sequences)
     climbed, total = itertools.count(), _common_count(request.contract) + 1
 
     def climb(name: str) -> None:
@@ -85,7 +85,7 @@ def _run(label: str, expected: Expectation, program: Path, runner: Runner, climb
 
 def _unicorn_s(expected: Expectation) -> float:
     """About how long Unicorn takes."""
-    sequences, timesteps, _ = expected.inputs.shape
+    sequences, timesteps = len(expected.inputs), expected.model.layout.timesteps(expected.inputs)
     plan = make_plan(expected.model)
     of_step, of_output = plan.macs
     outputs = timesteps if plan.schedule.is_streaming else 1

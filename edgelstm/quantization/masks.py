@@ -11,7 +11,7 @@ from edgelstm.ops.masking import Masking
 from edgelstm.ops.reverse import Reverse
 
 
-def mask_behind_reversal(ops: Sequence[Op]) -> tuple[Op, ...]:
+def mask_behind_reversal(ops: Sequence[Op], output_names: Sequence[str] = ()) -> tuple[Op, ...]:
     """Let a Masking change places with the Reverse that reads it, and leave it out where nothing else does.
 
     What is stored to be read from its end then has an element for every step, as the schedule wants it.
@@ -28,6 +28,7 @@ def mask_behind_reversal(ops: Sequence[Op]) -> tuple[Op, ...]:
     for op in split:
         found += _changed(op, masks, names) if isinstance(op, Reverse) else [op]
     read = {tensor.name for op in found for tensor in op.inputs} | {op.output.name for op in found[-1:]}
+    read |= set(output_names)
     return tuple(op for op in found if op.output.name not in masks or op.output.name in read)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgelstm.errors import DataError, UnsupportedModelError
-from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges
+from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range
 from edgelstm.quantization.masks import mask_behind_reversal
@@ -28,18 +28,26 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
             f"the model takes sequences of {model.timesteps} steps, but {timesteps} were asked for",
             f"leave --timesteps out, or give data of {model.timesteps} steps",
         )
-    tensor = _input(model, ranges)
-    tensors = {tensor.name: tensor}
+    source, *further = (_input(tensor, ranges) for tensor in model.inputs)
+    tensors = {tensor.name: tensor for tensor in (source, *further)}
     ops: list[Op] = []
     for layer in model.layers:
         op = layer.to_op(ranges, tuple(tensors[one.name] for one in layer.inputs))
         ops.append(op)
         tensors[layer.output.name] = op.output
-    return Model(model.name, tensor, mask_behind_reversal(ops), timesteps, contract_of(ops, contract))
+    contract = contract_of(ops, contract)
+    return Model(
+        model.name,
+        source,
+        mask_behind_reversal(ops, model.output_names),
+        timesteps,
+        contract,
+        further_inputs=tuple(further),
+        output_names=model.output_names,
+    )
 
 
-def _input(model: FloatModel, ranges: Ranges) -> QuantizedTensor:
-    source = model.input
+def _input(source: Tensor, ranges: Ranges) -> QuantizedTensor:
     if source.vocabulary:
         return QuantizedTensor.of_ids(source.name, source.vocabulary)
     return QuantizedTensor(source.name, source.size, source.is_sequence, output_range(source.name, ranges))

@@ -57,6 +57,8 @@ def _recurrent(op: Op) -> RecurrentStep | None:
 
 def _problems(model: Model) -> list[str]:
     found = [problem for op in model.ops if (problem := _problem(op))]
+    if (len(model.inputs), len(model.outputs)) != (1, 1):
+        found.append(f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one of each")
     if not any(isinstance(op, Gru | SimpleRnn) for op in model.ops):
         found.append("the model has no GRU and no SimpleRNN, for which alone there is a graph of a step")
     return found

@@ -33,10 +33,10 @@ def to_tflite_model(
         states.extend(named[f"{op.name}/{state.name}"] for state in op.state if f"{op.name}/{state.name}" in named)
         values.append(written[-1].outputs[0])
     count = schedule.output_count
-    outputs = [model.output.to_tflite(batch, count), *(states if expose_states else ())]
+    outputs = [*(tensor.to_tflite(batch, count) for tensor in model.outputs), *(states if expose_states else ())]
     return TfliteModel(
         operators=tuple(operators),
-        inputs=(model.input.to_tflite(batch, steps),),
+        inputs=tuple(tensor.to_tflite(batch, steps) for tensor in model.inputs),
         outputs=(*outputs, *(values if expose_values else ())),
         description=f"edgelstm: {model.name}",
     )

@@ -9,7 +9,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model
 from edgelstm.quantization.calibration import equal_lengths
 from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
-from edgelstm.simulate import dequantize_array, quantize_array, simulate
+from edgelstm.simulate import real_outputs, simulate, stored_inputs
 
 OnProgress = Callable[[int, int], None]
 
@@ -19,25 +19,34 @@ def measure_accuracy(
 ) -> Accuracy:
     """Run float model and simulator on the test sequences and compare them with the targets and each other."""
     test = dataset.test
-    quantization = model.input.quantization
     return evaluate(
         test.y,
         run_samples(float_model.forward, test),
         run_simulator(model, test, on_progress),
         dataset.labels,
         test.lengths,
-        saturated_inputs_percent=()
-        if model.input.vocabulary
-        else saturated_inputs_percent(test.x, quantization.scale, quantization.zero_point, test.lengths),
+        saturated_inputs_percent=_saturated(model, test),
     )
+
+
+def _saturated(model: Model, test: Samples) -> tuple[float, ...]:
+    """See `Accuracy`: of every channel of every input that is no id."""
+    arrays = model.layout.split(test.x)
+    found: list[float] = []
+    for tensor in model.inputs:
+        if not tensor.vocabulary:
+            lengths = test.lengths if tensor.is_sequence else None
+            values, quantization = arrays[tensor.name], tensor.quantization
+            found += saturated_inputs_percent(values, quantization.scale, quantization.zero_point, lengths)
+    return tuple(found)
 
 
 def run_simulator(model: Model, samples: Samples, on_progress: OnProgress = lambda done, total: None) -> FloatArray:
     """What the firmware answers, as real numbers: see `run_samples`."""
 
     def integers(inputs: FloatArray) -> FloatArray:
-        stored = simulate(model, quantize_array(inputs, model.input.quantization))
-        return dequantize_array(stored, model.output.quantization)
+        stored = simulate(model, stored_inputs(model, inputs))
+        return real_outputs(model, stored)
 
     return run_samples(integers, samples, on_progress)
 
@@ -52,10 +61,10 @@ def run_samples(
     Returns:
         (N, C), or (N, T, C) where the model answers with a sequence; steps behind a sequence's end are 0.
     """
-    count, timesteps, _ = samples.x.shape
+    count = len(samples.x)
     found: list[tuple[AnyArray, FloatArray]] = []
     done = 0
-    for batch in equal_lengths(count, timesteps, samples.lengths):
+    for batch in equal_lengths(count, samples.x.shape[1], samples.lengths):
         found.append((batch.samples, model(samples.x[batch.samples, : batch.timesteps])))
         done += len(batch.samples)
         on_progress(done, count)

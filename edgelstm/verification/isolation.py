@@ -7,6 +7,7 @@ same command may have used for training a moment ago.
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ TIMEOUT_S = 1800.0
 STEP_FILE, SHIPPED_FILE = "step.tflite", "shipped.tflite"
 REFUSED_EXIT_CODE = 3
 
-INPUTS_FILE, WINDOWS_FILE, RESULTS_FILE = "inputs.npy", "windows.npy", "results.npz"
+INPUTS_FILE, WINDOWS_FILE, RESULTS_FILE = "inputs.npz", "windows.npz", "results.npz"
 
 
 def run_isolated(
@@ -41,19 +42,30 @@ def run_isolated(
 
 
 def run_files(
-    oracle: Oracle, exposed: bytes, inputs: IntArray, shipped: bytes, windows: IntArray
+    oracle: Oracle, exposed: bytes, inputs: Sequence[IntArray], shipped: bytes, windows: Sequence[IntArray]
 ) -> tuple[list[IntArray], IntArray]:
     """Run an oracle's `run_exposed` on one file, and its `run_window` on the other."""
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as name:
         folder = Path(name)
         (folder / STEP_FILE).write_bytes(exposed)
         (folder / SHIPPED_FILE).write_bytes(shipped)
-        np.save(folder / INPUTS_FILE, inputs)
-        np.save(folder / WINDOWS_FILE, windows)
+        save_arrays(folder / INPUTS_FILE, inputs)
+        save_arrays(folder / WINDOWS_FILE, windows)
         run_process("oracle_process", oracle, folder)
         with np.load(folder / RESULTS_FILE, allow_pickle=False) as results:
             steps = [results[f"step{index}"] for index in range(len(results.files) - 1)]
             return steps, results["window"]
+
+
+def save_arrays(path: Path, arrays: Sequence[IntArray]) -> None:
+    """Write arrays in their order."""
+    np.savez(path, **{f"array{index}": values for index, values in enumerate(arrays)})
+
+
+def load_arrays(path: Path) -> list[IntArray]:
+    """What `save_arrays` wrote."""
+    with np.load(path, allow_pickle=False) as found:
+        return [found[f"array{index}"] for index in range(len(found.files))]
 
 
 def run_process(module: str, oracle: Oracle, folder: Path) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from edgelstm.data import Dataset
 from edgelstm.device.runners import Runner
 from edgelstm.errors import MismatchError, ToolFailedError
-from edgelstm.ir import AnyArray, IntArray, Model
+from edgelstm.ir import AnyArray, IntArray, Model, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.report.result import Cost, Rung
 from edgelstm.schedule import make_schedule
-from edgelstm.simulate import quantize_array, simulate
+from edgelstm.simulate import simulate, stored_inputs
 from edgelstm.verification.isolation import run_isolated
 from edgelstm.verification.official_parts import compare_parts
 from edgelstm.verification.oracles import ORACLES, Oracle
@@ -61,19 +61,32 @@ def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expect
     steps = min(model.timesteps, MOST_STEPS) if schedule.is_streaming else model.timesteps
     room = max(1, MOST_STEPS // steps - STRESS_SEQUENCES)
     rng = np.random.default_rng(0)
-    shape = (STRESS_SEQUENCES, steps, model.input.size)
-    if model.input.vocabulary:
-        stress = rng.integers(-1, model.input.vocabulary + 1, shape).astype(np.int16)
-    else:
-        stress = rng.integers(-128, 128, shape).astype(np.int8)
-        stress[::2] = np.where(stress[::2] < 0, -128, 127)
+    layout = model.layout
+    stress = layout.join({tensor.name: _stress(tensor, steps, rng) for tensor in model.inputs})
     inputs = stress
     if dataset is not None:
-        real = quantize_array(dataset.test.x[: min(sequences, room), :steps], model.input.quantization)
-        missing = ((0, 0), (0, steps - real.shape[1]), (0, 0))
-        real = np.pad(real, missing, constant_values=model.input.quantization.zero_point)
-        inputs = np.concatenate([real, stress])
+        real = stored_inputs(model, layout.first_steps(dataset.test.x[: min(sequences, room)], steps))
+        inputs = np.concatenate([_padded(model, real, steps), stress])
     return Expectation(model, inputs, simulator_trace(model, inputs))
+
+
+def _stress(tensor: QuantizedTensor, steps: int, rng: np.random.Generator) -> IntArray:
+    """(sequences, [time,] size) of an input."""
+    shape = (STRESS_SEQUENCES, *((steps,) if tensor.is_sequence else ()), tensor.size)
+    if tensor.vocabulary:
+        return rng.integers(-1, tensor.vocabulary + 1, shape).astype(np.int16)
+    stress = rng.integers(-128, 128, shape).astype(np.int8)
+    stress[::2] = np.where(stress[::2] < 0, -128, 127)
+    return stress
+
+
+def _padded(model: Model, inputs: IntArray, steps: int) -> IntArray:
+    """Stored inputs with zeros behind sequences that are too short."""
+    arrays = model.layout.split(inputs)
+    for tensor in model.layout.sequences:
+        missing = ((0, 0), (0, steps - arrays[tensor.name].shape[1]), (0, 0))
+        arrays[tensor.name] = np.pad(arrays[tensor.name], missing, constant_values=tensor.quantization.zero_point)
+    return model.layout.join(arrays)
 
 
 def oracle_rungs(expected: Expectation, tflite: bytes, on_progress: OnProgress) -> list[Rung]:
@@ -130,7 +143,7 @@ def _tolerances(oracle: Oracle, model: Model) -> list[tuple[str, int | None, fro
     The result of one inexact kernel alone may be off by 1; what is computed from that, by anything.
     """
     exact, rounded, derived = set[str](), set[str](), set[str]()
-    kinds = {model.input.name: exact}
+    kinds = {tensor.name: exact for tensor in model.inputs}
     for op in model.ops:
         before = [kinds[tensor.name] for tensor in op.inputs]
         if op.is_alias:
@@ -139,7 +152,8 @@ def _tolerances(oracle: Oracle, model: Model) -> list[tuple[str, int | None, fro
         after = exact if all(kind is exact for kind in before) else derived
         after.update(f"{op.name}.{array.name}" for array in op.state)
         kinds[op.output.name] = rounded if after is exact and op.kind in oracle.inexact_kinds else after
-    kinds[model.output.name].add("output")
+    reached = [kinds[tensor.name] for tensor in model.outputs]
+    next(kind for kind in (derived, rounded, exact) if any(one is kind for one in reached)).add("output")
     label = "" if "output" in exact else ", LSTM states"
     return [
         (label, 0, frozenset(exact)),
@@ -177,9 +191,9 @@ def run_program(
 ) -> ProgramRun:
     """Replay the inputs on a program built from the generated C and compare every state and output."""
     on_progress(name)
-    sequences, timesteps, _ = expected.inputs.shape
+    sequences, timesteps = len(expected.inputs), expected.model.layout.timesteps(expected.inputs)
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
-        arguments = write_vectors(Path(folder), expected.inputs)
+        arguments = write_vectors(Path(folder), expected.model, expected.inputs)
         run = runner.run(program, list(arguments), cwd=Path(folder), timeout_s=timeout_s)
         selftest_failed = run.exit_code == SELFTEST_EXIT_CODE and "selftest failed" in run.output
         if run.exit_code != 0 and not selftest_failed:

@@ -47,10 +47,10 @@ def official_parts(model: Model, timesteps: int) -> list[tuple[Op, ...]]:
 
 
 def compare_parts(oracle: Oracle, model: Model, inputs: IntArray) -> Iterator[tuple[tuple[Op, ...], Comparison]]:
-    """Run an oracle on each official part for stored inputs (sequences, time, size)."""
+    """Run an oracle on each official part for stored inputs (sequences, rows, width)."""
     window = simulate_window(model, inputs)
-    known = {**window.values, model.input.name: inputs}
-    for ops in official_parts(model, inputs.shape[1]):
+    known = {**window.values, **model.layout.split(inputs)}
+    for ops in official_parts(model, model.layout.timesteps(inputs)):
         part, values = _model_of(model, ops), known[ops[0].input.name]
         states = [
             state
@@ -66,11 +66,12 @@ def compare_parts(oracle: Oracle, model: Model, inputs: IntArray) -> Iterator[tu
 def _model_of(model: Model, ops: tuple[Op, ...]) -> Model:
     """A model of some ops. That of a vector begins with a sequence of one step: no vector is a model's input."""
     source = ops[0].input
+    alone = replace(model, ops=ops, contract=Contract.LITERT, further_inputs=(), output_names=())
     if source.is_sequence:
-        return replace(model, input=source, ops=ops, contract=Contract.LITERT)
+        return replace(alone, input=source)
     step = replace(source, name=f"{source.name}/step", is_sequence=True)
     first = LastStep.of(source.name, step)
-    return replace(model, input=step, ops=(first, *ops), contract=Contract.LITERT)
+    return replace(alone, input=step, ops=(first, *ops))
 
 
 def _run(oracle: Oracle, part: Model, values: IntArray) -> Trace:

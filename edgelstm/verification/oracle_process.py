@@ -13,8 +13,8 @@ from edgelstm.verification.oracles import ORACLES
 def main(name: str) -> None:
     """Run the oracle called `name` and save what it yields."""
     oracle = next(oracle for oracle in ORACLES if oracle.name == name)
-    inputs = np.load(isolation.INPUTS_FILE, allow_pickle=False)
-    windows = np.load(isolation.WINDOWS_FILE, allow_pickle=False)
+    inputs = isolation.load_arrays(Path(isolation.INPUTS_FILE))
+    windows = isolation.load_arrays(Path(isolation.WINDOWS_FILE))
     steps = oracle.run_exposed(Path(isolation.STEP_FILE).read_bytes(), inputs)
     window = oracle.run_window(Path(isolation.SHIPPED_FILE).read_bytes(), windows)
     arrays = {f"step{index}": values for index, values in enumerate(steps)}

@@ -3,7 +3,7 @@
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgelstm.errors import ToolFailedError, ToolMissingError
-from edgelstm.ir import IntArray, Model
+from edgelstm.ir import IntArray, Model, beside
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.embedding import known_ids
 from edgelstm.schedule import make_schedule
@@ -68,41 +68,48 @@ class Oracle:
             return False
 
     def trace(self, model: Model, inputs: IntArray) -> Trace:
-        """Run stored inputs (sequences, time, size), all sequences as one batch; see `official_trace`."""
+        """Run stored inputs (sequences, rows, width), all sequences as one batch; see `official_trace`."""
         outputs = self.run_exposed(exposed_model(model, inputs), interpreter_inputs(model, inputs))
         return name_arrays(model, inputs, outputs)
 
-    def run_exposed(self, data: bytes, inputs: IntArray) -> list[IntArray]:
+    def run_exposed(self, data: bytes, inputs: Sequence[IntArray]) -> list[IntArray]:
         """Run an `exposed_model` on `interpreter_inputs`: at once, or a step at a time.
 
         Returns:
             the file's outputs, (sequences, time, ...) where it takes one step.
         """
-        timesteps = read_tflite(data).inputs[0].shape[1]
-        if timesteps == inputs.shape[1]:
-            whole = self._open(data)(inputs)
-            return [values[:, None] for values in whole] if timesteps == 1 else whole
+        takes = [tensor.shape for tensor in read_tflite(data).inputs]
+        if all(shape == values.shape for shape, values in zip(takes, inputs, strict=True)):
+            whole = self._open(data)(*inputs)
+            is_step = next(shape[1] for shape, given in zip(takes, inputs, strict=True) if _is_sequence(given)) == 1
+            return [values[:, None] for values in whole] if is_step else whole
         return self._run_steps(data, inputs)
 
-    def _run_steps(self, data: bytes, inputs: IntArray) -> list[IntArray]:
+    def _run_steps(self, data: bytes, inputs: Sequence[IntArray]) -> list[IntArray]:
         """Run a model of one step on `interpreter_inputs`.
 
         Returns:
             for each output of the file, (sequences, time, ...).
         """
         invoke = self._open(data)
-        steps = [invoke(np.ascontiguousarray(inputs[:, t : t + 1])) for t in range(inputs.shape[1])]
+        timesteps = next(values.shape[1] for values in inputs if _is_sequence(values))
+        steps = [
+            invoke(*(np.ascontiguousarray(one[:, t : t + 1]) if _is_sequence(one) else one for one in inputs))
+            for t in range(timesteps)
+        ]
         return [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
 
-    def run_window(self, data: bytes, inputs: IntArray) -> IntArray:
+    def run_window(self, data: bytes, inputs: Sequence[IntArray]) -> IntArray:
         """Run the shipped file itself on `interpreter_inputs` of whole windows, each in a fresh interpreter.
 
         Returns:
-            (sequences, ...) the model's outputs.
+            (sequences, ..., size of all outputs).
         """
-        if len(inputs) == 0:
+        count = len(inputs[0])
+        if count == 0:
             return np.zeros(0, np.int8)
-        return np.concatenate([self._open(data)(inputs[index : index + 1])[0] for index in range(len(inputs))])
+        ones = ([values[index : index + 1] for values in inputs] for index in range(count))
+        return np.concatenate([beside(self._open(data)(*one)) for one in ones])
 
     def _open(self, data: bytes) -> Invoke:
         if not self.is_available:
@@ -115,34 +122,45 @@ class Oracle:
 
 
 def exposed_model(model: Model, inputs: IntArray) -> bytes:
-    """A .tflite for a batch of stored inputs (sequences, time, size) that shows more than the output.
+    """A .tflite for a batch of stored inputs (sequences, rows, width) that shows more than the output.
 
     It takes one time step and shows every state array, or where ops have a pace of their own, all steps, and every
     value.
     """
-    batch, timesteps, _ = inputs.shape
+    batch, timesteps = len(inputs), model.layout.timesteps(inputs)
     if make_schedule(model, timesteps).is_steady:
         return write_tflite(to_tflite_model(model, batch=batch, timesteps=1, expose_states=True))
     exposed = to_tflite_model(model, batch=batch, timesteps=timesteps, expose_states=True, expose_values=True)
     return write_tflite(exposed)
 
 
-def interpreter_inputs(model: Model, inputs: IntArray) -> IntArray:
-    """Stored inputs (sequences, time, size) as the .tflite takes them: ids are (sequences, time) int32.
+def interpreter_inputs(model: Model, inputs: IntArray) -> list[IntArray]:
+    """Stored inputs (sequences, rows, width) as the .tflite takes them: (sequences, time, size), (sequences, size) of a
+    vector, (sequences, time) int32 of ids.
 
     Interpreters end on an id outside the vocabulary, so they get what our definition makes of it.
     """
-    if not model.input.vocabulary:
-        return inputs
-    return known_ids(inputs[..., 0], model.input.vocabulary).astype(np.int32)
+    arrays = model.layout.split(inputs)
+    return [
+        known_ids(arrays[one.name][..., 0], one.vocabulary).astype(np.int32)
+        if one.vocabulary
+        else arrays[one.name].astype(one.quantization.dtype)
+        for one in model.inputs
+    ]
+
+
+def _is_sequence(values: IntArray) -> bool:
+    """Whether an interpreter's input is a sequence: ids are the only ones of two axes."""
+    return values.ndim == 3 or values.dtype == np.int32
 
 
 def name_arrays(model: Model, inputs: IntArray, outputs: list[IntArray]) -> Trace:
     """Turn the outputs of an `exposed_model` into a trace."""
-    if not make_schedule(model, inputs.shape[1]).is_steady:
+    if not make_schedule(model, model.layout.timesteps(inputs)).is_steady:
         return as_window_trace(model, outputs)
-    output, *states = outputs
-    arrays = (*states, output.reshape(*output.shape[:2], -1))
+    count = len(model.outputs)
+    output = beside([values.reshape(*values.shape[:2], -1) for values in outputs[:count]])
+    arrays = (*outputs[count:], output)
     return Trace(tuple(TraceArray(name, values) for name, values in zip(array_names(model), arrays, strict=True)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelstm.errors import ToolFailedError
-from edgelstm.ir import IntArray, Model
+from edgelstm.ir import IntArray, Model, QuantizedTensor
 from edgelstm.schedule import make_schedule
 from edgelstm.verification.trace import Trace, TraceArray, array_names
 
@@ -37,16 +37,28 @@ class ReplayCosts:
     stack_bytes: int
 
 
-def write_vectors(folder: Path, inputs: IntArray) -> tuple[str, ...]:
-    """Write stored inputs (sequences, time, size) into `folder`.
+def write_vectors(folder: Path, model: Model, inputs: IntArray) -> tuple[str, ...]:
+    """Write stored inputs (sequences, rows, width) into `folder`: of each sequence what the program is to be given.
 
     Returns:
         the program's arguments.
     """
-    sequences, timesteps, _ = inputs.shape
-    header = _MAGIC + struct.pack("<II", sequences, timesteps)
-    (folder / INPUT_FILE).write_bytes(header + inputs.astype(inputs.dtype.newbyteorder("<")).tobytes())
+    layout = model.layout
+    timesteps, arrays = layout.timesteps(inputs), layout.split(inputs)
+    sample = np.dtype([(f"{index}", _little(one), (one.size,)) for index, one in enumerate(layout.sequences)])
+    given = [(f"{index}", _little(one), (one.size,)) for index, one in enumerate(layout.vectors)]
+    records = np.zeros(len(inputs), [*given, ("samples", sample, (timesteps,))])
+    for index, tensor in enumerate(layout.vectors):
+        records[f"{index}"] = arrays[tensor.name]
+    for index, tensor in enumerate(layout.sequences):
+        records["samples"][f"{index}"] = arrays[tensor.name]
+    header = _MAGIC + struct.pack("<II", len(inputs), timesteps)
+    (folder / INPUT_FILE).write_bytes(header + records.tobytes())
     return f"in={INPUT_FILE}", f"out={OUTPUT_FILE}"
+
+
+def _little(tensor: QuantizedTensor) -> np.dtype[np.generic]:
+    return np.dtype(tensor.quantization.dtype).newbyteorder("<")
 
 
 def read_results(folder: Path, model: Model, sequences: int, timesteps: int) -> tuple[Trace, ReplayCosts]:
@@ -59,7 +71,7 @@ def read_results(folder: Path, model: Model, sequences: int, timesteps: int) -> 
         for name, array in zip(names, (array for op in model.ops for array in op.state), strict=True)
     ]
     outputs = timesteps if schedule.is_streaming else 1
-    output_size = model.output.size * (1 if schedule.is_streaming else schedule.output_count)
+    output_size = sum(tensor.size for tensor in model.outputs) * (1 if schedule.is_streaming else schedule.output_count)
     if schedule.is_streaming:
         record = np.dtype([("steps", np.dtype([*fields, (output, "i1", (output_size,))]), (records,))])
     else:

@@ -61,7 +61,7 @@ def count_steps(
         elf: built from `templates/c/app/replay.c.j2` and a source that defines the functions of `model`.
         target: what it was built for.
         model: whose C name, state arrays and output the program has.
-        inputs: (sequences, time, size) stored integers.
+        inputs: (sequences, rows, width) stored integers.
         runner: "qemu" or "unicorn"; None takes QEMU where it can count, else Unicorn.
         timeout_s: wall-clock limit of the run in seconds.
         on_fallback: told why QEMU was not taken.
@@ -71,7 +71,7 @@ def count_steps(
         ToolError: emulator, plugin or program failed.
     """
     name = as_model_name(model.name)
-    sequences, timesteps, _ = inputs.shape
+    sequences, timesteps = len(inputs), model.layout.timesteps(inputs)
     schedule = make_schedule(model, timesteps)
     regions = [Region(f"{name}_step", sequences * timesteps)]
     if not schedule.is_streaming:
@@ -79,7 +79,7 @@ def count_steps(
     elif not model.output.is_sequence:
         regions.append(Region(f"{name}_output", sequences * timesteps))
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
-        arguments = write_vectors(Path(folder), inputs)
+        arguments = write_vectors(Path(folder), model, inputs)
         counted = count_calls(
             elf,
             target,

@@ -16,7 +16,7 @@ from edgelstm.simulate import dequantize_array, quantize_array
 from edgelstm.tflite import read_tflite
 from edgelstm.tflite.step_rules import check_step_graph
 from edgelstm.verification.accuracy import run_samples, run_simulator
-from edgelstm.verification.isolation import INPUTS_FILE, RESULTS_FILE, STEP_FILE, run_process
+from edgelstm.verification.isolation import INPUTS_FILE, RESULTS_FILE, STEP_FILE, run_process, save_arrays
 from edgelstm.verification.oracles import LITERT, TFLM, Oracle
 
 INTERPRETERS = (LITERT, TFLM)
@@ -68,7 +68,7 @@ def run_step_graph(oracle: Oracle, data: bytes, inputs: IntArray) -> IntArray:
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as name:
         folder = Path(name)
         (folder / STEP_FILE).write_bytes(data)
-        np.save(folder / INPUTS_FILE, inputs)
+        save_arrays(folder / INPUTS_FILE, [inputs])
         run_process("step_graph_process", oracle, folder)
         with np.load(folder / RESULTS_FILE, allow_pickle=False) as results:
             outputs: IntArray = results["outputs"]

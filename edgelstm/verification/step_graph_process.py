@@ -14,7 +14,7 @@ from edgelstm.verification.step_graph import run_here
 def main(name: str) -> None:
     """Run the graph in the interpreter called `name` and save what it answers after each step."""
     oracle = next(oracle for oracle in ORACLES if oracle.name == name)
-    inputs = np.load(isolation.INPUTS_FILE, allow_pickle=False)
+    (inputs,) = isolation.load_arrays(Path(isolation.INPUTS_FILE))
     np.savez(isolation.RESULTS_FILE, outputs=run_here(oracle, Path(isolation.STEP_FILE).read_bytes(), inputs))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelstm.ir import IntArray, Model
+from edgelstm.ir import IntArray, Model, beside
 from edgelstm.schedule import make_schedule
 from edgelstm.simulate import simulate_steps, simulate_window
 
@@ -79,24 +79,25 @@ def window_trace(model: Model, inputs: IntArray) -> Trace:
         for array, state in zip(op.state, window.state[op.name], strict=True)
         if array.is_in_tflite
     ]
-    arrays = (window.values[model.output.name], *states, *window.values.values())
-    return as_window_trace(model, arrays)
+    outputs = (window.values[tensor.name] for tensor in model.outputs)
+    return as_window_trace(model, (*outputs, *states, *window.values.values()))
 
 
 def as_window_trace(model: Model, arrays: Sequence[IntArray]) -> Trace:
-    """Arrays (sequences, [elements,] size) in the order of `window_names`."""
-    named = zip(window_names(model), arrays, strict=True)
+    """Arrays (sequences, [elements,] size) in the order of `window_names`, but with each output by itself."""
+    count = len(model.outputs)
+    named = zip(window_names(model), (beside(arrays[:count]), *arrays[count:]), strict=True)
     return Trace(tuple(TraceArray(name, values.reshape(len(values), -1, values.shape[-1])) for name, values in named))
 
 
 def official_trace(model: Model, inputs: IntArray) -> Trace:
     """What an official interpreter can show: every step, or where ops have a pace of their own, whole windows."""
-    is_steady = make_schedule(model, inputs.shape[1]).is_steady
+    is_steady = make_schedule(model, model.layout.timesteps(inputs)).is_steady
     return simulator_trace(model, inputs) if is_steady else window_trace(model, inputs)
 
 
 def simulator_trace(model: Model, inputs: IntArray) -> Trace:
-    """Run the simulator on stored inputs (sequences, time, input size).
+    """Run the simulator on stored inputs (sequences, rows, width).
 
     Of a model that needs its whole window, the output has one step.
     """

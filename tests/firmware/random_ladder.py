@@ -23,6 +23,7 @@ from random_masked import masked_inputs, random_masked_ends, random_masked_model
 from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
 from random_native import random_native_model
+from random_several import random_several
 from random_whole import random_whole_model
 from random_windows import WINDOW_LAYERS, random_window_layer, random_windows
 
@@ -121,6 +122,11 @@ def climb_embedding(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[
     return climb(seed, targets, random_embedding_model)
 
 
+def climb_several(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed with several inputs, and often several outputs."""
+    return climb(seed, targets, random_several)
+
+
 def run_alone(expected: Expectation, target: str, seed: int) -> Rung:
     """Build the model's C as this seed chooses, and run it on one target."""
     with _program(expected.model, target, seed) as program:
@@ -160,6 +166,7 @@ CLIMBS = {
     "elementwise": climb_elementwise,
     "embedding": climb_embedding,
     "whole": climb_whole,
+    "several": climb_several,
     "window": climb_window,
 }
 

@@ -106,7 +106,7 @@ def test_tflite_micro_computes_the_tflm_contract(name: str) -> None:
         pytest.skip("tflite_micro is not installed")
     model = integer_model(path_of(name), Contract.TFLM)
     inputs = random_inputs(model, 3, 4)
-    expected = TFLM.run_window(int8_file(path_of(name).read_bytes()), inputs)
+    expected = TFLM.run_window(int8_file(path_of(name).read_bytes()), [inputs])
     np.testing.assert_array_equal(simulate(model, inputs).reshape(expected.shape), expected)
 
 

@@ -52,7 +52,7 @@ def test_the_runtimes_compute_the_same(oracle: Oracle, builtin: str, seed: int) 
     data = file_with(builtin, seed, shapes[seed % 4], is_first=seed >= 4)
     model = model_from_tflite(data, "x", oracle.contract)
     inputs = inputs_of(model)
-    np.testing.assert_array_equal(simulate(model, inputs), oracle.run_window(data, inputs))
+    np.testing.assert_array_equal(simulate(model, inputs), oracle.run_window(data, [inputs]))
 
 
 @pytest.mark.parametrize("builtin", OPTIONS)

@@ -40,7 +40,7 @@ static uint32_t elapsed(uint32_t start, uint32_t overhead)
     return ticks > overhead ? ticks - overhead : 0u;
 }
 
-static void advance(tagger_2_3_t *network, const int8_t *input, int8_t *output)
+static void advance(tagger_2_3_t *network, const int8_t input[TAGGER_2_3_INPUT_SIZE], int8_t *output)
 {
     uint32_t start = port_ticks();
     const uint32_t overhead = port_ticks_since(start);
@@ -58,7 +58,7 @@ static int write_step(int file, const tagger_2_3_t *network, const int8_t *outpu
     return complete;
 }
 
-static int write_costs(int file, tagger_2_3_t *network, const int8_t *input, int8_t *output)
+static int write_costs(int file, tagger_2_3_t *network, const int8_t input[TAGGER_2_3_INPUT_SIZE], int8_t *output)
 {
     uint32_t stack_bytes[2] = {0, 0};
     port_stack_paint();

@@ -1,0 +1,85 @@
+"""How all inputs of a model lie in one array, so that what handles data need not know how many there are.
+
+An array (sequences, rows, width) begins with a row for each vector, which the model is given before the first step;
+behind them a row for each time step has what every sequence has at that step, side by side. A model with one input, a
+sequence, has just that sequence's array.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from edgelstm.ir.arrays import AnyArray
+from edgelstm.ir.tensors import Tensor
+
+AnyTensor = TypeVar("AnyTensor", bound=Tensor)
+
+
+def beside(arrays: Sequence[AnyArray]) -> AnyArray:
+    """Arrays (..., size) side by side; the array itself where there is one."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
+
+
+@dataclass(frozen=True)
+class InputLayout(Generic[AnyTensor]):
+    """Where each input lies.
+
+    Attributes:
+        vectors: in the order of their rows.
+        sequences: in the order of their columns.
+    """
+
+    vectors: tuple[AnyTensor, ...]
+    sequences: tuple[AnyTensor, ...]
+
+    @classmethod
+    def of(cls, inputs: Sequence[AnyTensor]) -> "InputLayout[AnyTensor]":
+        """The layout of inputs in the order of a model."""
+        vectors = tuple(tensor for tensor in inputs if not tensor.is_sequence)
+        return cls(vectors, tuple(tensor for tensor in inputs if tensor.is_sequence))
+
+    @property
+    def width(self) -> int:
+        """Columns of the array."""
+        return max(sum(tensor.size for tensor in self.sequences), *(tensor.size for tensor in self.vectors), 0)
+
+    def timesteps(self, array: AnyArray) -> int:
+        """How many time steps an array (sequences, rows, width) has."""
+        return int(array.shape[1]) - len(self.vectors)
+
+    def first_steps(self, array: AnyArray, timesteps: int) -> AnyArray:
+        """An array without what lies behind that many time steps."""
+        return array[:, : len(self.vectors) + timesteps]
+
+    def given(self, array: AnyArray) -> dict[str, AnyArray]:
+        """The vectors, (sequences, size) by name."""
+        return {tensor.name: array[:, row, : tensor.size] for row, tensor in enumerate(self.vectors)}
+
+    def samples(self, row: AnyArray) -> dict[str, AnyArray]:
+        """What the sequences have at some steps, (..., size) by name, of rows (..., width)."""
+        found, column = {}, 0
+        for tensor in self.sequences:
+            found[tensor.name] = row[..., column : column + tensor.size]
+            column += tensor.size
+        return found
+
+    def split(self, array: AnyArray) -> dict[str, AnyArray]:
+        """All inputs by name: vectors (sequences, size), sequences (sequences, time, size)."""
+        return {**self.given(array), **self.samples(array[:, len(self.vectors) :])}
+
+    def join(self, arrays: Mapping[str, AnyArray]) -> AnyArray:
+        """What `split` takes apart."""
+        if len(self.sequences) == 1 and not self.vectors:
+            return arrays[self.sequences[0].name]
+        every = [arrays[tensor.name] for tensor in (*self.vectors, *self.sequences)]
+        count, timesteps = arrays[self.sequences[0].name].shape[:2]
+        joined: AnyArray = np.zeros((count, len(self.vectors) + timesteps, self.width), np.result_type(*every))
+        for row, tensor in enumerate(self.vectors):
+            joined[:, row, : tensor.size] = arrays[tensor.name]
+        column = 0
+        for tensor in self.sequences:
+            joined[:, len(self.vectors) :, column : column + tensor.size] = arrays[tensor.name]
+            column += tensor.size
+        return joined
