@@ -12,6 +12,7 @@ from typing import Any
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends import keras_config as read
+from edgelstm.frontends.keras_masks import Described, without_masks
 from edgelstm.frontends.keras_order import Node, execution_order, model_outputs, read_calls
 from edgelstm.ir import TensorReference
 
@@ -136,7 +137,7 @@ def _read_model(
     entries = _read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
     problems: list[str] = []
     if read.class_name(model) != "Sequential":
-        nodes = {name: _node(entry) for name, entry in entries.items()}
+        nodes = _nodes(entries)
         order, problems = execution_order(nodes, config)
         entries = {name: entries[name] for name in order}
         problems += [f"the model's output: it {reason}" for reason in _output_problems(model_outputs(config), entries)]
@@ -264,6 +265,15 @@ def _snake_case(class_name: str) -> str:
     name = class_name.rpartition(">")[2]
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _nodes(entries: Mapping[str, _Entry]) -> Mapping[str, Node]:
+    nodes = {name: _node(entry) for name, entry in entries.items()}
+    described = {
+        name: Described(entry.class_name, entry.config, entry.raw.get("inbound_nodes"))
+        for name, entry in entries.items()
+    }
+    return without_masks(nodes, described)
 
 
 def _node(entry: _Entry) -> Node:

@@ -116,10 +116,10 @@ def _read_call(node: Any) -> Call:
 
 def _call(arguments: Any, options: Mapping[str, Any]) -> Call:
     others = {key: value for key, value in options.items() if key != _INITIAL_STATE}
-    return Call((*_tensors(arguments), *_tensors(options.get(_INITIAL_STATE))), others)
+    return Call((*tensors_in(arguments), *tensors_in(options.get(_INITIAL_STATE))), others)
 
 
-def _tensors(value: Any) -> Iterator[TensorReference]:
+def tensors_in(value: Any) -> Iterator[TensorReference]:
     """All tensors in an argument; the depth is bounded by that of the JSON."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "__keras_tensor__":
@@ -134,7 +134,7 @@ def _tensors(value: Any) -> Iterator[TensorReference]:
             yield TensorReference(text(value[0], "the name of a layer"), value[2])
         else:
             for item in value:
-                yield from _tensors(item)
+                yield from tensors_in(item)
 
 
 def _is_reference(value: Any) -> bool:
@@ -159,7 +159,7 @@ def _legacy_options(node: Any) -> Iterator[Mapping[str, Any]]:
 def _ends(config: Mapping[str, Any], key: str) -> list[TensorReference]:
     if key not in config:
         raise ModelFormatError(f"the config of a Functional model has no {key}", SAVE_AGAIN)
-    return list(_tensors(config[key]))
+    return list(tensors_in(config[key]))
 
 
 def _node_problems(node: Node) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _node_problems(node: Node) -> Iterator[str]:
 
 
 def _option_problem(key: str, value: Any) -> str:
-    if tensors := list(_tensors(value)):
+    if tensors := list(tensors_in(value)):
         return f"takes {key} from {_listed(tensors)}"
     return f"is called with {key}={ascii(value)[:40]}"
 

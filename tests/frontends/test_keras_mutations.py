@@ -70,8 +70,36 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 DISTRIBUTED = sequential(input_layer(), time_distributed(sequential(dense_layer(), name="inner")), lstm_layer())
 
 
+def _masked() -> dict[str, Any]:
+    """`functional`, behind a Masking."""
+
+    def called(layer: dict[str, Any], source: str, *others: Any, **options: Any) -> dict[str, Any]:
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [source, 0, 0]}}
+        return {
+            **layer,
+            "name": layer["config"]["name"],
+            "inbound_nodes": [{"args": [tensor, *others], "kwargs": options}],
+        }
+
+    def operation(kind: str, name: str, **config: Any) -> dict[str, Any]:
+        return {"module": "keras.src.ops.numpy", "class_name": kind, "config": {"name": name, **config}}
+
+    mask = {"class_name": "__keras_tensor__", "config": {"keras_history": ["any", 0, 0]}}
+    masking = {"module": "keras.layers", "class_name": "Masking", "config": {"name": "mask", "mask_value": 0.5}}
+    layers = [
+        {**input_layer(), "name": "samples", "inbound_nodes": []},
+        called(masking, "samples"),
+        called(operation("NotEqual", "differs"), "samples", 0.5),
+        called(operation("Any", "any", axis=-1, keepdims=False), "differs"),
+        called(lstm_layer(), "mask", mask=mask),
+    ]
+    return functional(layers=layers, output_layers=[["lstm", 0, 0]])
+
+
 @pytest.mark.parametrize(
-    "model", [lstm_model(), functional(), DISTRIBUTED], ids=["sequential", "functional", "distributed"]
+    "model",
+    [lstm_model(), functional(), DISTRIBUTED, _masked()],
+    ids=["sequential", "functional", "distributed", "masked"],
 )
 def test_any_mutated_config_is_read_or_refused(tmp_path: Path, model: Any) -> None:
     archive = keras_archive.read_archive(write_keras(tmp_path / "m.keras"))

@@ -8,6 +8,8 @@ from random_masked import masked_inputs, random_masked_ends
 
 from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.frontends.keras import KerasSource, build_float_model
+from edgelstm.frontends.keras_masks import Described, without_masks
+from edgelstm.frontends.keras_order import Call, Node
 from edgelstm.ir import (
     FloatArray,
     FloatModel,
@@ -158,3 +160,47 @@ def test_masked_and_other_steps_do_not_meet() -> None:
 def test_the_value_of_a_mask_is_a_number(value: object) -> None:
     with pytest.raises(UnsupportedModelError, match="mask_value="):
         _model(SourceLayer("Masking", "mask", {"mask_value": value}), _rnn("rnn", "mask"))
+
+
+def _node(source: str, *, mask: str = "") -> Node:
+    options = {"mask": {"class_name": "__keras_tensor__", "config": {"keras_history": [mask, 0, 0]}}} if mask else {}
+    return Node(source, is_input=not source, calls=(Call((TensorReference(source),), options),) if source else ())
+
+
+def _functional(value: object, between: str, mask: str = "not_equal") -> dict[str, Node]:
+    """ids -> words -> between -> rnn, with a mask computed from the ids."""
+    nodes = {
+        "ids": _node(""),
+        "words": _node("ids"),
+        "not_equal": _node("ids"),
+        "between": _node("words"),
+        "rnn": _node("between", mask=mask),
+    }
+    layers = {
+        "ids": Described("InputLayer", {}, []),
+        "words": Described("Embedding", {"mask_zero": True}, []),
+        "not_equal": Described("NotEqual", {}, [{"args": [{}, value], "kwargs": {}}]),
+        "between": Described(between, {}, []),
+        "rnn": Described("LSTM", {}, []),
+    }
+    return without_masks(nodes, layers)
+
+
+def test_a_mask_that_a_functional_model_lists_is_found_anyway() -> None:
+    found = _functional(0, "Dropout")
+    assert list(found) == ["ids", "words", "between", "rnn"]
+    assert found["rnn"].calls[0].options == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "between"), [(1, "Dropout"), (None, "Dropout"), ("x", "Dropout"), (0, "RepeatVector")]
+)
+def test_another_mask_than_that_of_the_input_stays(value: object, between: str) -> None:
+    found = _functional(value, between)
+    assert "not_equal" in found
+    assert "mask" in found["rnn"].calls[0].options
+
+
+@pytest.mark.parametrize("mask", ["nobody", "rnn", "words"])
+def test_what_is_no_mask_stays_one(mask: str) -> None:
+    assert "mask" in _functional(0, "Dropout", mask)["rnn"].calls[0].options

@@ -71,6 +71,12 @@ def of_steps() -> Any:
     return keras.Model(inputs, layers.Concatenate(axis=1)([layers.Dense(2, activation="relu")(inputs), changed]))
 
 
+def masked_text(ids: Any) -> Any:
+    hidden = layers.Dropout(0.1)(layers.Embedding(WORDS, 3, mask_zero=True)(ids))
+    hidden = layers.TimeDistributed(layers.Dense(3))(layers.LSTM(4, return_sequences=True)(hidden))
+    return layers.Dense(2)(layers.GRU(3)(layers.Dense(4, activation="relu")(hidden)))
+
+
 def pooled_globally(inputs: Any) -> Any:
     hidden = layers.LSTM(4, return_sequences=True)(inputs)
     pooled = [layers.GlobalAveragePooling1D()(hidden), layers.GlobalMaxPooling1D()(hidden)]
@@ -375,6 +381,10 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.GRU(4, return_sequences=True),
         layers.SimpleRNN(3),
         layers.Dense(2),
+    ),
+    "masked_text": lambda: of_ids(masked_text),
+    "masked_samples": lambda: functional(
+        lambda inputs: layers.Bidirectional(layers.LSTM(4))(layers.Masking(0.25)(inputs))
     ),
     "masked_mean": lambda: sequential(
         layers.Masking(0.25), layers.LSTM(4, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)
