@@ -49,6 +49,9 @@ DERIVED = frozenset(
 )
 """Endings that templates put behind a layer's symbol, beside its states and constants."""
 
+_RESULTS = frozenset(["last_step", "leaky_relu", "relu", "relu6", "sigmoid", "softmax", "tanh"])
+"""What stands behind the name of a user's layer where a layer of ours yields its result."""
+
 MOST_STORED_BYTES = 1 << 24
 MOST_SLICES = 1 << 20
 """More than any microcontroller holds, or has time for."""
@@ -91,7 +94,7 @@ class _Planning:
         endings |= {constant.name for op in computing for constant in op.constants(self._model.contract)}
         inputs, outputs = self._model.inputs, self._model.outputs
         named = [f"input_{tensor.name}" for tensor in inputs] if len(inputs) > 1 else []
-        named += [f"output_{tensor.name}" for tensor in outputs] if len(outputs) > 1 else []
+        named += [f"output_{_of_user(tensor.name)}" for tensor in outputs] if len(outputs) > 1 else []
         names = list(layer_identifiers((*(op.name for op in computing), *named), frozenset(endings)))
         self._items = {op.name: PlannedOp(op, names.pop(0)) for op in computing}
         self._inputs = {
@@ -325,6 +328,12 @@ class _Planning:
             if tensor.name in read and clock is not None and clock.paces and not item.op.output_state:
                 found.append(Cleared(self._places[tensor.name], tensor.size, tensor.quantization.zero_point))
         return found
+
+
+def _of_user(name: str) -> str:
+    """The name of the user's layer of which a tensor is the result."""
+    layer, _, part = name.rpartition("/")
+    return layer if layer and part in _RESULTS else name
 
 
 def _numbered(array: str, size: int, index: str) -> Place:

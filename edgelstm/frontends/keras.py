@@ -6,7 +6,7 @@ cannot compile is collected over both and raised at once.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +18,9 @@ from edgelstm.frontends.keras_config import Shape, is_custom
 from edgelstm.frontends.keras_graph import Graph, label, read_graph
 from edgelstm.frontends.keras_guess import guessed_inputs, implied_features
 from edgelstm.frontends.keras_ids import vocabulary_of
+from edgelstm.frontends.keras_inputs import MOST_FEATURES, MOST_TIMESTEPS, several_inputs
 from edgelstm.frontends.keras_tensors import KerasTensors
-from edgelstm.frontends.keras_weights import read_weights, why_no_weights
+from edgelstm.frontends.keras_weights import StoredWeights, read_weights, why_no_weights
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor, TensorReference
 from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.embedding import EmbeddingLayer
@@ -28,8 +29,6 @@ from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.time_distributed import TimeDistributed
 
-MOST_FEATURES = 1 << 16
-MOST_TIMESTEPS = 1 << 20
 MOST_PARTS = 4096
 """Layers of ours: one of Keras with many inputs becomes several."""
 
@@ -61,6 +60,8 @@ class KerasSource:
         vocabulary: how many ids there are where the input is ids, else 0.
         output: what the model yields; None for what its last layer does.
         channels: of each feature where the input is an image, else 0.
+        further_inputs: the others where there are several; layers then take all by their names, none by "".
+        outputs: all that the model yields, where that is more than `output`.
     """
 
     name: str
@@ -72,10 +73,19 @@ class KerasSource:
     vocabulary: int = 0
     output: TensorReference | None = None
     channels: int = 0
+    further_inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[TensorReference, ...] = ()
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]:
+        """All inputs, by the names by which layers take them."""
+        if not self.further_inputs:
+            return {"": self.input}
+        return {tensor.name: tensor for tensor in (self.input, *self.further_inputs)}
 
     @property
     def input(self) -> Tensor:
-        """The model's input."""
+        """The model's first input."""
         return Tensor(
             self.input_name,
             self.input_size,
@@ -123,13 +133,14 @@ def describe(archive: KerasArchive) -> KerasSource:
     )
     if not any(layer.weights for layer in described) and any("units" in layer.config for layer in described):
         raise ModelFormatError(f'no weights were found for the model "{graph.name}"', why_no_weights(archive.hdf5))
-    layers = join_attention(described, graph.output.layer, ops_registry.VANISHING)
+    ends = frozenset(end.layer for end in graph.outputs or (graph.output,))
+    layers = join_attention(described, ends, ops_registry.VANISHING)
+    if graph.inputs:
+        return _with_several_inputs(archive, graph, layers, _weight_problems(described, stored))
     input_name = graph.input_name or (f"{layers[0].name}_input" if layers else "input")
     if input_name in [layer.name for layer in layers]:
         raise ModelFormatError(f'the input and a layer have the name "{input_name}"', "rename the layer")
-    problems = [*archive.problems, *graph.problems]
-    for layer, weights in zip(described, stored, strict=True):
-        problems += [f"{label(layer.name, layer.class_name)}: {problem}" for problem in weights.problems]
+    problems = [*archive.problems, *graph.problems, *_weight_problems(described, stored)]
     input_problems = list(_input_problems(graph, layers))
     shape = graph.input_shape
     return KerasSource(
@@ -141,7 +152,36 @@ def describe(archive: KerasArchive) -> KerasSource:
         problems=(*problems, *input_problems),
         vocabulary=vocabulary_of(layers),
         output=graph.output,
+        outputs=graph.outputs,
         channels=0 if input_problems or shape is None or len(shape) < 4 else shape[3] or 0,
+    )
+
+
+def _weight_problems(layers: Sequence[SourceLayer], stored: Sequence[StoredWeights]) -> list[str]:
+    return [
+        f"{label(layer.name, layer.class_name)}: {problem}"
+        for layer, weights in zip(layers, stored, strict=True)
+        for problem in weights.problems
+    ]
+
+
+def _with_several_inputs(
+    archive: KerasArchive, graph: Graph, layers: tuple[SourceLayer, ...], weight_problems: Sequence[str]
+) -> KerasSource:
+    tensors, input_problems = several_inputs(graph.inputs, layers)
+    first, *further = tensors or (Tensor("", 0, is_sequence=True),)
+    return KerasSource(
+        name=graph.name,
+        input_name=first.name,
+        input_size=first.size,
+        timesteps=first.timesteps,
+        layers=layers,
+        problems=(*archive.problems, *graph.problems, *weight_problems, *input_problems),
+        vocabulary=first.vocabulary,
+        output=graph.output,
+        channels=first.channels,
+        further_inputs=tuple(further),
+        outputs=graph.outputs,
     )
 
 
@@ -158,21 +198,31 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
             problems, f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         )
     model_input = source.input
-    layers = _built_layers(source, registry)
+    layers, output_names = _built_layers(source, registry)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
     if problems := [*_mask_problems(layers)]:
         raise UnsupportedModelError(
             problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
         )
-    if problems := [*_name_problems(model_input, layers)]:
+    if problems := [*_name_problems(source.inputs.values(), layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
-    return FloatModel(source.name, model_input, fold_affine(layers), source.timesteps)
+    return FloatModel(
+        source.name,
+        model_input,
+        fold_affine(layers, output_names),
+        source.timesteps,
+        further_inputs=source.further_inputs,
+        output_names=output_names,
+    )
 
 
-def _built_layers(source: KerasSource, registry: LayerRegistry) -> list[Layer]:
-    """Our layers, of those that `_layer_problems` has let pass; without those that the output does not depend on."""
-    tensors = KerasTensors(source.input)
+def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[Layer], tuple[str, ...]]:
+    """Our layers, of those that `_layer_problems` has let pass, and the names of the outputs where there are several.
+
+    Layers on which no output depends are left out.
+    """
+    tensors = KerasTensors(source.inputs)
     layers: list[Layer] = []
     for layer in source.layers:
         joined = tensors.joined_cells(layer)
@@ -187,17 +237,19 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> list[Layer]:
         tensors.yields(layer, builder, built, builder.view(layer, inputs))
         layers += built
     if source.output is not None:
-        layers += tensors.last_steps([source.output])
-    return _leading_to_the_last(layers)
+        layers += tensors.last_steps(source.outputs or [source.output])
+    found = (tensors.read(reference) for reference in source.outputs)
+    output_names = tuple(piece.name for pieces in found for piece in pieces or ())
+    return _leading_to(output_names, layers), output_names
 
 
-def _leading_to_the_last(layers: Sequence[Layer]) -> list[Layer]:
-    """Without layers that nobody reads: of one with states perhaps nothing else is used."""
-    read: set[str] = set()
+def _leading_to(output_names: Sequence[str], layers: Sequence[Layer]) -> list[Layer]:
+    """Without layers that nobody reads: of one with states perhaps nothing else is used. No names mean the last one."""
+    read = set(output_names)
     kept: list[Layer] = []
     for layer in reversed(layers):
         yielded = {layer.output.name, *(f"{layer.name}/{part}" for part in layer.observed_parts)}
-        if not kept or yielded & read:
+        if (not kept and not output_names) or yielded & read:
             kept.append(layer)
             read |= {tensor.name for tensor in layer.inputs}
     return kept[::-1]
@@ -229,9 +281,9 @@ def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
             masked[layer.output.name] = origins[0]
 
 
-def _name_problems(model_input: Tensor, layers: Sequence[Layer]) -> Iterator[str]:
+def _name_problems(inputs: Iterable[Tensor], layers: Sequence[Layer]) -> Iterator[str]:
     """Layers of ours that stand for a part of a user's have names with a "/"; so may another layer of the user's."""
-    names = [model_input.name]
+    names = [tensor.name for tensor in inputs]
     for layer in layers:
         names += [layer.output.name]
         names += [f"{layer.name}/{part}{role}" for part in layer.observed_parts for role in ("", "_steps")]
@@ -272,7 +324,7 @@ def _input_problems(graph: Graph, layers: tuple[SourceLayer, ...]) -> Iterator[s
 
 def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[str]:
     """Go through the layers. Where the order or a layer before is a problem, a guess avoids follow-ups."""
-    tensors = KerasTensors(source.input)
+    tensors = KerasTensors(source.inputs)
     for layer in source.layers:
         found = [tensors.read(reference) for reference in layer.inputs]
         kind, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
@@ -303,7 +355,20 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
             built = _with_timesteps(known.build(layer, inputs))
             tensors.yields(layer, known, built, known.view(layer, inputs))
     if source.output is not None:
-        yield from tensors.output_problems(source.output)
+        for reference in source.outputs or [source.output]:
+            yield from tensors.output_problems(reference)
+    yield from _several_outputs_problems(source, tensors)
+
+
+def _several_outputs_problems(source: KerasSource, tensors: KerasTensors) -> Iterator[str]:
+    """Several outputs are results of layers, each another one's."""
+    names = [piece.name for reference in source.outputs for piece in tensors.read(reference) or ()]
+    inputs = {tensor.name for tensor in source.inputs.values()}
+    for name, count in Counter(names).items():
+        if name in inputs:
+            yield f'the output "{name}" is an input of the model'
+        elif count > 1:
+            yield f'the output "{name}" is one {count} times'
 
 
 def _builder(layer: SourceLayer, known: LayerBuilder) -> LayerBuilder:

@@ -8,7 +8,7 @@ from edgelstm.ops.sources import activation
 
 
 def join_attention(
-    layers: Sequence[SourceLayer], output_name: str, vanishing: frozenset[str]
+    layers: Sequence[SourceLayer], outputs: frozenset[str], vanishing: frozenset[str]
 ) -> tuple[SourceLayer, ...]:
     """Join each Dot, Softmax and Dot behind it where nothing else reads what is between them.
 
@@ -16,7 +16,7 @@ def join_attention(
 
     Args:
         layers: in order of execution.
-        output_name: the layer that yields the model's output.
+        outputs: the layers that yield the model's outputs.
         vanishing: classes that compute nothing, which may stand between.
     """
     named = {layer.name: layer for layer in layers}
@@ -28,9 +28,7 @@ def join_attention(
     gone: set[str] = set()
     for layer in layers:
         between = (
-            []
-            if layer.class_name != "Dot" or layer.name in joined
-            else _between(layer, readers, output_name, vanishing)
+            [] if layer.class_name != "Dot" or layer.name in joined else _between(layer, readers, outputs, vanishing)
         )
         last = readers[between[-1].name][0] if between else layer
         if between and last.name not in joined and last.class_name == "Dot" and len(last.inputs) == 2:
@@ -41,17 +39,17 @@ def join_attention(
 
 
 def _between(
-    dot: SourceLayer, readers: Mapping[str, Sequence[SourceLayer]], output_name: str, vanishing: frozenset[str]
+    dot: SourceLayer, readers: Mapping[str, Sequence[SourceLayer]], outputs: frozenset[str], vanishing: frozenset[str]
 ) -> list[SourceLayer]:
     """One Softmax and what vanishes, from a Dot to the layer that reads the last of them; [] where there is none."""
     found: list[SourceLayer] = []
     current = dot
-    while current.name != output_name and len(readers.get(current.name, ())) == 1:
+    while current.name not in outputs and len(readers.get(current.name, ())) == 1:
         current = readers[current.name][0]
         if not _is_softmax(current) and current.class_name not in vanishing:
             break
         found.append(current)
-    ends = not found or found[-1].name == output_name or len(readers.get(found[-1].name, ())) != 1
+    ends = not found or found[-1].name in outputs or len(readers.get(found[-1].name, ())) != 1
     return [] if ends or sum(map(_is_softmax, found)) != 1 else found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends import keras_config as read
 from edgelstm.frontends.keras_masks import Described, without_masks
-from edgelstm.frontends.keras_order import Node, execution_order, model_outputs, read_calls
+from edgelstm.frontends.keras_order import Node, execution_order, model_inputs, model_outputs, read_calls
 from edgelstm.ir import TensorReference
 
 DEEPEST_NESTING = 8
@@ -65,6 +65,19 @@ class GraphLayer:
 
 
 @dataclass(frozen=True)
+class GraphInput:
+    """One of several inputs of a model.
+
+    Attributes:
+        reference: what layers take.
+        shape: with the batch; None where the file does not state it.
+    """
+
+    reference: TensorReference
+    shape: read.Shape | None
+
+
+@dataclass(frozen=True)
 class Graph:
     """A model's layers, without input layers, in order of execution (of the file, where there are problems).
 
@@ -73,8 +86,10 @@ class Graph:
         input_name: the name of the input layer, "" where the file has none.
         input_shape: batch, time steps, features; None where the file does not state it.
         layers: models nested in the model are dissolved, names become "model/layer".
-        problems: why it is no graph of ordinary float layers from one input to one output, one line each.
-        output: what the model yields; "" where the input passes through.
+        problems: why it is no graph of ordinary float layers from inputs to outputs, one line each.
+        output: what the model yields first; "" where the input passes through.
+        outputs: all that it yields, where that is more.
+        inputs: where there are several, all of them; layers then take none by the name "".
     """
 
     name: str
@@ -83,6 +98,8 @@ class Graph:
     layers: tuple[GraphLayer, ...]
     problems: tuple[str, ...]
     output: TensorReference = _MODEL_INPUT
+    outputs: tuple[TensorReference, ...] = ()
+    inputs: tuple[GraphInput, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,16 +153,19 @@ def _read_model(
     config = read.mapping({"layers": config} if isinstance(config, list) else config, "the config of a model")
     entries = _read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
     problems: list[str] = []
+    several: tuple[GraphInput, ...] = ()
     if read.class_name(model) != "Sequential":
         nodes = _nodes(entries)
-        order, problems = execution_order(nodes, config)
+        order, problems = execution_order(nodes, config, may_have_several=not scope)
         entries = {name: entries[name] for name in order}
         problems += [f"the model's output: it {reason}" for reason in _output_problems(model_outputs(config), entries)]
         takes = {name: [one for call in node.calls[:1] for one in call.inputs] for name, node in nodes.items()}
-        ends = model_outputs(config)[:1]
+        ends = model_outputs(config)
+        several = () if scope else _several_inputs(model_inputs(config), entries)
     else:
         ends = [TensorReference(name) for name in entries]
         takes = {name: [before] if before else [] for name, before in zip(entries, (None, *ends), strict=False)}
+        ends = ends[-1:]
     inputs = [entry for entry in entries.values() if entry.class_name == "InputLayer"]
     shapes = [read.shape(entry.config.get(key)) for entry in inputs[:1] for key in _BATCH_SHAPES]
     shapes += [read.shape(config.get("build_input_shape")), _built_shape(model)]
@@ -154,7 +174,8 @@ def _read_model(
     for entry in entries.values():
         # A layer that takes nothing is an input, or the first of a Sequential model.
         from_layers = tuple(_resolved(one, yields) for one in takes[entry.name]) or (source,)
-        yields[entry.name] = from_layers[0] if entry.class_name == "InputLayer" else TensorReference(entry.full_name)
+        passes = entry.class_name == "InputLayer" and not several
+        yields[entry.name] = from_layers[0] if passes else TensorReference(entry.full_name)
         problems += [f"{entry.label}: {reason}" for reason in _entry_problems(entry)]
         problems += [f"{entry.label}: {reason}" for reason in _output_problems(takes[entry.name], entries)]
         if (inner := _inner_model(entry, scope, from_layers[0])) is not None:
@@ -174,8 +195,24 @@ def _read_model(
         input_shape=next((shape for shape in shapes if shape is not None), None),
         layers=tuple(layers),
         problems=tuple(problems),
-        output=_resolved(ends[-1], yields) if ends else source,
+        output=_resolved(ends[0], yields) if ends else source,
+        outputs=tuple(_resolved(end, yields) for end in ends) if len(ends) > 1 else (),
+        inputs=several,
     )
+
+
+def _several_inputs(sources: Sequence[TensorReference], entries: Mapping[str, _Entry]) -> tuple[GraphInput, ...]:
+    """The inputs of a model that has more than one."""
+    if len(sources) < 2 or any(source.layer not in entries for source in sources):
+        return ()
+    return tuple(
+        GraphInput(TensorReference(entries[name].full_name), _stated_shape(entries[name])) for name, _ in sources
+    )
+
+
+def _stated_shape(entry: _Entry) -> read.Shape | None:
+    shapes = (read.shape(entry.config.get(key)) for key in _BATCH_SHAPES)
+    return next((shape for shape in shapes if shape is not None), None)
 
 
 def _inner_model(entry: _Entry, scope: tuple[str, ...], source: TensorReference) -> Graph | None:

@@ -7,13 +7,14 @@ from edgelstm.ir import MOST_IDS, SourceLayer, TensorReference
 _EMBEDDING = "Embedding"
 
 
-def vocabulary_of(layers: Sequence[SourceLayer]) -> int:
-    """How many ids every Embedding on the model's input knows; 0 where there is none, at most MOST_IDS.
+_INPUT = TensorReference("")
+
+
+def vocabulary_of(layers: Sequence[SourceLayer], source: TensorReference = _INPUT) -> int:
+    """How many ids every Embedding on a model's input knows; 0 where there is none, at most MOST_IDS.
 
     One that knows more than that says so itself.
     """
-    embeddings = [
-        layer for layer in layers if layer.class_name == _EMBEDDING and layer.inputs == (TensorReference(""),)
-    ]
+    embeddings = [layer for layer in layers if layer.class_name == _EMBEDDING and layer.inputs == (source,)]
     sizes = [layer.config.get("input_dim") for layer in embeddings]
     return min([MOST_IDS, *(size for size in sizes if isinstance(size, int) and size > 0)]) if embeddings else 0

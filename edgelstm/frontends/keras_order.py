@@ -44,18 +44,26 @@ def model_outputs(config: Mapping[str, Any]) -> list[TensorReference]:
     return _ends(config, "output_layers")
 
 
-def execution_order(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def model_inputs(config: Mapping[str, Any]) -> list[TensorReference]:
+    """The input layers of a Functional model."""
+    return _ends(config, "input_layers")
+
+
+def execution_order(
+    nodes: Mapping[str, Node], config: Mapping[str, Any], *, may_have_several: bool
+) -> tuple[list[str], list[str]]:
     """Find an order in which every layer of a Functional model comes after those whose outputs it takes.
 
     Args:
         nodes: the layers by name, in the order of the file.
         config: the model's config, for its input_layers and output_layers.
+        may_have_several: of both; a model that is a layer has one of each.
 
     Returns:
-        The names, the output's last, and the reasons why there is no such order, one each. With reasons, the names are
-        in the order of the file.
+        The names, that of the only output last, and the reasons why there is no such order, one each. With reasons, the
+        names are in the order of the file.
     """
-    sources, targets = _ends(config, "input_layers"), model_outputs(config)
+    sources, targets = model_inputs(config), model_outputs(config)
     called = [reference for node in nodes.values() for call in node.calls for reference in call.inputs]
     for name, _ in (*called, *sources, *targets):
         if name not in nodes:
@@ -63,18 +71,20 @@ def execution_order(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> tup
     problems = [
         f"the model has {len(ends)} {word}s, {_listed(ends)}; exactly one is supported"
         for word, ends in (("input", sources), ("output", targets))
-        if len(ends) != 1
+        if not ends or (len(ends) > 1 and not may_have_several)
     ]
     for node in nodes.values():
         problems += [f"{node.label}: {reason}" for reason in _node_problems(node)]
     if problems:
         return list(nodes), problems
     order = _sorted(nodes)
-    leading = _leading_to(nodes, targets[0][0])
+    leading = {name for target in targets for name in _leading_to(nodes, target.layer)}
     if len(order) != len(nodes) or leading != set(nodes):
         return list(nodes), ["the layers do not all lead from the model's input to its output"]
-    order.remove(targets[0][0])
-    return [*order, targets[0][0]], []
+    if len(targets) == 1:
+        order.remove(targets[0].layer)
+        order.append(targets[0].layer)
+    return order, []
 
 
 def _sorted(nodes: Mapping[str, Node]) -> list[str]:

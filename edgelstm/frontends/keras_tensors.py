@@ -1,6 +1,6 @@
 """Which of our tensors the outputs of Keras' layers are: results, and states that other recurrent layers start from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from edgelstm.ir import Layer, LayerBuilder, SourceLayer, Tensor, TensorReference
@@ -16,8 +16,8 @@ Pieces = tuple[Tensor, ...]
 class KerasTensors:
     """What is known so far of a model's layers, in their order."""
 
-    def __init__(self, model_input: Tensor) -> None:
-        self._results: dict[str, Pieces | None] = {"": (model_input,)}
+    def __init__(self, inputs: Mapping[str, Tensor]) -> None:
+        self._results: dict[str, Pieces | None] = {name: (tensor,) for name, tensor in inputs.items()}
         self._states: dict[str, tuple[Tensor, ...]] = {}
         self._vectors: set[str] = set()
         self._cells: set[str] = set()

@@ -9,8 +9,8 @@ from edgelstm.frontends.tflite_attention import join_attention
 from edgelstm.frontends.tflite_ends import integer_part
 from edgelstm.frontends.tflite_float import float_model
 from edgelstm.frontends.tflite_graph import STRUCTURAL, read_graph
-from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, kind_of, vocabulary_of
-from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel, TfliteOperator
+from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, is_vector, kind_of, vocabulary_of
+from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.quantization.quantize import contract_of
@@ -56,19 +56,27 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     check_records(records, foreign=True)
     if records.description.startswith(_NAME_MARK):
         name = records.description.removeprefix(_NAME_MARK)
-    source = records.inputs[0]
-    vocabulary = vocabulary_of(records)
-    if vocabulary:
-        tensor = QuantizedTensor.of_ids(source.name, vocabulary)
-    else:
-        step = QuantizedTensor.from_tflite(source, is_sequence=True)
-        tensor = replace(step, size=math.prod(source.shape[2:]))
-    ops = read_graph(join_attention(records), tensor)
+    inputs = {source.name: _input_tensor(records, source) for source in records.inputs}
+    timesteps = next(source.shape[1] for source in records.inputs if inputs[source.name].is_sequence)
+    ops = read_graph(join_attention(records), inputs, timesteps)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]
     if problems:
         raise UnsupportedModelError(problems)
-    return Model(name, tensor, ops, source.shape[1], contract)
+    first = next(tensor for tensor in inputs.values() if tensor.is_sequence)
+    further = [tensor for tensor in inputs.values() if tensor is not first]
+    names = tuple(tensor.name for tensor in records.outputs) if len(records.outputs) > 1 else ()
+    return Model(name, first, ops, timesteps, contract, further_inputs=tuple(further), output_names=names)
+
+
+def _input_tensor(records: TfliteModel, source: TfliteTensor) -> QuantizedTensor:
+    vocabulary = vocabulary_of(records, source)
+    if vocabulary:
+        return QuantizedTensor.of_ids(source.name, vocabulary)
+    if len(records.inputs) > 1 and is_vector(source):
+        return QuantizedTensor.from_tflite(source, is_sequence=False)
+    step = QuantizedTensor.from_tflite(source, is_sequence=True)
+    return replace(step, size=math.prod(source.shape[2:]))
 
 
 def int8_file(data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The operators of an int8 .tflite to our ops: which tensor is what, and which operators are none of their own."""
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from edgelstm.errors import UnsupportedModelError
@@ -21,23 +22,34 @@ STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE", *PADS)
 _TIME_MAJOR = (1, 0, 2)
 
 
-def read_graph(records: TfliteModel, tensor: QuantizedTensor) -> tuple[Op, ...]:
-    """The ops of the file, in its order; each reads the input or what another wrote, and each is read."""
-    reading = _Reading(records, tensor)
+def read_graph(records: TfliteModel, inputs: Mapping[str, QuantizedTensor], timesteps: int) -> tuple[Op, ...]:
+    """The ops of the file, in its order; each reads inputs or what another wrote, and each is read or an output."""
+    reading = _Reading(inputs, timesteps)
     for operator in records.operators:
         reading.read(operator)
-    output = records.outputs[0].name
-    if reading.ops and reading.tensors.get(output) != reading.ops[-1].output:
-        raise UnsupportedModelError([f"the output {quoted(output)} is not what the last operator writes"])
-    if reading.ops and reading.ops[-1].output.quantization.dtype != "int8":
-        raise UnsupportedModelError([f"the output {quoted(output)} is a cell state"])
-    read = {source.name for op in reading.ops for source in op.inputs}
+    outputs = [tensor.name for tensor in records.outputs]
+    if problems := [*_output_problems(reading, outputs)]:
+        raise UnsupportedModelError(problems)
+    read = {source.name for op in reading.ops for source in op.inputs} | set(outputs)
     unread = [op.output.name for op in reading.ops[:-1] if not {tensor.name for tensor in _yielded_by(op)} & read]
     if unread or not reading.ops:
         raise UnsupportedModelError(
             [f"nothing reads {quoted(name)}" for name in unread] or ["the model has no operators"]
         )
     return tuple(reading.ops)
+
+
+def _output_problems(reading: "_Reading", outputs: Sequence[str]) -> Iterator[str]:
+    """One output is what the last op yields; several are what any op does, by its name."""
+    written = {op.output.name: op.output for op in reading.ops}
+    for name in dict.fromkeys(outputs):
+        tensor = reading.tensors.get(name)
+        if len(outputs) == 1 and reading.ops and tensor != reading.ops[-1].output:
+            yield f"the output {quoted(name)} is not what the last operator writes"
+        elif len(outputs) > 1 and (tensor is None or written.get(name) != tensor or outputs.count(name) > 1):
+            yield f"the output {quoted(name)} is not what one operator writes, or is one twice"
+        elif tensor is not None and tensor.quantization.dtype != "int8":
+            yield f"the output {quoted(name)} is a cell state"
 
 
 def _yielded_by(op: Op) -> tuple[QuantizedTensor, ...]:
@@ -55,12 +67,12 @@ class _Reading:
         paddings: what was padded, by name; the op that reads it takes the padding over.
     """
 
-    def __init__(self, records: TfliteModel, tensor: QuantizedTensor) -> None:
+    def __init__(self, inputs: Mapping[str, QuantizedTensor], timesteps: int) -> None:
         self.ops: list[Op] = []
-        self.tensors = {tensor.name: tensor}
+        self.tensors = dict(inputs)
         self.requantized: set[str] = set()
         self.paddings: dict[str, Padding] = {}
-        self._timesteps = {tensor.name: records.inputs[0].shape[1]}
+        self._timesteps = {name: timesteps for name, tensor in inputs.items() if tensor.is_sequence}
 
     def read(self, operator: TfliteOperator) -> None:
         """Add the op that an operator is, or what it tells of another."""

@@ -11,6 +11,8 @@ from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.tflite.records import mentions, quoted
 
 MOST_TIMESTEPS = 1 << 20
+MOST_ENDS = 16
+"""Inputs, and outputs."""
 
 _CONVERT = (
     "converter.optimizations = [tf.lite.Optimize.DEFAULT], a representative_dataset, and "
@@ -28,30 +30,66 @@ class Kind(Enum):
 
 def kind_of(model: TfliteModel) -> Kind:
     """The kind of a file, its ends left out; raises UnsupportedModelError naming all that keeps it from being read."""
-    if (len(model.inputs), len(model.outputs)) != (1, 1):
-        raise UnsupportedModelError(
-            [f"{len(model.inputs)} inputs and {len(model.outputs)} outputs; only one of each is supported"], WAY_AROUND
-        )
-    source = model.inputs[0]
+    counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+    if not (1 <= len(model.inputs) <= MOST_ENDS and 1 <= len(model.outputs) <= MOST_ENDS):
+        raise UnsupportedModelError([f"{counts}; 1 to {MOST_ENDS} of each are supported"], WAY_AROUND)
     activations = [tensor for tensor in mentions(model) if tensor.data is None and not tensor.is_variable]
-    vocabulary = vocabulary_of(model)
-    problems = [*_kind_problems(source, activations, model)]
-    problems += _id_problems(source, vocabulary, activations) if vocabulary else _input_problems(source)
+    first = model.inputs[0]
+    problems = [*_kind_problems(first, activations, model)]
+    if first.dtype == "float32" and (len(model.inputs), len(model.outputs)) != (1, 1):
+        problems.append(f"the model is float32, with {counts}; such a file is read with one of each")
+    for source in model.inputs:
+        vocabulary = vocabulary_of(model, source)
+        if vocabulary:
+            problems += _id_problems(source, vocabulary, activations)
+        elif len(model.inputs) == 1 or not is_vector(source):
+            problems += _input_problems(source)
+    problems += [] if problems else _length_problems(model)
     if problems:
         raise UnsupportedModelError(problems, f"convert it with {_CONVERT}; or {WAY_AROUND}")
-    return Kind.FLOAT if source.dtype == "float32" else Kind.INTEGER
+    return Kind.FLOAT if first.dtype == "float32" else Kind.INTEGER
 
 
-def vocabulary_of(model: TfliteModel) -> int:
-    """How many ids every table of the file has a row for; 0 where it has no table."""
-    tables = [
-        tensor.shape[0]
+def is_vector(source: TfliteTensor) -> bool:
+    """Whether one of several inputs is a single vector."""
+    shape = source.shape
+    is_flat = len(shape) == 2 and shape[0] == 1 and 1 <= shape[1] <= LARGEST_SIZE
+    return is_flat and source.dtype == "int8" and bool(source.scales)
+
+
+def vocabulary_of(model: TfliteModel, source: TfliteTensor) -> int:
+    """How many ids every table that an input looks up has a row for; 0 where it looks up none.
+
+    Where there is one input, all tables count: something may come between.
+    """
+    lookups = [
+        operator
         for operator in model.operators
         if operator.builtin in TFLITE_OPERATORS and TFLITE_OPERATORS[operator.builtin].reads_ids
+    ]
+    if len(model.inputs) > 1:
+        lookups = [
+            one for one in lookups if source.name in [tensor.name for tensor in one.inputs if tensor is not None]
+        ]
+    tables = [
+        tensor.shape[0]
+        for operator in lookups
         for tensor in operator.inputs
         if tensor is not None and tensor.data is not None and tensor.shape
     ]
     return min(tables, default=0)
+
+
+def _length_problems(model: TfliteModel) -> Iterator[str]:
+    """A step takes one sample of each sequence."""
+    if len({tensor.name for tensor in model.inputs}) < len(model.inputs):
+        yield "two inputs have one name"
+    sequences = [tensor for tensor in model.inputs if vocabulary_of(model, tensor) or len(tensor.shape) > 2]
+    if not sequences:
+        yield "none of the inputs is a sequence"
+    elif len({tensor.shape[1] for tensor in sequences}) > 1:
+        listed = ", ".join(f"{quoted(tensor.name)} {tensor.shape[1]}" for tensor in sequences)
+        yield f"the inputs are sequences of different lengths: {listed}"
 
 
 def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model: TfliteModel) -> Iterator[str]:

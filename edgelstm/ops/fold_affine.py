@@ -30,7 +30,7 @@ MOST_DIAGONAL = 1 << 22
 """Weights of all affine layers of a model that become a Dense: more fit no microcontroller."""
 
 
-def fold_affine(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def fold_affine(layers: Sequence[Layer], output_names: Sequence[str] = ()) -> tuple[Layer, ...]:
     """Merge each affine layer into the layer before it, or those behind it, or make it a Dense where neither can.
 
     Before it goes first: a Dense has a scale for each of its outputs, so that large and small factors side by side
@@ -38,14 +38,15 @@ def fold_affine(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
     Args:
         layers: in order of execution.
+        output_names: of several outputs, which stay as they are.
 
     Raises:
         UnsupportedModelError: a Dense of one's own would be larger than any chip.
     """
     graph, diagonal = list(layers), 0
     while affine := next((layer for layer in graph if isinstance(layer, AffineLayer)), None):
-        before = _before(graph, affine)
-        behind = _behind(graph, affine)
+        before = _before(graph, affine, output_names)
+        behind = _behind(graph, affine, output_names)
         if before is not None and (merged := _into_previous(before, affine)) is not None:
             graph = _without(graph, affine, {id(before): merged})
         elif behind and all(_into_next(affine, layer) is not None for layer in behind):
@@ -60,13 +61,15 @@ def _readers(graph: Sequence[Layer], tensor: Tensor) -> list[Layer]:
     return [layer for layer in graph if tensor.name in [source.name for source in layer.inputs]]
 
 
-def _before(graph: Sequence[Layer], affine: AffineLayer) -> Layer | None:
+def _before(graph: Sequence[Layer], affine: AffineLayer, output_names: Sequence[str]) -> Layer | None:
     """The layer that computes what an affine layer alone reads.
 
     What works feature by feature may as well come before or behind a choice of steps.
     """
+    if affine.output.name in output_names:
+        return None
     tensor = affine.input
-    while len(_readers(graph, tensor)) == 1:
+    while len(_readers(graph, tensor)) == 1 and tensor.name not in output_names:
         producer = next((layer for layer in graph if layer.output.name == tensor.name), None)
         if not isinstance(producer, _TRANSPARENT):
             return producer
@@ -74,7 +77,7 @@ def _before(graph: Sequence[Layer], affine: AffineLayer) -> Layer | None:
     return None
 
 
-def _behind(graph: Sequence[Layer], affine: AffineLayer) -> list[Layer]:
+def _behind(graph: Sequence[Layer], affine: AffineLayer, output_names: Sequence[str]) -> list[Layer]:
     """All layers that read the result, past those that choose steps; [] where it is an output or an initial state."""
     found: list[Layer] = []
     tensors = [affine.output]
@@ -82,7 +85,7 @@ def _behind(graph: Sequence[Layer], affine: AffineLayer) -> list[Layer]:
         tensor = tensors.pop()
         readers = _readers(graph, tensor)
         starts = [one.name for layer in readers if layer.reads_states for one in layer.inputs[1:]]
-        if not readers or tensor.name in starts:
+        if not readers or tensor.name in (*starts, *output_names):
             return []
         tensors += [layer.output for layer in readers if isinstance(layer, _TRANSPARENT)]
         found += [layer for layer in readers if not isinstance(layer, _TRANSPARENT)]

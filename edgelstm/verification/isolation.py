@@ -16,6 +16,7 @@ import edgelstm
 from edgelstm.device.process import run
 from edgelstm.errors import ToolFailedError
 from edgelstm.ir import IntArray, Model
+from edgelstm.tflite import read_tflite
 from edgelstm.verification.oracles import Oracle, exposed_model, interpreter_inputs, name_arrays
 from edgelstm.verification.trace import Trace
 
@@ -36,9 +37,17 @@ def run_isolated(
         the trace, and the outputs of the shipped file.
     """
     exposed = exposed_model(model, inputs)
-    fed = interpreter_inputs(model, inputs), interpreter_inputs(model, windows)
-    steps, outputs = run_files(oracle, exposed, fed[0], tflite, fed[1])
+    shipped = _in_order_of(tflite, model, interpreter_inputs(model, windows))
+    steps, outputs = run_files(oracle, exposed, interpreter_inputs(model, inputs), tflite, shipped)
     return name_arrays(model, inputs, steps), outputs
+
+
+def _in_order_of(tflite: bytes, model: Model, arrays: list[IntArray]) -> list[IntArray]:
+    """Inputs in the order of a file, which may have a vector first."""
+    if len(arrays) == 1:
+        return arrays
+    named = {tensor.name: values for tensor, values in zip(model.inputs, arrays, strict=True)}
+    return [named[tensor.name] for tensor in read_tflite(tflite).inputs]
 
 
 def run_files(

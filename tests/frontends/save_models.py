@@ -116,8 +116,9 @@ def branched() -> Any:
 
 
 def two_ends() -> Any:
-    first, second = layers.Input(SEQUENCE, name="first"), layers.Input(SEQUENCE, name="second")
-    outputs = [layers.LSTM(2, name="one")(first), layers.LSTM(2, name="two")(second)]
+    """Two inputs of different lengths, two outputs of which one is an input."""
+    first, second = layers.Input(SEQUENCE, name="first"), layers.Input((SEQUENCE[0] + 1, 2), name="second")
+    outputs = [layers.LSTM(2, name="one")(first), layers.LSTM(2, name="two")(second), first]
     return keras.Model([first, second], outputs)
 
 

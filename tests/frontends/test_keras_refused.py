@@ -29,8 +29,9 @@ from edgelstm.ops.time_distributed import PER_STEP
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "two_ends": (
-        'the model has 2 inputs, "first", "second"; exactly one is supported',
-        'the model has 2 outputs, "one", "two"; exactly one is supported',
+        'the inputs are sequences of different lengths: "first" 5, "second" 6; a step takes one sample of each. Give a '
+        "decoder its input by RepeatVector, or build a model for each",
+        'the output "first" is an input of the model',
     ),
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),
     "wrapped": (

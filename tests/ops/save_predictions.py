@@ -168,6 +168,28 @@ def image_residual() -> Any:
     return keras.Model(inputs, layers.LSTM(4)(rows))
 
 
+def several_ends() -> Any:
+    """A vector first, ids last; a normalized vector is an output, and read by another."""
+    context = layers.Input((4,), name="context")
+    samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
+    words = layers.Input((TIMESTEPS,), name="words")
+    again = layers.RepeatVector(TIMESTEPS)(layers.Dense(3, activation="relu")(context))
+    both = layers.Concatenate()(
+        [layers.LSTM(4, return_sequences=True)(samples), layers.Embedding(WORDS, 3)(words), again]
+    )
+    last = layers.Concatenate()([layers.LSTM(5)(both), context])
+    place = layers.BatchNormalization(name="place")(layers.Dense(2)(last))
+    return keras.Model([context, samples, words], [layers.Dense(3, activation="softmax")(place), place])
+
+
+def states_from_inputs() -> Any:
+    """A decoder that starts from given vectors, and answers every step twice."""
+    samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
+    states = [layers.Input((4,), name=name) for name in ("hidden", "cell")]
+    steps = layers.LSTM(4, return_sequences=True)(samples, initial_state=states)
+    return keras.Model([samples, *states], [layers.Dense(2)(steps), layers.Dense(3, activation="tanh")(steps)])
+
+
 def head(activation: str) -> Callable[[], Any]:
     return lambda: sequential(layers.LSTM(5), layers.Dense(4, activation=activation))
 
@@ -483,6 +505,8 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.Softmax(),
         layers.Rescaling(3.0, offset=[-1.0, 0.0, 1.0, 2.0]),
     ),
+    "several_ends": several_ends,
+    "states_from_inputs": states_from_inputs,
     "rescaled": lambda: sequential(
         layers.Rescaling(np.array([0.5, -2.0, 0.1]), offset=0.25),
         layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 0.25, 0.0001], invert=True),
@@ -548,6 +572,24 @@ def weight(rng: np.random.Generator, spread: float, variable: Any) -> np.ndarray
     return np.abs(values) + 0.1 if "variance" in variable.name or not old.shape else values
 
 
+def save_several(model: Any, rng: np.random.Generator, path: Path) -> None:
+    """A model with several inputs, as "inputs.<name>", and outputs, which are put side by side."""
+    names = getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs]
+    inputs = {
+        name: rng.integers(0, WORDS, (5, TIMESTEPS)).astype(np.float32)
+        if name == "words"
+        else rng.normal(size=(5, *shape[1:])).astype(np.float32)
+        for name, shape in zip(names, model.input_shape, strict=True)
+    }
+    found = model([inputs[name] for name in names], training=False)
+    outputs = np.concatenate(
+        [np.asarray(one) for one in (found if isinstance(found, list | tuple) else [found])], axis=-1
+    )
+    model.save(path.with_suffix(".keras"))
+    model.save(path.with_suffix(".h5"))
+    np.savez(path.with_suffix(".npz"), outputs=outputs, **{f"inputs.{name}": values for name, values in inputs.items()})
+
+
 def save(name: str, folder: Path) -> None:
     """Weights of ordinary size for odd, of saturating size for even lengths of the name."""
     rng = np.random.default_rng(len(name))
@@ -557,6 +599,9 @@ def save(name: str, folder: Path) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
+    if isinstance(model.input_shape, list):
+        save_several(model, rng, folder / name)
+        return
     features = model.input_shape[2:]
     inputs = rng.normal(size=(5, TIMESTEPS, *(features or (FEATURES,)))).astype(np.float32)
     inputs[0, :2] = inputs[1, 3:5] = inputs[2, -1] = 0.25  # what a Masking leaves out

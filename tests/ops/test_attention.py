@@ -150,7 +150,7 @@ SPELLED = (
 
 
 def join(*layers: SourceLayer, output: str = "dense") -> list[SourceLayer]:
-    return list(join_attention(layers, output, VANISHING))
+    return list(join_attention(layers, frozenset([output]), VANISHING))
 
 
 def test_dots_around_a_softmax_are_joined() -> None:

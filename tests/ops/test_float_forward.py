@@ -62,9 +62,13 @@ def _predictions(
 def load(folder: Path, name: str, suffix: str = ".keras") -> tuple[FloatModel, FloatArray, FloatArray]:
     """Our model, inputs, and what Keras predicts for them."""
     with np.load(folder / f"{name}.npz") as stored:
-        inputs = stored["inputs"]
-        steps = inputs.reshape(*inputs.shape[:2], -1)
-        return load_keras(folder / f"{name}{suffix}"), steps, stored["outputs"]
+        model = load_keras(folder / f"{name}{suffix}")
+        if "inputs" in stored:
+            inputs = stored["inputs"]
+            return model, inputs.reshape(*inputs.shape[:2], -1), stored["outputs"]
+        arrays = {one.name: stored[f"inputs.{one.name}"] for one in model.inputs}
+        ids = {one.name: arrays[one.name][..., None] for one in model.inputs if one.vocabulary}
+        return model, model.layout.join(arrays | ids), stored["outputs"]
 
 
 def largest_error(model: FloatModel, inputs: FloatArray, expected: FloatArray) -> float:
