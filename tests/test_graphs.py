@@ -15,7 +15,8 @@ from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.lifetimes import Lifetime, pack_lifetimes
 from edgelstm.codegen.planning import make_plan
 from edgelstm.errors import ModelFormatError, UnsupportedModelError
-from edgelstm.frontends.keras import KerasSource, build_float_model
+from edgelstm.frontends.keras import build_float_model
+from edgelstm.frontends.keras_source import KerasSource
 from edgelstm.frontends.tflite import model_from_tflite
 from edgelstm.ir import (
     Model,

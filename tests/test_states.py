@@ -12,7 +12,8 @@ from reference_models import classifier, translator
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.errors import EdgelstmError, ModelFormatError, UnsupportedModelError
-from edgelstm.frontends.keras import KerasSource, build_float_model
+from edgelstm.frontends.keras import build_float_model
+from edgelstm.frontends.keras_source import KerasSource
 from edgelstm.frontends.tflite import model_from_tflite
 from edgelstm.ir import (
     FloatModel,

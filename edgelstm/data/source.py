@@ -37,16 +37,16 @@ def load_dataset(spec: str, *, base: Path) -> Dataset:
 
 def _as_mapping(returned: object, spec: str) -> Mapping[str, object]:
     if isinstance(returned, Mapping):
-        return _flat(returned)
+        return flat_arrays(returned)
     if isinstance(returned, tuple) and len(returned) == 2:
-        return _flat({"x": returned[0], "y": returned[1]})
+        return flat_arrays({"x": returned[0], "y": returned[1]})
     raise DataError(
         f"{spec} returned {type(returned).__name__}",
         f"return (x, y), or a dict with some of the keys {', '.join(KEYS)}",
     )
 
 
-def _flat(arrays: Mapping[str, object]) -> dict[str, object]:
+def flat_arrays(arrays: Mapping[str, object]) -> dict[str, object]:
     """{"x": {"accel": array}} as {"x.accel": array}."""
     flat: dict[str, object] = {}
     for key, value in arrays.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends import keras_config as read
+from edgelstm.frontends.keras_code import code_in, precision_problems
 from edgelstm.frontends.keras_masks import Described, without_masks
 from edgelstm.frontends.keras_order import Node, execution_order, model_inputs, model_outputs, read_calls
 from edgelstm.ir import TensorReference
@@ -20,10 +21,8 @@ DEEPEST_NESTING = 8
 MOST_LAYERS = 1000
 
 _MODELS = frozenset({"Sequential", "Functional", "Model"})
-_FLOATS = frozenset({"float32", "float64"})
 _ID_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
 _MODEL_INPUT = TensorReference("")
-_UNUSED_AT_INFERENCE = ("initializer", "regularizer", "constraint", "dtype", "quantization_config")
 
 
 @dataclass(frozen=True)
@@ -332,7 +331,7 @@ def _entry_problems(entry: _Entry) -> Iterator[str]:
     if entry.class_name in _MODELS:
         return
     if entry.class_name != "InputLayer" or entry.config.get("dtype") not in _ID_TYPES:
-        yield from _precision_problems(entry.config)
+        yield from precision_problems(entry.config)
     if entry.class_name == "InputLayer":
         for kind in ("sparse", "ragged", "optional"):
             if entry.config.get(kind):
@@ -340,33 +339,7 @@ def _entry_problems(entry: _Entry) -> Iterator[str]:
     if (inner := _wrapped(entry)) is not None:
         if read.class_name(inner) in _MODELS:
             return
-        yield from _precision_problems(read.mapping(inner.get("config"), "the config of a wrapped layer"))
+        yield from precision_problems(read.mapping(inner.get("config"), "the config of a wrapped layer"))
     if entry.class_name != "Lambda" and not read.is_custom(entry.class_name):
-        for option, code in _code(entry.config, ""):
+        for option, code in code_in(entry.config):
             yield f"{option} is the Python code {code}, which is not in the file and never run"
-
-
-def _precision_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    policy = config.get("dtype")
-    if isinstance(policy, Mapping):
-        inner = read.mapping(policy.get("config"), "the config of a dtype policy")
-        policy = inner.get("name") or inner.get("mode") or read.class_name(policy)
-    if policy is not None and not (isinstance(policy, str) and policy in _FLOATS):
-        name = ascii(policy)[:60]
-        yield f"has the dtype policy {name}; give the float32 model, quantizing is done here"
-
-
-def _code(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """(option, name) of each function or custom object in a config that would matter at inference."""
-    if isinstance(value, Mapping):
-        if "class_name" in value:
-            name = read.class_name(value)
-            if read.is_custom(name) or name in ("function", "__lambda__"):
-                yield key, ascii(value.get("config"))[:60] if name.endswith("function") else name
-                return
-        for inner_key, item in value.items():
-            if not inner_key.endswith(_UNUSED_AT_INFERENCE):
-                yield from _code(item, key or inner_key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _code(item, key)

@@ -67,6 +67,11 @@ def build_network(keras: ModuleType, project: Project, dataset: Dataset) -> Any:
     assert dataset.y is not None
     input_shape = dataset.x.shape[1:]
     if project.model.build is None:
+        if dataset.inputs:
+            raise DataError(
+                "there are arrays of several inputs, and no model with several can be described in [model]",
+                "write a function that builds the network: see `build`",
+            )
         if len(input_shape) == 3:
             raise DataError(
                 f"x of shape {dataset.x.shape} means images, and no layers for them can be described in [model]",

@@ -91,12 +91,21 @@ def train(project: Project, dataset: Dataset, *, on_epoch: OnEpoch = lambda *_: 
 
 
 def _check_inputs(dataset: Dataset, vocabulary: int) -> None:
-    """Data of two axes are ids, those of four are images."""
+    """Data of two axes are ids, those of four are images. Several inputs are checked when the model is quantized."""
+    if dataset.inputs:
+        return
     if dataset.x.ndim == 2:
         check_dataset(dataset, 1, dataset.x.shape[1], vocabulary=vocabulary)
         return
     shape = dataset.training.x.shape if dataset.x.ndim in (3, 4) else (0, 0, 0)
     check_dataset(dataset, input_size=shape[2], timesteps=shape[1])
+
+
+def _inputs(dataset: Dataset, *, is_test: bool = False) -> object:
+    """What Keras is given: an array, or one by the name of each input."""
+    if dataset.inputs:
+        return {one.name: one.x_test if is_test else one.x for one in dataset.inputs}
+    return dataset.x_test if is_test else dataset.x
 
 
 def _fit(keras: ModuleType, network: Any, project: Project, dataset: Dataset, on_epoch: OnEpoch) -> None:
@@ -115,10 +124,10 @@ def _fit(keras: ModuleType, network: Any, project: Project, dataset: Dataset, on
     validation = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test_shape = (len(dataset.x_test), *shape[1:])
-        validation = (dataset.x_test, _targets(test_shape, dataset.y_test))
+        validation = (_inputs(dataset, is_test=True), _targets(test_shape, dataset.y_test))
     assert dataset.y is not None
     network.fit(
-        dataset.x,
+        _inputs(dataset),
         _targets(shape, dataset.y),
         epochs=section.epochs,
         batch_size=section.batch_size,
@@ -137,7 +146,7 @@ def _targets(shape: tuple[int, ...], y: AnyArray) -> AnyArray:
 
 def _measure(network: Any, dataset: Dataset) -> tuple[str, float | None]:
     test = dataset.test
-    inputs = dataset.x if dataset.x_test is None else dataset.x_test
+    inputs = _inputs(dataset, is_test=dataset.x_test is not None)
     output = network.predict(inputs, batch_size=_PREDICT_BATCH, verbose=0)
     accuracy = evaluate(test.y, output, output, dataset.labels, test.lengths)
     return accuracy.metric, accuracy.float_value

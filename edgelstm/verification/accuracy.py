@@ -6,6 +6,7 @@ import numpy as np
 
 from edgelstm.data import Dataset
 from edgelstm.data.dataset import Samples
+from edgelstm.errors import DataError
 from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model
 from edgelstm.quantization.calibration import equal_lengths
 from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
@@ -19,9 +20,15 @@ def measure_accuracy(
 ) -> Accuracy:
     """Run float model and simulator on the test sequences and compare them with the targets and each other."""
     test = dataset.test
+    reference = run_samples(float_model.forward, test)
+    if len(model.outputs) > 1 and test.y is not None and test.y.shape != reference.shape:
+        raise DataError(
+            f"the model has {len(model.outputs)} outputs, and y has the shape {test.y.shape}",
+            f"give y as the values of all outputs side by side, {reference.shape}, or leave it out",
+        )
     return evaluate(
         test.y,
-        run_samples(float_model.forward, test),
+        reference,
         run_simulator(model, test, on_progress),
         dataset.labels,
         test.lengths,

@@ -29,7 +29,7 @@ from keras_writer import (
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends import hdf5, keras_archive
-from edgelstm.frontends.keras import read_keras
+from edgelstm.frontends.keras_source import read_keras
 
 
 def message_of(path: Path) -> str:

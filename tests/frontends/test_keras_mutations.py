@@ -27,7 +27,8 @@ from keras_writer import (
 
 from edgelstm.errors import EdgelstmError
 from edgelstm.frontends import hdf5, keras_archive
-from edgelstm.frontends.keras import build_float_model, describe, load_keras
+from edgelstm.frontends.keras import build_float_model, load_keras
+from edgelstm.frontends.keras_source import describe
 from edgelstm.ops import registry
 
 VALUES: tuple[object, ...] = (

@@ -22,7 +22,8 @@ from keras_writer import (
     write_keras,
 )
 
-from edgelstm.frontends.keras import KerasSource, load_keras, read_keras
+from edgelstm.frontends.keras import load_keras
+from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.ops.lstm import LstmLayer
 
 ORDER = {

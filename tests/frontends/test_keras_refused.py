@@ -22,7 +22,8 @@ from keras_writer import (
 )
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.frontends.keras import load_keras, read_keras
+from edgelstm.frontends.keras import load_keras
+from edgelstm.frontends.keras_source import read_keras
 from edgelstm.ops import registry
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.time_distributed import PER_STEP

@@ -7,9 +7,10 @@ import pytest
 from random_masked import masked_inputs, random_masked_ends
 
 from edgelstm.errors import DataError, UnsupportedModelError
-from edgelstm.frontends.keras import KerasSource, build_float_model
+from edgelstm.frontends.keras import build_float_model
 from edgelstm.frontends.keras_masks import Described, without_masks
 from edgelstm.frontends.keras_order import Call, Node
+from edgelstm.frontends.keras_source import KerasSource
 from edgelstm.ir import (
     FloatArray,
     FloatModel,

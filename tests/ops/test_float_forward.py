@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edgelstm.device.process import run
-from edgelstm.frontends.keras import load_keras, read_keras
+from edgelstm.frontends.keras import load_keras
+from edgelstm.frontends.keras_source import read_keras
 from edgelstm.ir import FloatArray, FloatModel
 from edgelstm.ops import registry
 from edgelstm.ops.affine import AffineLayer

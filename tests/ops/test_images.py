@@ -11,8 +11,9 @@ from test_keras_problems import SEQUENCE, VECTOR, built, problems, source
 from test_windows import streamed
 
 from edgelstm.errors import ModelFormatError
-from edgelstm.frontends.keras import KerasSource, build_float_model
+from edgelstm.frontends.keras import build_float_model
 from edgelstm.frontends.keras_guess import guessed_inputs
+from edgelstm.frontends.keras_source import KerasSource
 from edgelstm.ir import FloatArray, Layer, Quantization, QuantizedTensor, SourceLayer, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops import registry
