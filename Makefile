@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint tools clean
+.PHONY: demo test ladders lint tools clean
 
 demo: $(VENV)/.demo
 	cd firmware_examples/spoken_digits && $(CURDIR)/$(BIN)/edgelstm build --target cortex-m4
 
 test: tools $(VENV)/.test lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Hundreds of random models through every rung, of which the tests climb with a part. Takes most of an hour.
+ladders: tools $(VENV)/.test
+	$(BIN)/python tests/firmware/random_ladder.py 0 300
+	$(BIN)/python tests/firmware/random_ladder.py 0 50 --kind all
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

@@ -227,26 +227,31 @@ def _program(model: Model, target_name: str, seed: int) -> Iterator[Path]:
         ).elf
 
 
-def main() -> None:
-    """Print values and mismatches by rung."""
+def main() -> int:
+    """Print values and mismatches by kind and rung; 1 where there are any."""
+    kinds: dict[str, Callable[..., list[Rung]]] = {"": climb, **CLIMBS, **LAYER_CLIMBS}
     parser = argparse.ArgumentParser(description="The whole ladder for random models.")
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
-    parser.add_argument("--kind", choices=sorted(CLIMBS | LAYER_CLIMBS))
+    parser.add_argument("--kind", choices=["all", *sorted(kinds)], default="")
     parser.add_argument("--target", action="append")
     arguments = parser.parse_args()
-    values: Counter[str] = Counter()
-    mismatches: Counter[str] = Counter()
-    rise = (CLIMBS | LAYER_CLIMBS).get(arguments.kind, climb)
-    for seed in range(arguments.first, arguments.last):
-        for rung in rise(seed, arguments.target or ["cortex-m4"]):
-            values[rung.against] += rung.values
-            mismatches[rung.against] += rung.mismatches
-            if rung.mismatches:
-                print(f"seed {seed}: {rung}")
-    for name in values:
-        print(f"{name}: {mismatches[name]} mismatches in {values[name]} values")
+    chosen = [kind for kind in kinds if kind] if arguments.kind == "all" else [arguments.kind]
+    failed = 0
+    for kind in chosen:
+        values: Counter[str] = Counter()
+        mismatches: Counter[str] = Counter()
+        for seed in range(arguments.first, arguments.last):
+            for rung in kinds[kind](seed, arguments.target or ["cortex-m4"]):
+                values[rung.against] += rung.values
+                mismatches[rung.against] += rung.mismatches
+                if rung.mismatches:
+                    print(f"{kind} seed {seed}: {rung}")
+        for name in values:
+            print(f"{kind or 'model'}, {name}: {mismatches[name]} mismatches in {values[name]} values", flush=True)
+        failed += sum(mismatches.values())
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
