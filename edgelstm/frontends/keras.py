@@ -66,7 +66,9 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     layers, output_names = _built_layers(source, registry)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
-    if problems := [*_mask_problems(layers)]:
+    # Keras' Softmax lays a mask of time steps over the classes; an activation of that name does not.
+    blind = frozenset(layer.name for layer in source.layers if layer.class_name == "Softmax")
+    if problems := [*_mask_problems(layers, blind)]:
         raise UnsupportedModelError(
             problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
         )
@@ -120,8 +122,9 @@ def _leading_to(output_names: Sequence[str], layers: Sequence[Layer]) -> list[La
     return kept[::-1]
 
 
-def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
-    """Layers that a mask reaches, of which Keras' would ignore it, or merge it with steps that all count."""
+def _mask_problems(layers: Sequence[Layer], blind: frozenset[str]) -> Iterator[str]:
+    """Layers that a mask reaches, of which Keras' would ignore it (`blind`, by name, too), or merge it with steps that
+    all count."""
     masked: dict[str, str] = {}
     maskings: set[str] = set()
     for layer in layers:
@@ -132,7 +135,7 @@ def _mask_problems(layers: Sequence[Layer]) -> Iterator[str]:
             maskings.add(layer.output.name)
         if not origins:
             continue
-        if not layer.takes_mask or isinstance(layer, MaskingLayer):
+        if not layer.takes_mask or layer.name in blind or isinstance(layer, MaskingLayer):
             kind = type(layer).__name__.removesuffix("Layer")
             yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
         elif isinstance(layer, ReverseLayer) and layer.input.name not in maskings:

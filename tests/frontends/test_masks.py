@@ -109,6 +109,9 @@ def test_a_mask_that_goes_no_further_is_refused() -> None:
             SourceLayer("GlobalMaxPooling1D", "largest", {}, inputs=(TensorReference("forth"),)),
         )
     assert caught.value.problems == ('layer "largest" (GlobalMax) does not follow the mask of "mask"',)
+    with pytest.raises(UnsupportedModelError) as caught:
+        _model(MASK, SourceLayer("Softmax", "shares", {}, inputs=(TensorReference("mask"),)), _rnn("rnn", "shares"))
+    assert caught.value.problems == ('layer "shares" (Softmax) does not follow the mask of "mask"',)
 
 
 @pytest.mark.parametrize("seed", range(30))
