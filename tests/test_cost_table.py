@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 from kernel_costs import PLAIN, Choice, measure
-from reference_models import classifier
+from reference_models import classifier, crnn
 
 from edgelstm.codegen.emit import OPTIMIZE
 from edgelstm.device.targets import list_targets
+from edgelstm.ir import Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
 from edgelstm.verification.ladder import expectation
@@ -40,6 +41,9 @@ SHAPES = {
     "rnn_16_32": (16, (32,)),
     "normalized_16_32": (16, (32,)),
 }
+CRNN = {"crnn_10_8_16": (10, 8, 16)}
+"""Features, filters and units."""
+NAMES = (*SHAPES, *CRNN)
 LARGE = ("lstm_40_64", "lstm_40_128")
 VARIED = "lstm_16_32"
 FAST = "cortex-m4"
@@ -65,10 +69,17 @@ def cases(name: str, target: str) -> list[Choice]:
     return [*plain, *(Choice(target, "speed", variant, "gcc") for variant in variants)]
 
 
-def measured(name: str, choice: Choice) -> Row:
+def reference(name: str) -> Model:
+    """The model of a name in the table."""
+    if name in CRNN:
+        return crnn(*CRNN[name], 8, Contract.LITERT)
     inputs, units = SHAPES[name]
     kind = name.partition("_")[0].replace("stacked", "lstm")
-    model = classifier(inputs, units, 4, 8, Contract.LITERT, kind)
+    return classifier(inputs, units, 4, 8, Contract.LITERT, kind)
+
+
+def measured(name: str, choice: Choice) -> Row:
+    model = reference(name)
     cost = measure(name, model, expectation(model, None, 4).inputs, None, choice)
     return {key: str(asdict(cost)[key]) for key in (*LABELS, *NUMBERS)}
 
@@ -96,7 +107,7 @@ def order(line: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("target", "name"), [(target, name) for target, name in product(TARGETS, SHAPES) if cases(name, target)]
+    ("target", "name"), [(target, name) for target, name in product(TARGETS, NAMES) if cases(name, target)]
 )
 def test_costs_are_those_of_the_table(
     target: str, name: str, update_golden: bool, require_tool: Callable[[str], None]
@@ -122,5 +133,5 @@ def is_close(new: int, old: int) -> bool:
 
 
 def test_table_names_targets_and_models_that_exist() -> None:
-    known = {(target, name) for target, name in product(TARGETS, SHAPES) if cases(name, target)}
+    known = {(target, name) for target, name in product(TARGETS, NAMES) if cases(name, target)}
     assert {(row["target"], row["model"]) for row in read_table().values()} == known
