@@ -100,6 +100,15 @@ def test_data_of_several_inputs_come_from_a_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(given["context"], np.asarray(arrays()["x.context"], np.float32))
 
 
+def test_an_image_may_be_one_of_several_inputs() -> None:
+    image = Tensor("image", 6, is_sequence=True, channels=2)
+    values = np.random.default_rng(2).normal(size=(COUNT, STEPS, 3, 2)).astype(np.float32)
+    dataset = Dataset.from_arrays({"x.image": values, "x.context": arrays()["x.context"]})
+    fitted, _ = fit_dataset(dataset, (image, INPUTS[1]), STEPS)
+    given = InputLayout.of((image, INPUTS[1])).split(fitted.x)
+    np.testing.assert_array_equal(given["image"], values.reshape(COUNT, STEPS, 6))
+
+
 def test_nested_arrays_of_user_code_have_the_same_names() -> None:
     nested = {"x": {name.removeprefix("x."): values for name, values in arrays().items()}, "y": np.zeros(COUNT)}
     dataset = Dataset.from_arrays(flat_arrays(nested))

@@ -130,21 +130,21 @@ class Dataset:
     @property
     def training(self) -> Samples:
         """What training sees."""
-        return Samples(_as_steps(self.x), self.y, self.lengths)
+        return Samples(as_steps(self.x), self.y, self.lengths)
 
     @property
     def calibration(self) -> Samples:
         """What ranges are observed on: `x_calib` (without targets), or `x`."""
         if self.x_calib is None:
             return self.training
-        return Samples(_as_steps(self.x_calib), None, self.lengths_calib)
+        return Samples(as_steps(self.x_calib), None, self.lengths_calib)
 
     @property
     def test(self) -> Samples:
         """What accuracy is measured on: `x_test`, or `x` where there is none."""
         if self.x_test is None:
             return self.training
-        return Samples(_as_steps(self.x_test), self.y_test, self.lengths_test)
+        return Samples(as_steps(self.x_test), self.y_test, self.lengths_test)
 
 
 def is_key(name: object) -> bool:
@@ -183,8 +183,8 @@ def raise_all(problems: list[str], hint: str = "") -> None:
         raise DataError(f"the data cannot be used:\n{listed}", hint)
 
 
-def _as_steps(x: FloatArray) -> FloatArray:
-    """(N, T, D): the values of each step side by side."""
+def as_steps(x: FloatArray) -> FloatArray:
+    """Ids (N, T) and images (N, T, F, C) as (N, T, D): the values of each step side by side."""
     if x.ndim == 4:
         return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     return x[..., np.newaxis] if x.ndim == 2 else x

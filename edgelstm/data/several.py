@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgelstm.data.check import check_dataset
-from edgelstm.data.dataset import Dataset, InputArrays, raise_all
+from edgelstm.data.dataset import Dataset, InputArrays, as_steps, raise_all
 from edgelstm.errors import DataError
 from edgelstm.ir import FloatArray, InputLayout, Tensor
 
@@ -96,6 +96,6 @@ def _joined(key: str, arrays: Mapping[str, FloatArray | None], layout: InputLayo
     if len(there) < len(arrays) or len(counts) > 1 or len(steps) > 1:
         shapes = ", ".join(f'"{key}.{name}" {x.shape}' for name, x in there.items())
         raise_all([f"every input needs as many samples and time steps as the others, but there are {shapes}"])
-    ids = {tensor.name for tensor in layout.sequences if tensor.vocabulary}
-    joined: FloatArray = layout.join({name: x[..., np.newaxis] if name in ids else x for name, x in there.items()})
+    sequences = {tensor.name for tensor in layout.sequences}
+    joined: FloatArray = layout.join({name: as_steps(x) if name in sequences else x for name, x in there.items()})
     return joined
