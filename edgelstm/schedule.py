@@ -197,7 +197,7 @@ def _reader_clock(op: Op, clocks: Mapping[str, Clock], ready: Mapping[str, int])
         return Clock(ready[op.input.name] + 1, op.repeats)
     sequences = [clocks[tensor.name] for tensor in op.stepped if tensor.is_sequence]
     level = max(clock.level for clock in sequences)
-    complete = [ready[tensor.name] for tensor in op.stepped if not tensor.is_sequence]
+    complete = [ready[tensor.name] for tensor in op.inputs if not tensor.is_sequence]
     complete += [clocks[tensor.name].level for tensor in op.wholes]
     awaited = max(complete, default=BEFORE)
     if op.needs_whole_input or awaited >= level:

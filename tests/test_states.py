@@ -35,8 +35,9 @@ from edgelstm.ops.gru import Gru
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.quantization import calibrate, quantize
+from edgelstm.report.metrics import sqnr_db
 from edgelstm.schedule import Begin, Line, Loop, make_schedule
-from edgelstm.simulate import dequantize_array, simulate, simulate_window
+from edgelstm.simulate import dequantize_array, real_outputs, simulate, simulate_window, stored_inputs
 from edgelstm.step_graph import to_step_graph
 from edgelstm.tflite import read_tflite, write_tflite
 from edgelstm.tflite.check import check_records, check_tflite
@@ -72,6 +73,26 @@ def built(*layers: SourceLayer, output: str = "") -> FloatModel:
 def dense(name: str, features: int, *inputs: str) -> SourceLayer:
     weights = (np.ones((features, 2), np.float32), np.ones(2, np.float32))
     return SourceLayer("Dense", name, {"units": 2}, weights, inputs=references(*inputs))
+
+
+def quantized(model: FloatModel) -> tuple[Model, float]:
+    """A model in integers, and its signal to noise ratio in dB; what is the same for every sequence is no signal."""
+    inputs = np.random.default_rng(7).normal(size=(200, 5, 2)).astype(np.float32)
+    integers = quantize(model, calibrate(model, inputs), 5, Contract.LITERT)
+    wanted = model.forward(inputs)
+    found = real_outputs(integers, simulate(integers, stored_inputs(integers, inputs)))
+    return integers, sqnr_db(wanted - wanted.mean(axis=0), found - wanted.mean(axis=0))
+
+
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("decodes", ["", "other"])
+def test_a_decoder_of_samples_waits_for_the_states_of_its_encoder(kind: str, decodes: str) -> None:
+    states = ["a:1", "a:2"] if kind == "LSTM" else ["a:1"]
+    other = dense("other", 2, "")
+    model = built(recurrent(kind, "a", 2, ""), other, recurrent(kind, "b", 2, decodes, *states))
+    integers, ratio_db = quantized(model)
+    assert not make_schedule(integers, 5).is_streaming
+    assert ratio_db > 22
 
 
 ENCODER = recurrent("LSTM", "a", 2, "")
