@@ -1,6 +1,6 @@
 """What runs when: loops over time compute what ops compute one behind the other on whole arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,8 @@ from random_graphs import random_graph
 from random_mixed import random_mixed_model
 from random_models import random_inputs
 from random_native import random_native_model
+from random_several import random_several
+from random_states import random_states_model
 from random_whole import random_whole_model
 from random_windows import random_windows
 
@@ -32,11 +34,16 @@ def _native(seed: int, contract: Contract) -> Model:
     return random_native_model(seed)
 
 
+def _states(seed: int, contract: Contract) -> Model:
+    return random_states_model(seed)
+
+
 def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
     """Every op on all elements of its inputs before the next op begins."""
-    values = {model.input.name: inputs}
+    given = model.layout.split(inputs)
+    values = {one.name: given[one.name].astype(one.quantization.dtype) for one in model.inputs}
     for op in model.ops:
-        sources = [values[tensor.name] for tensor in op.inputs]
+        sources = [values[tensor.name] for tensor in op.step_inputs]
         if isinstance(op, Reverse):
             values[op.output.name] = sources[0][:, ::-1]
         elif op.repeats:
@@ -47,13 +54,13 @@ def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
         elif isinstance(op, LastStep):
             values[op.output.name] = sources[0][:, -1]
         else:
-            values[op.output.name] = _over_time(model, op, sources)
+            values |= _over_time(model, op, sources, values)
     return values
 
 
-def _over_time(model: Model, op: Op, sources: list[IntArray]) -> IntArray:
-    state = initial_state(op, len(sources[0]))
-    results = []
+def _over_time(model: Model, op: Op, sources: list[IntArray], vectors: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    state = op.begin(vectors, initial_state(op, len(sources[0])))
+    results, states = [], []
     behind = np.full((len(sources[0]), op.pace.lag if op.pace else 0, op.input.size), op.padding, np.int8)
     padded = [np.concatenate([source, behind], axis=1) for source in sources] if op.pace else sources
     for t in range(padded[0].shape[1]):
@@ -64,12 +71,28 @@ def _over_time(model: Model, op: Op, sources: list[IntArray]) -> IntArray:
         is_yielded = op.yields(values, state).all()
         result, state = op.step(model.contract, values, state)
         results += [result] if is_yielded else []
-    return op.finish(model.contract, state) if isinstance(op, Reduction) else np.stack(results, axis=1)
+        states.append(state)
+    if isinstance(op, Reduction):
+        return {op.output.name: op.finish(model.contract, state)}
+    names = [array.name for array in op.state]
+    shown = {
+        tensor.name: np.stack([one[names.index(name)] for one in states], axis=1) for name, tensor in op.exposed.items()
+    }
+    return {op.output.name: np.stack(results, axis=1), **shown}
 
 
 @pytest.mark.parametrize(
     "build",
-    [random_whole_model, random_graph, _native, random_windows, random_mixed_model, random_attention_model],
+    [
+        random_whole_model,
+        random_graph,
+        _native,
+        random_windows,
+        random_mixed_model,
+        random_attention_model,
+        random_several,
+        _states,
+    ],
 )
 @pytest.mark.parametrize("seed", range(12))
 def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Model], seed: int) -> None:

@@ -12,7 +12,7 @@ from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectE
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import FloatModel, Model
+from edgelstm.ir import FloatModel, Model, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
@@ -26,6 +26,9 @@ from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy
+
+NEAR_DB = 10.0
+"""Below this signal to noise ratio a third of what the output does, or more, is noise."""
 
 TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
 
@@ -98,7 +101,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     if data.dataset is None:
         raise DataError(
             f"{path.name} is a float model: quantization needs data to choose its scales from",
-            "give --data data.npz with an array x of inputs",
+            f"give --data data.npz with {_arrays_of(float_model.inputs)}",
         )
     dataset = _fitted(data.dataset, float_model, progress)
     calibration = dataset.calibration
@@ -122,6 +125,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     )
     progress.note(f"quantized to int8 on {count} calibration sequences")
     _warn_saturation(accuracy, progress)
+    _warn_distance(accuracy, progress)
     if step is not None:
         step = measured(step, float_model, model, dataset, progress)
     return Quantized(model, tflite, accuracy, step)
@@ -223,6 +227,20 @@ def _warn_saturation(accuracy: Accuracy, progress: Progress) -> None:
         progress.warn(
             f"test inputs leave the calibrated range in channels {', '.join(clipped)}: calibrate on data that covers it"
         )
+
+
+def _warn_distance(accuracy: Accuracy, progress: Progress) -> None:
+    if accuracy.sqnr_db < NEAR_DB:
+        progress.warn(
+            f"the integer model is far from the float model: SQNR {accuracy.sqnr_db:.1f} dB, agreement "
+            f"{100 * accuracy.agreement:.1f} %; calibrate on data like those that it will see, and more of them"
+        )
+
+
+def _arrays_of(inputs: Sequence[Tensor]) -> str:
+    if len(inputs) == 1:
+        return "an array x of inputs"
+    return "an array for each input: " + ", ".join(f"x.{tensor.name}" for tensor in inputs)
 
 
 def _key(path: Path, request: BuildRequest, data: Data) -> str:
