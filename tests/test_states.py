@@ -95,6 +95,20 @@ def test_a_decoder_of_samples_waits_for_the_states_of_its_encoder(kind: str, dec
     assert ratio_db > 22
 
 
+def test_a_gru_starts_from_nothing_beyond_1() -> None:
+    model = built(recurrent("SimpleRNN", "a", 2, "", activation="relu"), recurrent("GRU", "b", 2, "", "a:1"))
+    with pytest.raises(
+        UnsupportedModelError, match=r'layer "b" \(GRU\): starts from "a/last_step", whose values reach'
+    ):
+        quantized(model)
+
+
+def test_a_mask_does_not_reach_a_layer_that_starts_from_states() -> None:
+    mask = plain("Masking", "mask", "", mask_value=0.0)
+    with pytest.raises(UnsupportedModelError, match="3 drops the mask then"):
+        built(ENCODER, mask, recurrent("LSTM", "b", 2, "mask", "a:1", "a:2"))
+
+
 ENCODER = recurrent("LSTM", "a", 2, "")
 CELL = "reads a cell state; only the initial state of a recurrent layer may: use the hidden state"
 

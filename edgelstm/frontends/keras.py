@@ -143,6 +143,11 @@ def _mask_problems(layers: Sequence[Layer], blind: frozenset[str]) -> Iterator[s
                 f'layer "{layer.name}" (Reverse) needs every step of a sequence of which the mask of "{origins[0]}" '
                 "leaves some out; a masked sequence can be read backwards only right behind its mask"
             )
+        elif layer.reads_states and len(layer.inputs) > 1:
+            yield (
+                f'layer "{layer.name}" reads a sequence that "{origins[0]}" masks, and starts from given states: Keras '
+                "3 drops the mask then, other versions do not"
+            )
         elif len(set(found.values())) > 1:
             yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
         elif layer.output.is_sequence:

@@ -68,6 +68,9 @@ def execution_order(
     for name, _ in (*called, *sources, *targets):
         if name not in nodes:
             raise ModelFormatError(f"the model refers to a layer {name!r} that is not in it", SAVE_AGAIN)
+    inputs = {name for name, node in nodes.items() if node.is_input}
+    if sorted(inputs) != sorted(source.layer for source in sources):
+        raise ModelFormatError("the model's input_layers are not the input layers that it has", SAVE_AGAIN)
     problems = [
         f"the model has {len(ends)} {word}s, {_listed(ends)}; exactly one is supported"
         for word, ends in (("input", sources), ("output", targets))
@@ -117,11 +120,21 @@ def _leading_to(nodes: Mapping[str, Node], target: str) -> set[str]:
 
 def _read_call(node: Any) -> Call:
     if isinstance(node, Mapping) and "args" in node:
-        return _call(node["args"], mapping(node.get("kwargs", {}), "the keyword arguments of a layer"))
+        options = mapping(node.get("kwargs", {}), "the keyword arguments of a layer")
+        return _call(*_without_gaps(node["args"], options))
     merged: dict[str, Any] = {}
     for options in _legacy_options(node):
         merged.update(options)
     return _call(node, merged)
+
+
+def _without_gaps(arguments: Any, options: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Positional arguments up to the first None; those behind it are options, named by their number."""
+    if not isinstance(arguments, list) or None not in arguments:
+        return arguments, options
+    gap = arguments.index(None)
+    behind = {f"argument {index + 1}": value for index, value in enumerate(arguments) if index > gap}
+    return arguments[:gap], {**options, **behind}
 
 
 def _call(arguments: Any, options: Mapping[str, Any]) -> Call:

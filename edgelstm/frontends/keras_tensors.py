@@ -78,7 +78,10 @@ class KerasTensors:
             yield "reads a cell state; only the initial state of a recurrent layer may: use the hidden state"
 
     def output_problems(self, reference: TensorReference) -> Iterator[str]:
-        """The model's output must not be a cell state."""
+        """The model's output is a layer's result, or a hidden state."""
+        name, output = reference
+        if output and self._results.get(name) is not None and not 1 <= output <= len(self._states.get(name, ())):
+            yield f'the model yields output {output} of "{name}", which has no such'
         if self._has_cell(self.read(reference) or ()):
             yield "the model's output is a cell state; only hidden states can be one"
 

@@ -40,6 +40,9 @@ def merge_problems(inputs: Sequence[Tensor], *, same_size: bool) -> list[str]:
     problems = []
     if len({tensor.is_sequence for tensor in inputs}) > 1:
         problems.append("merges a sequence with a single vector; repeat the vector or take the sequence's last step")
+    lengths = {tensor.timesteps for tensor in inputs if tensor.is_sequence} - {None}
+    if len(lengths) > 1:
+        problems.append(f"merges sequences of {' and '.join(map(str, sorted(filter(None, lengths))))} time steps")
     sizes = [tensor.size for tensor in inputs]
     if sum(sizes) > LARGEST_SIZE and not same_size:
         problems.append(f"makes {sum(sizes)} features of its inputs, more than {LARGEST_SIZE}")

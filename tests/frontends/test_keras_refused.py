@@ -32,6 +32,8 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "two_ends": (
         'the inputs are sequences of different lengths: "first" 5, "second" 6; a step takes one sample of each. Give a '
         "decoder its input by RepeatVector, or build a model for each",
+        "of the outputs one/last_step, two/last_step, first some are sequences and some single vectors; build a model "
+        "for each",
         'the output "first" is an input of the model',
     ),
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),

@@ -4,13 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.gru.op import GATES, Gru
 from edgelstm.ops.projection import Projection
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
+from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
+
+LARGEST_START = 1.01
+"""Of the values that a state starts from, which Q0.15 clips at 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +97,20 @@ class GruLayer(RecurrentLayer):
             candidate = candidate + (r * hidden) @ last
         stepped: FloatArray = z * hidden + (1.0 - z) * np.tanh(candidate)
         return stepped
+
+    def to_op(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> RecurrentOp:
+        """See `Layer.to_op`; raises UnsupportedModelError where it starts from values that Q0.15 does not hold."""
+        reach = {tensor.name: max(map(abs, ranges[tensor.name])) for tensor in self.initial_state}
+        problems = [
+            f'layer "{self.name}" (GRU): starts from "{name}", whose values reach {largest:.3g}'
+            for name, largest in reach.items()
+            if largest > LARGEST_START
+        ]
+        if problems:
+            raise UnsupportedModelError(
+                problems, "a GRU's state lies between -1 and 1: give it the state of another, or end with a tanh"
+            )
+        return super().to_op(ranges, inputs)
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Gru:
         """Round weights row by row. Where recurrent sums are only ever added, their bias joins the input's."""
