@@ -46,7 +46,7 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     if output is not None and (output.suffix != ".npy" or output.exists()):
         raise ProjectError(f"cannot write {output}", "name a file that ends in .npy and is not there yet")
     quantized = quantize_file(request.model, request, data, terminal).model
-    dataset = fit_dataset(data.dataset, quantized.inputs, quantized.timesteps)[0]
+    dataset = fit_dataset(data.dataset, quantized.inputs, None)[0]
     outputs = run_simulator(quantized, dataset.test)
     if output is not None:
         buffer = io.BytesIO()

@@ -179,8 +179,8 @@ def is_own_tflite(path: Path) -> bool:
 
 
 def fitted(dataset: Dataset | None, model: Model) -> Dataset | None:
-    """The data as a model takes them; raises DataError where it cannot."""
-    return None if dataset is None else fit_dataset(dataset, model.inputs, model.timesteps)[0]
+    """The data as a model takes them, of any length; raises DataError where it cannot."""
+    return None if dataset is None else fit_dataset(dataset, model.inputs, None)[0]
 
 
 def _fitted(dataset: Dataset, model: Model | FloatModel, progress: Progress) -> Dataset:
