@@ -121,7 +121,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     check_tflite(tflite)
     step = _step(model, request)
     accuracy = measure_accuracy(
-        float_model, model, dataset, lambda done, total: progress.advance("accuracy", done, total)
+        float_model, model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
     progress.note(f"quantized to int8 on {count} calibration sequences")
     _warn_saturation(accuracy, progress)
