@@ -12,14 +12,13 @@ from rich.console import Console
 
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.request import model_options, request_for
-from edgelstm.data import fit_dataset
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
 from edgelstm.ir import FloatArray, FloatModel, Layer, Model, QuantizedTensor, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
-from edgelstm.pipeline.quantized import TFLITE, is_tflite, quantize_file
+from edgelstm.pipeline.quantized import TFLITE, fitted, is_tflite, quantize_file
 from edgelstm.pipeline.request import BuildRequest, read_data
 from edgelstm.report.table import plain_table
 from edgelstm.verification.accuracy import run_simulator
@@ -46,8 +45,7 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     if output is not None and (output.suffix != ".npy" or output.exists()):
         raise ProjectError(f"cannot write {output}", "name a file that ends in .npy and is not there yet")
     quantized = quantize_file(request.model, request, data, terminal).model
-    dataset = fit_dataset(data.dataset, quantized.inputs, None)[0]
-    outputs = run_simulator(quantized, dataset.test)
+    outputs = run_simulator(quantized, fitted(data.dataset, quantized).test)
     if output is not None:
         buffer = io.BytesIO()
         np.save(buffer, outputs.astype(np.float32))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelstm.errors import DataError
-from edgelstm.ir import AnyArray, FloatArray
+from edgelstm.ir import MOST_INPUTS, AnyArray, FloatArray
 
 KEYS = ("x", "y", "x_calib", "x_test", "y_test", "labels", "lengths", "lengths_calib", "lengths_test")
 """The names of a data set's arrays, in an .npz file and in what a user's function returns."""
@@ -16,7 +16,6 @@ KEYS = ("x", "y", "x_calib", "x_test", "y_test", "labels", "lengths", "lengths_c
 PER_INPUT = ("x", "x_calib", "x_test")
 """Those of which there is one for each input of a model."""
 
-MAX_INPUTS = 16
 MAX_LABELS = 10_000
 MAX_LABEL_CHARACTERS = 64
 
@@ -171,8 +170,8 @@ def _several_problems(given: Mapping[str, object], names: list[str]) -> list[str
     problems = [f"the array {f'x.{name}'!a:.60} is missing" for name in names if f"x.{name}" not in given]
     if names and any(key in given for key in PER_INPUT):
         problems.append("there are arrays of several inputs, and arrays that name no input")
-    if len(names) > MAX_INPUTS:
-        problems.append(f"there are arrays of {len(names)} inputs, more than {MAX_INPUTS}")
+    if len(names) > MOST_INPUTS:
+        problems.append(f"there are arrays of {len(names)} inputs, more than {MOST_INPUTS}")
     return problems
 
 

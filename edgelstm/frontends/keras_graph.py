@@ -151,20 +151,10 @@ def _read_model(
     config = model.get("config")
     config = read.mapping({"layers": config} if isinstance(config, list) else config, "the config of a model")
     entries = _read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
-    problems: list[str] = []
-    several: tuple[GraphInput, ...] = ()
-    if read.class_name(model) != "Sequential":
-        nodes = _nodes(entries)
-        order, problems = execution_order(nodes, config, may_have_several=not scope)
-        entries = {name: entries[name] for name in order}
-        problems += [f"the model's output: it {reason}" for reason in _output_problems(model_outputs(config), entries)]
-        takes = {name: [one for call in node.calls[:1] for one in call.inputs] for name, node in nodes.items()}
-        ends = model_outputs(config)
-        several = () if scope else _several_inputs(model_inputs(config), entries)
-    else:
-        ends = [TensorReference(name) for name in entries]
-        takes = {name: [before] if before else [] for name, before in zip(entries, (None, *ends), strict=False)}
-        ends = ends[-1:]
+    is_sequential = read.class_name(model) == "Sequential"
+    wiring = _chain(entries) if is_sequential else _wiring(config, entries, is_whole=not scope)
+    entries, ends, several = {name: entries[name] for name in wiring.takes}, wiring.ends, wiring.several
+    problems = list(wiring.problems)
     inputs = [entry for entry in entries.values() if entry.class_name == "InputLayer"]
     shapes = [read.shape(entry.config.get(key)) for entry in inputs[:1] for key in _BATCH_SHAPES]
     shapes += [read.shape(config.get("build_input_shape")), _built_shape(model)]
@@ -172,11 +162,11 @@ def _read_model(
     yields: dict[str, TensorReference] = {}
     for entry in entries.values():
         # A layer that takes nothing is an input, or the first of a Sequential model.
-        from_layers = tuple(_resolved(one, yields) for one in takes[entry.name]) or (source,)
+        from_layers = tuple(_resolved(one, yields) for one in wiring.takes[entry.name]) or (source,)
         passes = entry.class_name == "InputLayer" and not several
         yields[entry.name] = from_layers[0] if passes else TensorReference(entry.full_name)
         problems += [f"{entry.label}: {reason}" for reason in _entry_problems(entry)]
-        problems += [f"{entry.label}: {reason}" for reason in _output_problems(takes[entry.name], entries)]
+        problems += [f"{entry.label}: {reason}" for reason in _output_problems(wiring.takes[entry.name], entries)]
         if (inner := _inner_model(entry, scope, from_layers[0])) is not None:
             if len(from_layers) != 1:
                 problems.append(f"{entry.label}: has {len(from_layers)} inputs; exactly one is supported")
@@ -198,6 +188,41 @@ def _read_model(
         outputs=tuple(_resolved(end, yields) for end in ends) if len(ends) > 1 else (),
         inputs=several,
     )
+
+
+@dataclass(frozen=True)
+class _Wiring:
+    """What each layer of a model takes, in order of execution, and what the model yields.
+
+    Attributes:
+        takes: by the layer's name.
+        ends: the outputs.
+        several: the inputs, where there is more than one.
+        problems: why there is no such order, one line each.
+    """
+
+    takes: Mapping[str, Sequence[TensorReference]]
+    ends: Sequence[TensorReference]
+    several: tuple[GraphInput, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def _chain(entries: Mapping[str, _Entry]) -> _Wiring:
+    """A Sequential model: each layer takes what the one before yields."""
+    ends = [TensorReference(name) for name in entries]
+    takes = {name: [before] if before else [] for name, before in zip(entries, (None, *ends), strict=False)}
+    return _Wiring(takes, ends[-1:])
+
+
+def _wiring(config: Mapping[str, Any], entries: Mapping[str, _Entry], *, is_whole: bool) -> _Wiring:
+    """A Functional model; only the whole one may have several inputs and outputs."""
+    nodes = _nodes(entries)
+    order, problems = execution_order(nodes, config, may_have_several=is_whole)
+    ends = model_outputs(config)
+    problems += [f"the model's output: it {reason}" for reason in _output_problems(ends, entries)]
+    takes = {name: [one for call in nodes[name].calls[:1] for one in call.inputs] for name in order}
+    several = _several_inputs(model_inputs(config), entries) if is_whole else ()
+    return _Wiring(takes, ends, several, tuple(problems))
 
 
 def _several_inputs(sources: Sequence[TensorReference], entries: Mapping[str, _Entry]) -> tuple[GraphInput, ...]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from edgelstm.frontends.keras_config import Shape
 from edgelstm.frontends.keras_graph import GraphInput
 from edgelstm.frontends.keras_ids import vocabulary_of
-from edgelstm.ir import SourceLayer, Tensor
+from edgelstm.ir import MOST_INPUTS, SourceLayer, Tensor
 
-MOST_INPUTS = 16
 MOST_FEATURES = 1 << 16
 MOST_TIMESTEPS = 1 << 20
 

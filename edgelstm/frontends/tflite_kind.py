@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from enum import Enum
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import MOST_IDS, TfliteModel, TfliteTensor
+from edgelstm.ir import MOST_IDS, MOST_INPUTS, TfliteModel, TfliteTensor
 from edgelstm.ops.registry import TFLITE_OPERATORS
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.tflite.records import mentions, quoted
 
 MOST_TIMESTEPS = 1 << 20
-MOST_ENDS = 16
-"""Inputs, and outputs."""
 
 _CONVERT = (
     "converter.optimizations = [tf.lite.Optimize.DEFAULT], a representative_dataset, and "
@@ -31,8 +29,8 @@ class Kind(Enum):
 def kind_of(model: TfliteModel) -> Kind:
     """The kind of a file, its ends left out; raises UnsupportedModelError naming all that keeps it from being read."""
     counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
-    if not (1 <= len(model.inputs) <= MOST_ENDS and 1 <= len(model.outputs) <= MOST_ENDS):
-        raise UnsupportedModelError([f"{counts}; 1 to {MOST_ENDS} of each are supported"], WAY_AROUND)
+    if not (1 <= len(model.inputs) <= MOST_INPUTS and 1 <= len(model.outputs) <= MOST_INPUTS):
+        raise UnsupportedModelError([f"{counts}; 1 to {MOST_INPUTS} of each are supported"], WAY_AROUND)
     activations = [tensor for tensor in mentions(model) if tensor.data is None and not tensor.is_variable]
     first = model.inputs[0]
     problems = [*_kind_problems(first, activations, model)]

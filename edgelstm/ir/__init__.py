@@ -6,7 +6,7 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from edgelstm.ir.inputs import InputLayout, beside
+from edgelstm.ir.inputs import MOST_INPUTS, InputLayout, beside
 from edgelstm.ir.layers import (
     FloatModel,
     KerasLayer,
@@ -26,6 +26,7 @@ from edgelstm.ir.tensors import MOST_IDS, Quantization, QuantizedTensor, Tensor
 
 __all__ = [
     "MOST_IDS",
+    "MOST_INPUTS",
     "AnyArray",
     "BoolArray",
     "Constant",

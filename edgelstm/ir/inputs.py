@@ -14,6 +14,9 @@ import numpy as np
 from edgelstm.ir.arrays import AnyArray
 from edgelstm.ir.tensors import Tensor
 
+MOST_INPUTS = 16
+"""Of a model, and outputs."""
+
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
 
 

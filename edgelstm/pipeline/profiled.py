@@ -52,7 +52,8 @@ def profile_firmware(
     data = read_data(request.data, request.base)
     path = ensure_trained(replace(request, may_train=False), data, news)
     quantized = quantize_file(path, request, data, news)
-    inputs = profile_inputs(quantized.model, fitted(data.dataset, quantized.model), min(steps, MOST_STEPS))
+    dataset = None if data.dataset is None else fitted(data.dataset, quantized.model)
+    inputs = profile_inputs(quantized.model, dataset, min(steps, MOST_STEPS))
     return tuple(
         _profile(quantized, target, compiler, request, inputs, news)
         for target, compiler in zip(targets, compilers, strict=True)

@@ -178,9 +178,9 @@ def is_own_tflite(path: Path) -> bool:
         return False
 
 
-def fitted(dataset: Dataset | None, model: Model) -> Dataset | None:
+def fitted(dataset: Dataset, model: Model) -> Dataset:
     """The data as a model takes them, of any length; raises DataError where it cannot."""
-    return None if dataset is None else fit_dataset(dataset, model.inputs, None)[0]
+    return fit_dataset(dataset, model.inputs, None)[0]
 
 
 def _fitted(dataset: Dataset, model: Model | FloatModel, progress: Progress) -> Dataset:

@@ -55,7 +55,8 @@ def common_rungs(
     quantized: Quantized, request: BuildRequest, data: Data, compiler: Compiler, progress: Progress
 ) -> tuple[Expectation, tuple[Rung, ...]]:
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
-    expected = expectation(quantized.model, fitted(data.dataset, quantized.model), request.sequences)
+    dataset = None if data.dataset is None else fitted(data.dataset, quantized.model)
+    expected = expectation(quantized.model, dataset, request.sequences)
     climbed, total = itertools.count(), _common_count(request.contract) + 1
 
     def climb(name: str) -> None:
