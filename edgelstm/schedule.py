@@ -120,7 +120,7 @@ class Schedule:
         return {tensor.name: op for op in self.model.ops for tensor in (op.output, *op.exposed.values())}
 
     def is_virtual(self, tensor: Tensor) -> bool:
-        """Whether a sequence is another one backwards, or a vector again and again: elements are looked up there."""
+        """Whether a sequence is another one backwards, or made of a vector: elements are looked up there."""
         return is_virtual(self.producers.get(tensor.name))
 
     def reads_stored(self, tensor: Tensor, level: int) -> bool:
@@ -170,7 +170,8 @@ def make_schedule(model: Model, timesteps: int) -> Schedule:
         run = _reader_clock(op, clocks, ready)
         if op.repeats and run.level == 0:
             # What is given beforehand goes along with the samples where it is repeated as often as there are any.
-            run = Clock(0, timesteps) if op.repeats == model.timesteps else replace(run, level=1)
+            is_beside = op.repeats == model.timesteps and op.input.size == op.output.size
+            run = Clock(0, timesteps) if is_beside else replace(run, level=1)
         if is_virtual(op):
             clocks[op.output.name] = run
             continue
@@ -221,7 +222,8 @@ def _clashes(model: Model, runs: Sequence[tuple[Op, Clock]], clocks: Mapping[str
             if clocks[tensor.name].count != op.whole_steps:
                 yield f"layer {op.name!r} needs {op.whole_steps} time steps, and gets {clocks[tensor.name].count}"
             if is_virtual(producers.get(tensor.name)):
-                yield f"layer {op.name!r} needs the whole of a sequence that is only another one backwards, or repeated"
+                what = "only another one backwards, or made of a vector"
+                yield f"layer {op.name!r} needs the whole of a sequence that is {what}"
     levels = {op.name: clock.level for op, clock in runs}
     for op, clock in runs:
         if op.pace is not None and not op.pace.name and any(pace.name for pace in clock.paces):

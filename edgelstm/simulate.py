@@ -219,7 +219,7 @@ class _Run:
             return self._elements[tensor.name][t]
         op = self.schedule.producers[tensor.name]
         if op.repeats:
-            return self._values[op.input.name]
+            return op.piece(self._values[op.input.name], t)
         return self._element(op.input, self.schedule.clocks[tensor.name].count - 1 - t)
 
     def _tick(self, loop: Loop, t: int) -> None:

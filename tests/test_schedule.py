@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from random_attention import random_attention, random_attention_model
 from random_graphs import random_graph
+from random_held import random_held
 from random_mixed import random_mixed_model
 from random_models import random_inputs
 from random_native import random_native_model
@@ -38,6 +39,10 @@ def _states(seed: int, contract: Contract) -> Model:
     return random_states_model(seed)
 
 
+def _held_native(seed: int, contract: Contract) -> Model:
+    return random_held(seed, Contract.NATIVE)
+
+
 def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
     """Every op on all elements of its inputs before the next op begins."""
     given = model.layout.split(inputs)
@@ -47,7 +52,8 @@ def _on_whole_arrays(model: Model, inputs: IntArray) -> dict[str, IntArray]:
         if isinstance(op, Reverse):
             values[op.output.name] = sources[0][:, ::-1]
         elif op.repeats:
-            values[op.output.name] = np.repeat(sources[0][:, None], op.repeats, axis=1)
+            repeated = [op.piece(sources[0], t) for t in range(op.repeats)]
+            values[op.output.name] = np.stack(repeated, axis=1)
         elif not op.input.is_sequence:
             flat = [source.reshape(len(source), -1) for source in sources]
             values[op.output.name], _ = op.step(model.contract, tuple(flat), ())
@@ -91,6 +97,8 @@ def _over_time(model: Model, op: Op, sources: list[IntArray], vectors: Mapping[s
         random_mixed_model,
         random_attention_model,
         random_several,
+        random_held,
+        _held_native,
         _states,
     ],
 )

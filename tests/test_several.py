@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_held import random_held
 from random_models import random_inputs
 from random_several import random_several
 
@@ -59,6 +60,16 @@ def added(name: str, one: QuantizedTensor, other: QuantizedTensor) -> Add:
 @pytest.mark.parametrize("seed", range(40))
 def test_the_tflite_yields_the_same_c(seed: int) -> None:
     model = random_several(seed, Contract.LITERT)
+    data = write_tflite(to_tflite_model(model))
+    again = model_from_tflite(data, "x", Contract.LITERT)
+    assert emit(again, OPTIONS).files == emit(model, OPTIONS).files
+    assert write_tflite(to_tflite_model(again)) == data
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("contract", [Contract.LITERT, Contract.NATIVE])
+def test_the_tflite_of_sequences_of_several_lengths_yields_the_same_c(contract: Contract, seed: int) -> None:
+    model = random_held(seed, contract)
     data = write_tflite(to_tflite_model(model))
     again = model_from_tflite(data, "x", Contract.LITERT)
     assert emit(again, OPTIONS).files == emit(model, OPTIONS).files
@@ -134,6 +145,40 @@ def test_data_that_do_not_fit(changes: dict[str, object], reason: str) -> None:
     dataset = Dataset.from_arrays(arrays() | changes)
     with pytest.raises(DataError) as caught:
         fit_dataset(dataset, INPUTS, None)
+    assert reason in caught.value.message
+
+
+HELD = (
+    Tensor("accel", 3, is_sequence=True),
+    Tensor("hints", 8, is_sequence=False, timesteps=4),
+    Tensor("words", 5, is_sequence=False, timesteps=5, vocabulary=9),
+)
+
+
+def test_sequences_of_other_lengths_are_rows_of_their_own() -> None:
+    rng = np.random.default_rng(3)
+    hints, words = rng.normal(size=(COUNT, 4, 2)).astype(np.float32), rng.integers(0, 9, (COUNT, 5))
+    dataset = Dataset.from_arrays({"x.accel": arrays()["x.accel"], "x.hints": hints, "x.words": words})
+    fitted, _ = fit_dataset(dataset, HELD, STEPS)
+    given = InputLayout.of(HELD).split(fitted.x)
+    np.testing.assert_array_equal(given["hints"], hints.reshape(COUNT, 8))
+    np.testing.assert_array_equal(given["words"], words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"x.hints": np.zeros((COUNT, 3, 2))}, '"x.hints" has 3 time steps; the model expects 4'),
+        ({"x.hints": np.zeros((COUNT, 4, 3))}, '"x.hints" has 3 channels; the model expects 2'),
+        ({"x.words": np.full((COUNT, 5), 9)}, '"x.words" has 300 values that are not ids from 0 to 8'),
+        ({"lengths": np.full(COUNT, 2)}, '"lengths" cannot be given where an input is a vector, or a sequence of'),
+    ],
+)
+def test_sequences_of_other_lengths_that_do_not_fit(changes: dict[str, object], reason: str) -> None:
+    whole = {"x.hints": np.zeros((COUNT, 4, 2)), "x.words": np.zeros((COUNT, 5), np.int64)}
+    dataset = Dataset.from_arrays({"x.accel": arrays()["x.accel"]} | whole | changes)
+    with pytest.raises(DataError) as caught:
+        fit_dataset(dataset, HELD, None)
     assert reason in caught.value.message
 
 

@@ -41,6 +41,15 @@ class ApiInput:
         return f"const {self.array}"
 
     @property
+    def values(self) -> str:
+        """How many values are given when."""
+        size, steps = self.tensor.size, self.tensor.timesteps or 1
+        if self.tensor.is_sequence:
+            return f"{size} values a step"
+        each = f"{size} values" if steps == 1 else f"{steps} steps of {size // steps} values"
+        return f"{each} given to reset"
+
+    @property
     def bytes(self) -> int:
         """Size of a sample, or of the vector."""
         return self.tensor.size * np.dtype(self.tensor.quantization.dtype).itemsize

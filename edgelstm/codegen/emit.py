@@ -227,8 +227,8 @@ def selftest_inputs(model: Model, sha256: str) -> IntArray:
 
 def _known_values(tensor: QuantizedTensor, steps: int, seed: bytes) -> IntArray:
     if tensor.vocabulary:
-        ids = np.frombuffer(hashlib.shake_256(seed).digest(2 * steps), "<u2")
-        return (ids % (tensor.vocabulary + 1)).astype(np.int16).reshape(steps, 1)
+        ids = np.frombuffer(hashlib.shake_256(seed).digest(2 * steps * tensor.size), "<u2")
+        return (ids % (tensor.vocabulary + 1)).astype(np.int16).reshape(steps, tensor.size)
     wide = np.frombuffer(hashlib.shake_256(seed).digest(steps * tensor.size), np.int8)
     wide = wide.reshape(steps, tensor.size).astype(np.int64)
     calm = np.clip(wide // 4 + tensor.quantization.zero_point, -128, 127)

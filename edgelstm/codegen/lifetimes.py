@@ -104,6 +104,7 @@ def _roots(schedule: Schedule) -> Mapping[str, str]:
     """For each alias, the tensor whose bytes it is; what is stored apart has none."""
     roots: dict[str, str] = {}
     for op in schedule.model.ops:
-        if op.is_alias and not (is_virtual(op) and op.input.is_sequence):
+        is_backwards = is_virtual(op) and op.input.is_sequence
+        if op.is_alias and (op.input.name in roots or not is_backwards):
             roots[op.output.name] = roots.get(op.input.name, op.input.name)
     return roots

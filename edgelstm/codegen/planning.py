@@ -183,14 +183,13 @@ class _Planning:
         """An element of a stored or virtual sequence: that of a tick, or the last."""
         if self._schedule.is_virtual(tensor):
             op = self._schedule.producers[tensor.name]
-            if op.repeats:
+            if op.repeats and op.input.size == op.output.size:
                 return places[op.input.name]
+            if op.repeats:
+                return _piece(places[op.input.name], op.output.size, _index(tick, count, is_reversed))
             return self._element(op.input, tick, count, not is_reversed, places)
         stored = self._stored[tensor.name]
-        if tick is None:
-            return Place(stored.array, 0 if is_reversed else stored.size * (count - 1))
-        index = f"({count - 1}u - {tick})" if is_reversed else tick
-        return _numbered(stored.array, stored.size, index)
+        return _piece(Place(stored.array), stored.size, _index(tick, count, is_reversed))
 
     def _read(self, tensor: QuantizedTensor, level: int) -> Place:
         if tensor.is_sequence and self._schedule.reads_stored(tensor, level):
@@ -334,6 +333,22 @@ def _of_user(name: str) -> str:
     """The name of the user's layer of which a tensor is the result."""
     layer, _, part = name.rpartition("/")
     return layer if layer and part in _RESULTS else name
+
+
+def _index(tick: str | None, count: int, is_reversed: bool) -> str | int:
+    """The number of the element of a tick, or of the last."""
+    if tick is None:
+        return 0 if is_reversed else count - 1
+    return f"({count - 1}u - {tick})" if is_reversed else tick
+
+
+def _piece(whole: Place, size: int, index: str | int) -> Place:
+    """An element of a place that holds several, one behind the other."""
+    if isinstance(index, int):
+        assert isinstance(whole.offset, int)
+        return Place(whole.array, whole.offset + size * index)
+    found = _numbered(whole.array, size, index)
+    return replace(found, offset=f"{whole.offset} + {found.offset}") if whole.offset else found
 
 
 def _numbered(array: str, size: int, index: str) -> Place:

@@ -59,18 +59,24 @@ def _check_names(found: set[str], wanted: Sequence[str]) -> None:
 
 
 def _check_one(dataset: Dataset, arrays: InputArrays, tensor: Tensor, timesteps: int | None) -> tuple[str, ...]:
-    """Check one input as a data set of its own; a vector as a sequence of one step."""
+    """Check one input as a data set of its own; a vector as a sequence of one step.
+
+    `timesteps` is the window of those that come sample by sample.
+    """
     name = f".{tensor.name}"
+    alone = replace(dataset, x=arrays.x, x_calib=arrays.x_calib, x_test=arrays.x_test, inputs=())
     if tensor.is_sequence:
-        alone = replace(dataset, x=arrays.x, x_calib=arrays.x_calib, x_test=arrays.x_test, inputs=())
         return check_dataset(alone, tensor.size, timesteps, vocabulary=tensor.vocabulary, name=name)
+    if any(lengths is not None for lengths in (dataset.lengths, dataset.lengths_calib, dataset.lengths_test)):
+        raise_all(['"lengths" cannot be given where an input is a vector, or a sequence of another length'])
+    if tensor.timesteps:
+        size = tensor.size // tensor.timesteps
+        return check_dataset(alone, size, tensor.timesteps, vocabulary=tensor.vocabulary, name=name)
     problems = [
         f'"x{suffix}{name}" has shape {x.shape}; expected (samples, {tensor.size} channels)'
         for suffix, x in (("", arrays.x), ("_calib", arrays.x_calib), ("_test", arrays.x_test))
         if x is not None and x.ndim != 2
     ]
-    if any(lengths is not None for lengths in (dataset.lengths, dataset.lengths_calib, dataset.lengths_test)):
-        problems.append('"lengths" cannot be given where an input is a vector')
     raise_all(problems)
     alone = replace(
         dataset,
@@ -97,5 +103,7 @@ def _joined(key: str, arrays: Mapping[str, FloatArray | None], layout: InputLayo
         shapes = ", ".join(f'"{key}.{name}" {x.shape}' for name, x in there.items())
         raise_all([f"every input needs as many samples and time steps as the others, but there are {shapes}"])
     sequences = {tensor.name for tensor in layout.sequences}
-    joined: FloatArray = layout.join({name: as_steps(x) if name in sequences else x for name, x in there.items()})
+    joined: FloatArray = layout.join(
+        {name: as_steps(x) if name in sequences else x.reshape(len(x), -1) for name, x in there.items()}
+    )
     return joined

@@ -90,7 +90,7 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[La
     Layers on which no output depends are left out.
     """
     tensors = KerasTensors(source.inputs)
-    layers: list[Layer] = []
+    layers: list[Layer] = [*tensors.held]
     for layer in source.layers:
         joined = tensors.joined_cells(layer)
         if layer.class_name in registry.VANISHING or joined is not None:

@@ -1,12 +1,17 @@
-"""The inputs of a Keras model that has several: sequences of one length, ids, images, and vectors."""
+"""The inputs of a Keras model that has several: sequences, ids, images, and vectors.
+
+Sequences as long as the first come with it, sample by sample; one of another length is given whole before the first.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from edgelstm.frontends.keras_config import Shape
 from edgelstm.frontends.keras_graph import GraphInput
 from edgelstm.frontends.keras_ids import vocabulary_of
 from edgelstm.ir import MOST_INPUTS, SourceLayer, Tensor
+from edgelstm.ops.sources import LARGEST_SIZE
 
 MOST_FEATURES = 1 << 16
 MOST_TIMESTEPS = 1 << 20
@@ -29,15 +34,32 @@ def several_inputs(
     sequences = [tensor for tensor in tensors if tensor.is_sequence]
     if not sequences:
         return (), ("none of the inputs is a sequence (batch, time steps, features)",)
-    lengths = {tensor.timesteps for tensor in sequences}
-    if len(lengths) > 1:
-        listed = ", ".join(f'"{tensor.name}" {tensor.timesteps or "any number"}' for tensor in sequences)
-        problems.append(
-            f"the inputs are sequences of different lengths: {listed}; a step takes one sample of each. Give a decoder "
-            "its input by RepeatVector, or build a model for each"
-        )
     first = sequences[0]
-    return (first, *(tensor for tensor in tensors if tensor is not first)), tuple(problems)
+    others = [tensor for tensor in tensors if tensor is not first]
+    problems += [problem for tensor in others for problem in _length_problems(first, tensor)]
+    return (first, *(_held(tensor) if _is_held(first, tensor) else tensor for tensor in others)), tuple(problems)
+
+
+def _is_held(first: Tensor, tensor: Tensor) -> bool:
+    return tensor.is_sequence and tensor.timesteps not in (None, first.timesteps)
+
+
+def _held(sequence: Tensor) -> Tensor:
+    """A vector that holds all of a sequence."""
+    return replace(sequence, size=sequence.size * (sequence.timesteps or 1), is_sequence=False)
+
+
+def _length_problems(first: Tensor, tensor: Tensor) -> Iterator[str]:
+    if not tensor.is_sequence or tensor.timesteps == first.timesteps:
+        return
+    label = f'the input "{tensor.name}"'
+    if tensor.timesteps is None:
+        yield f'{label} has any number of time steps, and "{first.name}" has {first.timesteps}; state it for both'
+    elif _held(tensor).size > LARGEST_SIZE:
+        yield (
+            f'{label} has {tensor.timesteps} time steps, "{first.name}" {first.timesteps or "any number"}, so that it '
+            f"is given whole, but its {_held(tensor).size} values are more than {LARGEST_SIZE}"
+        )
 
 
 def _problems(one: GraphInput, layers: Sequence[SourceLayer]) -> Iterator[str]:

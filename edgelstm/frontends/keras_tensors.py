@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from edgelstm.ir import Layer, LayerBuilder, SourceLayer, Tensor, TensorReference
 from edgelstm.ops.last_step import LastStepLayer
+from edgelstm.ops.unflatten import UnflattenLayer
 
 MOST_PIECES = 64
 """Of one concatenation of states."""
@@ -14,10 +15,18 @@ Pieces = tuple[Tensor, ...]
 
 
 class KerasTensors:
-    """What is known so far of a model's layers, in their order."""
+    """What is known so far of a model's layers, in their order.
+
+    Attributes:
+        held: the layers that make sequences of the inputs that are given whole.
+    """
 
     def __init__(self, inputs: Mapping[str, Tensor]) -> None:
+        self.held = tuple(
+            UnflattenLayer.of_held(tensor) for tensor in inputs.values() if tensor.timesteps and not tensor.is_sequence
+        )
         self._results: dict[str, Pieces | None] = {name: (tensor,) for name, tensor in inputs.items()}
+        self._results |= {layer.input.name: (layer.output,) for layer in self.held}
         self._states: dict[str, tuple[Tensor, ...]] = {}
         self._vectors: set[str] = set()
         self._cells: set[str] = set()

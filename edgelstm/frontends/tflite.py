@@ -58,6 +58,11 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
         name = records.description.removeprefix(_NAME_MARK)
     inputs = {source.name: _input_tensor(records, source) for source in records.inputs}
     timesteps = next(source.shape[1] for source in records.inputs if inputs[source.name].is_sequence)
+    inputs |= {
+        source.name: _held(inputs[source.name], source.shape[1])
+        for source in records.inputs
+        if inputs[source.name].is_sequence and source.shape[1] != timesteps
+    }
     ops = read_graph(join_attention(records), inputs, timesteps)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]
@@ -77,6 +82,11 @@ def _input_tensor(records: TfliteModel, source: TfliteTensor) -> QuantizedTensor
         return QuantizedTensor.from_tflite(source, is_sequence=False)
     step = QuantizedTensor.from_tflite(source, is_sequence=True)
     return replace(step, size=math.prod(source.shape[2:]))
+
+
+def _held(sequence: QuantizedTensor, timesteps: int) -> QuantizedTensor:
+    """An input that is given whole."""
+    return replace(sequence, size=timesteps * sequence.size, is_sequence=False, timesteps=timesteps)
 
 
 def int8_file(data: bytes) -> bytes:

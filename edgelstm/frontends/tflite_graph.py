@@ -14,6 +14,7 @@ from edgelstm.ops.patch import PatchOp
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.registry import TFLITE_OPERATORS, WITH_CONSTANT
 from edgelstm.ops.sources import LARGEST_SIZE
+from edgelstm.ops.unflatten import Unflatten
 from edgelstm.tflite.records import quoted
 
 STRUCTURAL = ("QUANTIZE", "RESHAPE", "TRANSPOSE", *PADS)
@@ -73,6 +74,12 @@ class _Reading:
         self.requantized: set[str] = set()
         self.paddings: dict[str, Padding] = {}
         self._timesteps = {name: timesteps for name, tensor in inputs.items() if tensor.is_sequence}
+        for name, tensor in inputs.items():
+            if not tensor.is_sequence and tensor.timesteps:
+                op = Unflatten.of_held(tensor)
+                self.ops.append(op)
+                self.tensors |= {name: op.output, op.output.name: op.output}
+                self._timesteps |= {name: op.repeats, op.output.name: op.repeats}
 
     def read(self, operator: TfliteOperator) -> None:
         """Add the op that an operator is, or what it tells of another."""
@@ -163,6 +170,11 @@ class _Reading:
             self.ops.append(Flatten.from_tflite(operator, before))
             self.tensors[result.name] = self.ops[-1].output
             return
+        if operator.builtin == "RESHAPE" and source is not None and _is_unflattened(before, source, result):
+            op = Unflatten.from_tflite(operator, before)
+            self.ops.append(op)
+            self.tensors[result.name], self._timesteps[result.name] = op.output, op.repeats
+            return
         if operator.builtin == "TRANSPOSE":
             known = known and _permutation(operator) == _TIME_MAJOR
         if not known or source is None or source.scales != result.scales or source.zero_points != result.zero_points:
@@ -207,6 +219,14 @@ class _Reading:
         op = self.ops[index]
         self.ops[index] = replace(op, name=name, output=replace(op.output, name=name))
         return self.ops[index].output
+
+
+def _is_unflattened(before: QuantizedTensor, source: TfliteTensor, result: TfliteTensor) -> bool:
+    """Whether a RESHAPE makes several steps of a vector."""
+    shape = result.shape
+    is_vector = not before.is_sequence and source.shape == (1, before.size) and source.scales == result.scales
+    is_steps = len(shape) == 3 and shape[0] == 1 and 1 < shape[1] <= LARGEST_SIZE
+    return is_vector and is_steps and math.prod(shape) == before.size and source.zero_points == result.zero_points
 
 
 def _permutation(operator: TfliteOperator) -> tuple[int, ...]:

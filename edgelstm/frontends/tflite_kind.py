@@ -66,9 +66,8 @@ def vocabulary_of(model: TfliteModel, source: TfliteTensor) -> int:
         if operator.builtin in TFLITE_OPERATORS and TFLITE_OPERATORS[operator.builtin].reads_ids
     ]
     if len(model.inputs) > 1:
-        lookups = [
-            one for one in lookups if source.name in [tensor.name for tensor in one.inputs if tensor is not None]
-        ]
+        names = _forms(model, source)
+        lookups = [one for one in lookups if names & {tensor.name for tensor in one.inputs if tensor is not None}]
     tables = [
         tensor.shape[0]
         for operator in lookups
@@ -78,16 +77,28 @@ def vocabulary_of(model: TfliteModel, source: TfliteTensor) -> int:
     return min(tables, default=0)
 
 
+def _forms(model: TfliteModel, source: TfliteTensor) -> set[str]:
+    """The names under which RESHAPE passes an input on."""
+    names = {source.name}
+    for operator in model.operators:
+        if operator.builtin == "RESHAPE" and operator.inputs and operator.inputs[0] is not None:
+            names |= {tensor.name for tensor in operator.outputs} if operator.inputs[0].name in names else set()
+    return names
+
+
 def _length_problems(model: TfliteModel) -> Iterator[str]:
-    """A step takes one sample of each sequence."""
+    """Sequences that do not come with the first are given whole."""
     if len({tensor.name for tensor in model.inputs}) < len(model.inputs):
         yield "two inputs have one name"
     sequences = [tensor for tensor in model.inputs if vocabulary_of(model, tensor) or len(tensor.shape) > 2]
     if not sequences:
         yield "none of the inputs is a sequence"
-    elif len({tensor.shape[1] for tensor in sequences}) > 1:
-        listed = ", ".join(f"{quoted(tensor.name)} {tensor.shape[1]}" for tensor in sequences)
-        yield f"the inputs are sequences of different lengths: {listed}"
+    for tensor in sequences:
+        if tensor.shape[1] != sequences[0].shape[1] and math.prod(tensor.shape) > LARGEST_SIZE:
+            yield (
+                f"the input {quoted(tensor.name)} is given whole, for it has another length than "
+                f"{quoted(sequences[0].name)}, but has more than {LARGEST_SIZE} values"
+            )
 
 
 def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model: TfliteModel) -> Iterator[str]:

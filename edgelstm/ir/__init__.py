@@ -22,9 +22,10 @@ from edgelstm.ir.loads import Load, by_state
 from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ir.state_array import StateArray
-from edgelstm.ir.tensors import MOST_IDS, Quantization, QuantizedTensor, Tensor
+from edgelstm.ir.tensors import IDS, MOST_IDS, Quantization, QuantizedTensor, Tensor
 
 __all__ = [
+    "IDS",
     "MOST_IDS",
     "MOST_INPUTS",
     "AnyArray",

@@ -106,8 +106,16 @@ class Op(ABC):
 
     @property
     def repeats(self) -> int:
-        """The length of the sequence that the op makes of a vector, 0 for all others."""
+        """The length of the sequence that the op makes of a vector, 0 for all others.
+
+        An element is the vector where it is as large, else a piece of it.
+        """
         return 0
+
+    def piece(self, vector: IntArray, t: int) -> IntArray:
+        """Element `t` of the sequence that the op makes of a vector (batch, size)."""
+        size = self.output.size
+        return vector if vector.shape[1] == size else vector[:, t * size : (t + 1) * size]
 
     @property
     def padding(self) -> int:

@@ -13,7 +13,8 @@ MOST_IDS = 1 << 15
 class Tensor:
     """A float tensor between layers: (batch, time, size) for a sequence, (batch, size) for a vector.
 
-    `timesteps` is the length of a sequence, None where any goes, or where nobody asked.
+    `timesteps` is the length of a sequence, None where any goes, or where nobody asked; of a vector that holds a whole
+    sequence, step behind step, the length of that.
     `vocabulary` is 0, but for a model's input of ids, of size 1: then it says how many ids there are, from 0 on.
     `channels` is 0, but for an image (batch, time, features, channels), whose steps hold their features after each
     other, the channels of each side by side. Only layers that read images ask for it.
@@ -49,15 +50,17 @@ class QuantizedTensor(Tensor):
     def to_tflite(self, batch: int, timesteps: int) -> TfliteTensor:
         """Describe it for a .tflite file: (batch, timesteps, size), (batch, size) for a vector.
 
-        Ids are (batch, timesteps) int32, which is what both official interpreters take.
+        A vector that holds a sequence is one there. Ids are (batch, timesteps) int32, which is what both official
+        interpreters take.
         """
+        held = 0 if self.is_sequence else self.timesteps or 0
+        steps = held or timesteps
         if self.vocabulary:
-            return TfliteTensor(self.name, (batch, timesteps), "int32")
-        leading = (batch, timesteps) if self.is_sequence else (batch,)
+            return TfliteTensor(self.name, (batch, steps), "int32")
         quantization = self.quantization
         return TfliteTensor(
             self.name,
-            (*leading, self.size),
+            (batch, steps, self.size // max(1, held)) if self.is_sequence or held else (batch, self.size),
             quantization.dtype,
             (quantization.scale,),
             (quantization.zero_point,),

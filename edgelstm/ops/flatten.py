@@ -1,8 +1,7 @@
 """Flatten: all steps of a sequence side by side, as one vector."""
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class FlattenLayer(KerasLayer):
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """The length must be known, and the vector one that fits a chip."""
         problems = option_problems(source, {"data_format": "channels_last"})
-        return problems + _size_problems(input_tensor)
+        return problems + size_problems(input_tensor)
 
     @classmethod
     def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
@@ -67,53 +66,8 @@ class FlattenLayer(KerasLayer):
         return Flatten.of(self.name, input_tensor, self.output.size // self.input.size)
 
 
-class ReshapeLayer(FlattenLayer):
-    """Keras' Reshape, where it is a Flatten, or leaves time alone: then it says what the values of a step are."""
-
-    @classmethod
-    def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
-        """Shapes that mix time with features, or make a sequence of a vector."""
-        found: Any = source.config.get("target_shape")
-        timesteps = input_tensor.timesteps or 1 if input_tensor.is_sequence else 1
-        if isinstance(found, list | tuple) and list(found) in ([-1], [timesteps * input_tensor.size]):
-            return _size_problems(input_tensor)
-        if _step_shape(found, input_tensor) is None:
-            wanted = f"[-1] (a single vector){_STEP_SHAPES if input_tensor.is_sequence else ''}"
-            return [f"target_shape={str(found)[:40]} is not supported, only {wanted}"]
-        return []
-
-    @classmethod
-    def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
-        """Build the layer; none where time stays."""
-        if _step_shape(source.config.get("target_shape"), input_tensor) is not None:
-            return ()
-        return super().from_keras(source, input_tensor)
-
-    @classmethod
-    def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
-        """See `Layer.view`."""
-        shape = _step_shape(source.config.get("target_shape"), inputs[0]) or (0,)
-        return replace(inputs[0], channels=shape[1] if len(shape) == 2 else 0)
-
-
-_STEP_SHAPES = ", [time, features] and [time, features, channels] with the time steps and values a step that there are"
-
-
-def _step_shape(target: Any, tensor: Tensor) -> tuple[int, ...] | None:
-    """The shape of a step in a `target_shape` that keeps the time steps; None where it is none."""
-    is_shape = isinstance(target, list | tuple) and len(target) in (2, 3) and all(type(size) is int for size in target)
-    if not is_shape or not tensor.is_sequence:
-        return None
-    time, *shape = target
-    known = math.prod(size for size in shape if size != -1)
-    sizes = [tensor.size // max(1, known) if size == -1 else size for size in shape]
-    keeps_time = time == tensor.timesteps or (time == -1 and -1 not in shape)
-    is_whole = shape.count(-1) <= 1 and min(sizes) > 0 and math.prod(sizes) == tensor.size
-    # Keras takes a size of -1 from the number of all values, so that only a known number of steps settles it.
-    return tuple(sizes) if keeps_time and is_whole else None
-
-
-def _size_problems(input_tensor: Tensor) -> list[str]:
+def size_problems(input_tensor: Tensor) -> list[str]:
+    """Why all steps of a tensor side by side are no vector for a chip."""
     if not input_tensor.is_sequence:
         return []
     if input_tensor.timesteps is None:

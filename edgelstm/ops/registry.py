@@ -15,7 +15,7 @@ from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.depthwise2d import DepthwiseConv2D, DepthwiseConv2DLayer, SeparableConv2DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
-from edgelstm.ops.flatten import Flatten, FlattenLayer, ReshapeLayer
+from edgelstm.ops.flatten import Flatten, FlattenLayer
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalAverageLayer, GlobalMax, GlobalMaxLayer
 from edgelstm.ops.global_pooling2d import GlobalAverage2DLayer, GlobalMax2DLayer
 from edgelstm.ops.gru import Gru, GruLayer
@@ -29,6 +29,7 @@ from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLay
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.pooling2d import AveragePool2D, AveragePool2DLayer, MaxPool2D, MaxPool2DLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
+from edgelstm.ops.reshape_layer import ReshapeLayer
 from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
@@ -75,7 +76,12 @@ ENTRIES = (
     Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
-    Entry(Flatten, {"Flatten": FlattenLayer, "Reshape": ReshapeLayer}, ("RESHAPE",)),
+    Entry(
+        Flatten,
+        {"Flatten": FlattenLayer, "Reshape": ReshapeLayer},
+        ("RESHAPE",),
+        streams="yes; a sequence made of a vector, behind the window",
+    ),
     Entry(Masking, {"Masking": MaskingLayer}, ("CUSTOM:edgelstm.masking",)),
     Entry(Dense, {"Dense": DenseLayer}, ("FULLY_CONNECTED",)),
     Entry(Conv1D, {"Conv1D": Conv1DLayer}, ("CONV_2D",), streams=_AT_THE_BORDER),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgelstm.errors import DataError, UnsupportedModelError
-from edgelstm.ir import FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
+from edgelstm.ir import IDS, FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range
 from edgelstm.quantization.masks import mask_behind_reversal
@@ -53,9 +53,15 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
 
 
 def _input(source: Tensor, ranges: Ranges) -> QuantizedTensor:
-    if source.vocabulary:
-        return QuantizedTensor.of_ids(source.name, source.vocabulary)
-    return QuantizedTensor(source.name, source.size, source.is_sequence, output_range(source.name, ranges))
+    quantization = IDS if source.vocabulary else output_range(source.name, ranges)
+    return QuantizedTensor(
+        source.name,
+        source.size,
+        source.is_sequence,
+        quantization,
+        vocabulary=source.vocabulary,
+        timesteps=None if source.is_sequence else source.timesteps,
+    )
 
 
 def contract_of(ops: Sequence[Op], wanted: Contract) -> Contract:

@@ -19,7 +19,7 @@ def to_tflite_model(
         batch: how many independent sequences an invocation takes.
         timesteps: steps an invocation takes; the model's window by default.
         expose_states: list every state array that the file has as a further output, so that an oracle can read it.
-        expose_values: list the output of every op behind those.
+        expose_values: list the output of every op behind those, without ids.
     """
     steps = model.timesteps if timesteps is None else timesteps
     schedule = make_schedule(model, steps)
@@ -31,7 +31,7 @@ def to_tflite_model(
         operators.extend(written)
         named = {tensor.name: tensor for operator in written for tensor in operator.inputs if tensor is not None}
         states.extend(named[f"{op.name}/{state.name}"] for state in op.state if f"{op.name}/{state.name}" in named)
-        values.append(written[-1].outputs[0])
+        values.extend([] if op.output.vocabulary else [written[-1].outputs[0]])
     count = schedule.output_count
     outputs = [*(tensor.to_tflite(batch, count) for tensor in model.outputs), *(states if expose_states else ())]
     return TfliteModel(

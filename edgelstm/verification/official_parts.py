@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from edgelstm.ir import IntArray, Model, Op, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.last_step import LastStep
+from edgelstm.ops.unflatten import Unflatten
 from edgelstm.schedule import make_schedule
 from edgelstm.simulate import simulate_window
 from edgelstm.tflite import write_tflite
@@ -29,14 +30,19 @@ class _Part:
 def official_parts(model: Model, timesteps: int) -> list[tuple[Op, ...]]:
     """The largest groups of ops with an official kernel that read one tensor of others, and each other.
 
-    What joins tensors of several groups belongs to none; nor does what a mask lets run at some steps only.
+    What joins tensors of several groups belongs to none; nor does what a mask lets run at some steps only. Steps that
+    a vector is taken apart into begin a group.
     """
     clocks = make_schedule(model, timesteps).clocks
     masked = {name for name, clock in clocks.items() if any(pace.name for pace in clock.paces)}
     parts: dict[str, _Part] = {}
     owners: dict[str, str] = {}
     for op in model.ops:
-        if op.is_native or any(tensor.name in masked for tensor in (*op.inputs, op.output)):
+        if (
+            op.is_native
+            or isinstance(op, Unflatten)
+            or any(tensor.name in masked for tensor in (*op.inputs, op.output))
+        ):
             continue
         sources = {owners.get(tensor.name, tensor.name): tensor for tensor in op.inputs}
         if len(sources) == 1:

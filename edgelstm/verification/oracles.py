@@ -142,12 +142,11 @@ def interpreter_inputs(model: Model, inputs: IntArray) -> list[IntArray]:
 
     Interpreters end on an id outside the vocabulary, so they get what our definition makes of it.
     """
-    arrays = model.layout.split(inputs)
+    arrays, timesteps = model.layout.split(inputs), model.layout.timesteps(inputs)
+    shaped = [(one, arrays[one.name].reshape(one.to_tflite(len(inputs), timesteps).shape)) for one in model.inputs]
     return [
-        known_ids(arrays[one.name][..., 0], one.vocabulary).astype(np.int32)
-        if one.vocabulary
-        else arrays[one.name].astype(one.quantization.dtype)
-        for one in model.inputs
+        known_ids(values, one.vocabulary).astype(np.int32) if one.vocabulary else values.astype(one.quantization.dtype)
+        for one, values in shaped
     ]
 
 

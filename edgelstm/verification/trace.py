@@ -65,9 +65,12 @@ def array_names(model: Model) -> tuple[str, ...]:
 
 
 def window_names(model: Model) -> tuple[str, ...]:
-    """Names of a `window_trace`'s arrays, in order: the output, what a .tflite keeps of the states, every value."""
+    """Names of a `window_trace`'s arrays, in order: the output, what a .tflite keeps of the states, every value.
+
+    Ids are left out, which interpreters are not given as they are.
+    """
     states = [f"{op.name}.{array.name}" for op in model.ops for array in op.state if array.is_in_tflite]
-    return ("output", *states, *(op.output.name for op in model.ops))
+    return ("output", *states, *(op.output.name for op in model.ops if not op.output.vocabulary))
 
 
 def window_trace(model: Model, inputs: IntArray) -> Trace:
@@ -80,7 +83,8 @@ def window_trace(model: Model, inputs: IntArray) -> Trace:
         if array.is_in_tflite
     ]
     outputs = (window.values[tensor.name] for tensor in model.outputs)
-    return as_window_trace(model, (*outputs, *states, *window.values.values()))
+    yielded = (window.values[op.output.name] for op in model.ops if not op.output.vocabulary)
+    return as_window_trace(model, (*outputs, *states, *yielded))
 
 
 def as_window_trace(model: Model, arrays: Sequence[IntArray]) -> Trace:

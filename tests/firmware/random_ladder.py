@@ -19,6 +19,7 @@ from random_attention import random_attention_model
 from random_elementwise import random_elementwise_model
 from random_embedding import random_embedding_model
 from random_graphs import random_graph
+from random_held import random_held, random_held_native
 from random_images import random_image_model
 from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_ends, random_masked_model
@@ -77,6 +78,16 @@ def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Run
 def climb_state(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """`climb_native` of the model of this seed whose layers start from the states of others."""
     return _climb_alone(random_states_model(seed), seed, targets)
+
+
+def climb_held(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb` of the model of this seed with sequences of several lengths."""
+    return climb(seed, targets, random_held)
+
+
+def climb_held_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb_native` of the model of this seed with sequences of several lengths, read from states."""
+    return _climb_alone(random_held_native(seed), seed, targets)
 
 
 def climb_normalized(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -186,6 +197,8 @@ CLIMBS = {
     "normalized": climb_normalized,
     "graph": climb_graph,
     "elementwise": climb_elementwise,
+    "held": climb_held,
+    "held_native": climb_held_native,
     "state": climb_state,
     "embedding": climb_embedding,
     "image": climb_image,

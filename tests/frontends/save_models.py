@@ -116,10 +116,12 @@ def branched() -> Any:
 
 
 def two_ends() -> Any:
-    """Two inputs of different lengths, two outputs of which one is an input."""
-    first, second = layers.Input(SEQUENCE, name="first"), layers.Input((SEQUENCE[0] + 1, 2), name="second")
-    outputs = [layers.LSTM(2, name="one")(first), layers.LSTM(2, name="two")(second), first]
-    return keras.Model([first, second], outputs)
+    """Inputs of lengths that do not go together, outputs of which one is an input."""
+    first, second = layers.Input(SEQUENCE, name="first"), layers.Input((None, 2), name="second")
+    longer = layers.Input((40000, 2), name="long")
+    read = {"one": first, "two": second, "three": longer}
+    outputs = [*(layers.LSTM(2, name=name)(source) for name, source in read.items()), first]
+    return keras.Model([first, second, longer], outputs)
 
 
 def shared() -> Any:

@@ -30,10 +30,11 @@ from edgelstm.ops.time_distributed import PER_STEP
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "two_ends": (
-        'the inputs are sequences of different lengths: "first" 5, "second" 6; a step takes one sample of each. Give a '
-        "decoder its input by RepeatVector, or build a model for each",
-        "of the outputs one/last_step, two/last_step, first some are sequences and some single vectors; build a model "
-        "for each",
+        'the input "second" has any number of time steps, and "first" has 5; state it for both',
+        'the input "long" has 40000 time steps, "first" 5, so that it is given whole, but its 80000 values are more '
+        "than 65536",
+        "of the outputs one/last_step, two/last_step, three/last_step, first some are sequences and some single "
+        "vectors; build a model for each",
         'the output "first" is an input of the model',
     ),
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),

@@ -182,6 +182,19 @@ def several_ends() -> Any:
     return keras.Model([context, samples, words], [layers.Dense(3, activation="softmax")(place), place])
 
 
+def teacher_forced() -> Any:
+    """A decoder that is told what it should have said; another input of that length is read backwards."""
+    samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
+    told = layers.Input((4,), name="words")
+    hints = layers.Input((4, 2), name="hints")
+    _, *states = layers.LSTM(5, return_state=True)(samples)
+    embedded = layers.Concatenate()([layers.Embedding(WORDS, 3)(told), hints])
+    said = layers.LSTM(5, return_sequences=True)(embedded, initial_state=states)
+    behind = layers.GRU(3, go_backwards=True)(hints)
+    both = [layers.Dense(6, activation="softmax")(said), layers.RepeatVector(4)(behind)]
+    return keras.Model([samples, told, hints], layers.Concatenate()(both))
+
+
 def states_from_inputs() -> Any:
     """A decoder that starts from given vectors, and answers every step twice."""
     samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
@@ -506,6 +519,18 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.Rescaling(3.0, offset=[-1.0, 0.0, 1.0, 2.0]),
     ),
     "several_ends": several_ends,
+    "teacher_forced": teacher_forced,
+    "taken_apart": lambda: sequential(
+        layers.LSTM(6),
+        layers.Dense(10),
+        layers.Reshape((5, 2)),
+        layers.GRU(4, return_sequences=True),
+        layers.Flatten(),
+        layers.Reshape((-1, 5, 2)),
+        layers.Conv2D(3, (2, 3)),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.LSTM(3),
+    ),
     "states_from_inputs": states_from_inputs,
     "rescaled": lambda: sequential(
         layers.Rescaling(np.array([0.5, -2.0, 0.1]), offset=0.25),
@@ -576,7 +601,7 @@ def save_several(model: Any, rng: np.random.Generator, path: Path) -> None:
     """A model with several inputs, as "inputs.<name>", and outputs, which are put side by side."""
     names = getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs]
     inputs = {
-        name: rng.integers(0, WORDS, (5, TIMESTEPS)).astype(np.float32)
+        name: rng.integers(0, WORDS, (5, *shape[1:])).astype(np.float32)
         if name == "words"
         else rng.normal(size=(5, *shape[1:])).astype(np.float32)
         for name, shape in zip(names, model.input_shape, strict=True)

@@ -68,8 +68,9 @@ def load(folder: Path, name: str, suffix: str = ".keras") -> tuple[FloatModel, F
             inputs = stored["inputs"]
             return model, inputs.reshape(*inputs.shape[:2], -1), stored["outputs"]
         arrays = {one.name: stored[f"inputs.{one.name}"] for one in model.inputs}
-        ids = {one.name: arrays[one.name][..., None] for one in model.inputs if one.vocabulary}
-        return model, model.layout.join(arrays | ids), stored["outputs"]
+        ids = {one.name: arrays[one.name][..., None] for one in model.inputs if one.vocabulary and one.is_sequence}
+        held = {one.name: arrays[one.name].reshape(len(stored["outputs"]), -1) for one in model.layout.vectors}
+        return model, model.layout.join(arrays | ids | held), stored["outputs"]
 
 
 def largest_error(model: FloatModel, inputs: FloatArray, expected: FloatArray) -> float:

@@ -143,7 +143,9 @@ def test_a_reshape_of_each_step_is_no_layer(shape: list[int], tensor: Tensor, ch
         ([10, True, 12], TIMED),
         ([7, 3, 1], SEQUENCE),
         ([-1, -1, 1], SEQUENCE),
-        ([1, 3], VECTOR),
+        ([2, 3], VECTOR),
+        ([-1, 2], VECTOR),
+        ([0, 3], VECTOR),
     ],
 )
 def test_a_reshape_that_moves_values_between_steps_is_refused(shape: list[int], tensor: Tensor) -> None:
