@@ -146,8 +146,11 @@ def _mask_problems(layers: Sequence[Layer], blind: frozenset[str]) -> Iterator[s
         elif layer.reads_states and len(layer.inputs) > 1:
             yield (
                 f'layer "{layer.name}" reads a sequence that "{origins[0]}" masks, and starts from given states: Keras '
-                "3 drops the mask then, other versions do not"
+                "3 drops the mask then, other versions do not; take away one of the two"
             )
+        elif len(origins) > 1:
+            maskers = " and ".join(f'"{origin}"' for origin in origins)
+            yield f'layer "{layer.name}" joins sequences of which {maskers} leave out steps, each its own; use one mask'
         elif len(set(found.values())) > 1:
             yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
         elif layer.output.is_sequence:

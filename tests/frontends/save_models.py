@@ -122,6 +122,29 @@ def two_ends() -> Any:
     return keras.Model([first, second], outputs)
 
 
+def two_masks() -> Any:
+    def build(inputs):
+        zeros, ones = layers.Masking(name="zeros")(inputs), layers.Masking(1.0, name="ones")(inputs)
+        return layers.LSTM(3)(layers.Concatenate(name="both")([zeros, ones]))
+
+    return functional(build)
+
+
+def mask_and_none() -> Any:
+    def build(inputs):
+        masked = layers.Masking(name="mask")(inputs)
+        return layers.LSTM(3)(layers.Concatenate(name="both")([masked, layers.Dense(2)(inputs)]))
+
+    return functional(build)
+
+
+def masked_from_states() -> Any:
+    samples, context = layers.Input(SEQUENCE, name="samples"), layers.Input((4,), name="context")
+    masked = layers.Masking(name="mask")(samples)
+    hidden = layers.GRU(4, return_sequences=True, name="first")(masked, initial_state=context)
+    return keras.Model([samples, context], layers.GRU(3)(hidden))
+
+
 def shared() -> Any:
     layer = layers.LSTM(3, return_sequences=True, name="twice")
     return functional(lambda inputs: layer(layer(inputs)))
@@ -155,6 +178,9 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "with_states": with_states,
     "branched": branched,
     "two_ends": two_ends,
+    "two_masks": two_masks,
+    "mask_and_none": mask_and_none,
+    "masked_from_states": masked_from_states,
     "shared": shared,
     "many_problems": many_problems,
     "masked": lambda: sequential(layers.Masking(name="mask"), layers.LSTM(3)),

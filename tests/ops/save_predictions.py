@@ -77,6 +77,14 @@ def masked_text(ids: Any) -> Any:
     return layers.Dense(2)(layers.GRU(3)(layers.Dense(4, activation="relu")(hidden)))
 
 
+def masked_joins(inputs: Any) -> Any:
+    """One mask of two branches, which an Add and a Concatenate join."""
+    masked = layers.Masking()(inputs)
+    left, right = layers.LSTM(4, return_sequences=True)(masked), layers.Dense(4)(masked)
+    both = layers.Concatenate()([layers.Add()([left, right]), left])
+    return layers.LSTM(3)(layers.Dropout(0.1)(both))
+
+
 def pooled_globally(inputs: Any) -> Any:
     hidden = layers.LSTM(4, return_sequences=True)(inputs)
     pooled = [layers.GlobalAveragePooling1D()(hidden), layers.GlobalMaxPooling1D()(hidden)]
@@ -408,6 +416,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "masked_samples": lambda: functional(
         lambda inputs: layers.Bidirectional(layers.LSTM(4))(layers.Masking(0.25)(inputs))
     ),
+    "masked_joins": lambda: functional(masked_joins),
     "masked_mean": lambda: sequential(
         layers.Masking(0.25), layers.LSTM(4, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)
     ),
