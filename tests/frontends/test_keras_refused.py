@@ -24,6 +24,7 @@ from keras_writer import (
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.keras_source import read_keras
+from edgelstm.ops import registry
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.time_distributed import PER_STEP
 
@@ -63,7 +64,7 @@ def test_says_why(saved_models: Mapping[str, Path], implementation: str, suffix:
     with pytest.raises(UnsupportedModelError) as caught:
         load_keras(saved_models[implementation] / f"{name}{suffix}")
     assert caught.value.problems == REFUSED[name]
-    assert caught.value.hint.startswith("a mask leaves" if "mask" in name else "supported layers: ")
+    assert caught.value.hint.startswith("a mask leaves" if "mask" in name else "change the model in Keras")
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -83,6 +84,7 @@ def test_all_problems_at_once(saved_models: Mapping[str, Path], implementation: 
     ):
         assert expected in text
     assert "weight array" not in text
+    assert f"supported layers: {', '.join(sorted(registry.KERAS_LAYERS))}, " in caught.value.hint
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -91,6 +93,18 @@ def test_states_and_masks_are_read(saved_models: Mapping[str, Path], implementat
     assert [tensor.name for tensor in with_states.layers[-2].inputs] == ["a", "a/last_step", "a/cell/last_step"]
     masked = load_keras(saved_models[implementation] / "masked.keras")
     assert isinstance(masked.layers[0], MaskingLayer)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_channels_first_is_named_before_its_consequences(saved_models: Mapping[str, Path], implementation: str) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_keras(saved_models[implementation] / "channels_first.keras")
+    assert caught.value.problems == (
+        "layer \"first\" (Conv2D): data_format='channels_first' is not supported",
+        "layer \"second\" (MaxPooling2D): data_format='channels_first' is not supported",
+        'layer "unknown" (GroupNormalization): is not supported',
+    )
+    assert "channels_last" in caught.value.hint
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
