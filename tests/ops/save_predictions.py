@@ -383,6 +383,12 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.Conv2D(5, (1, 2)),
         layers.GlobalMaxPooling2D(),
     ),
+    "image_averaged_same": lambda: over_image(
+        layers.AveragePooling2D((3, 2), padding="same", strides=(2, 1)),
+        layers.AveragePooling2D((1, 4), padding="same"),
+        layers.Reshape((-1, 4)),
+        layers.LSTM(4),
+    ),
     "image_normalized_border": lambda: over_image(
         layers.BatchNormalization(),
         layers.Conv2D(4, 3, padding="same", activation="relu"),
