@@ -9,11 +9,12 @@ from random_windows import _reduction, _rows, random_window
 from edgelstm.ir import Model, Op, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.activation import Activation
+from edgelstm.ops.average_pool2d import AveragePool2D
 from edgelstm.ops.conv2d import Conv2D
 from edgelstm.ops.depthwise2d import DepthwiseConv2D
+from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.patch import PatchOp
-from edgelstm.ops.pooling2d import AveragePool2D, MaxPool2D
-from edgelstm.ops.window import Window
+from edgelstm.ops.window import Window, same_window
 
 KINDS = ("conv", "conv", "conv", "depthwise", "pointwise", "max", "average", "activation")
 
@@ -74,8 +75,17 @@ def _layer(image: _Image, kind: str, name: str) -> Op:
         return random_conv2d(rng, name, tensor, windows, image.features, int(rng.integers(1, 9)))
     if kind == "depthwise":
         return random_depthwise2d(rng, name, tensor, windows, image.features, int(rng.choice([1, 1, 2, 3])))
+    if kind == "average" and rng.random() < 0.6:
+        windows = (_same(rng, image.length), _same(rng, image.features))
     output = replace(tensor, name=name, size=windows[1].pace.count(image.features) * image.channels)
-    return (MaxPool2D if kind == "max" else AveragePool2D)(name, tensor, output, *windows, image.features)
+    if kind == "max":
+        return MaxPool2D(name, tensor, output, *windows, image.features)
+    return AveragePool2D.on(name, tensor, output, windows, image.features, image.length)
+
+
+def _same(rng: np.random.Generator, size: int) -> Window:
+    """With the padding "same", of which a patch may see any border, or several."""
+    return same_window(int(rng.integers(1, size + 3)), int(rng.integers(1, 4)), 1, size)
 
 
 def _across(rng: np.random.Generator, features: int, *, is_padded: bool, is_dilated: bool) -> Window:

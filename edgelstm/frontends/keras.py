@@ -27,6 +27,8 @@ from edgelstm.ops.time_distributed import TimeDistributed
 MOST_PARTS = 4096
 """Layers of ours: one of Keras with many inputs becomes several."""
 
+_OTHERWISE = "change the model in Keras, train and save it again"
+
 
 class LayerRegistry(Protocol):
     """What we can compile: `edgelstm.ops.registry`."""
@@ -56,12 +58,13 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     Raises:
         UnsupportedModelError: naming everything in the model that we do not compile.
     """
-    problems = [*source.problems, *_layer_problems(source, registry)]
-    if problems:
+    unknown = [layer for layer in source.layers if not _is_known(layer.class_name, registry)]
+    if problems := [*_order_problems(source, unknown)]:
+        raise UnsupportedModelError(problems, "Keras' default, channels_last, is supported: train the model with it")
+    if problems := [*source.problems, *_layer_problems(source, registry)]:
         supported = ", ".join(sorted(registry.KERAS_LAYERS))
-        raise UnsupportedModelError(
-            problems, f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
-        )
+        hint = f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
+        raise UnsupportedModelError(problems, hint if unknown or not source.layers else _OTHERWISE)
     model_input = source.input
     layers, output_names = _built_layers(source, registry)
     if len(layers) > MOST_PARTS:
@@ -82,6 +85,19 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         further_inputs=source.further_inputs,
         output_names=output_names,
     )
+
+
+def _is_known(class_name: str, registry: LayerRegistry) -> bool:
+    return class_name in registry.KERAS_LAYERS or class_name in registry.VANISHING
+
+
+def _order_problems(source: KerasSource, unknown: Sequence[SourceLayer]) -> Iterator[str]:
+    """Layers that want channels first, whose shapes make everything else look wrong, with what is unknown anyway."""
+    first = [layer for layer in source.layers if layer.config.get("data_format") == "channels_first"]
+    for layer in first:
+        yield f"{label(layer.name, layer.class_name)}: data_format='channels_first' is not supported"
+    for layer in unknown if first else ():
+        yield f"{label(layer.name, layer.class_name)}: {_why_unknown(layer.class_name)}"
 
 
 def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[Layer], tuple[str, ...]]:
@@ -146,8 +162,11 @@ def _mask_problems(layers: Sequence[Layer], blind: frozenset[str]) -> Iterator[s
         elif layer.reads_states and len(layer.inputs) > 1:
             yield (
                 f'layer "{layer.name}" reads a sequence that "{origins[0]}" masks, and starts from given states: Keras '
-                "3 drops the mask then, other versions do not"
+                "3 drops the mask then, other versions do not; take away one of the two"
             )
+        elif len(origins) > 1:
+            maskers = " and ".join(f'"{origin}"' for origin in origins)
+            yield f'layer "{layer.name}" joins sequences of which {maskers} leave out steps, each its own; use one mask'
         elif len(set(found.values())) > 1:
             yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
         elif layer.output.is_sequence:

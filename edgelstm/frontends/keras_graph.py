@@ -30,7 +30,7 @@ class Place:
     """Where a layer's weights are.
 
     Attributes:
-        group: the path in model.weights.h5, "layers/sequential/layers/lstm_1".
+        group: the path in model.weights.h5, "layers/sequential/layers/lstm_1"; "" for what has no weights.
         name: the layer's own name, or that of the wrapper around it.
         outermost: the layer of the whole model that it is, or is nested in.
         wrapped: the path from the wrapper's group to the layer's, "layer" or "".
@@ -267,6 +267,9 @@ _WRAPPED = "layer"
 
 _TWICE = "is in a TimeDistributed in a TimeDistributed: an axis more than a model's time and features"
 
+_OPERATIONS = "keras.src.ops."
+"""The modules of what is called as a function, such as those by which Keras 3 computes masks."""
+
 _BATCH_SHAPES = ("batch_shape", "batch_input_shape")
 
 
@@ -279,6 +282,7 @@ def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> d
     """Read a model's layers by name.
 
     Keras names a weight group after the layer's class, and counts the layers of a class in the file's order.
+    Operations, which have no weights, stand among them and are not counted.
     """
     if len(items) > MOST_LAYERS:
         raise ModelFormatError(f"a model has {len(items)} layers, more than {MOST_LAYERS}", read.SAVE_AGAIN)
@@ -292,8 +296,9 @@ def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> d
         if name in entries:
             raise ModelFormatError(f'two layers have the name "{name}"', "rename one and save the model again")
         snake = _snake_case(class_name)
+        is_operation = str(raw.get("module")).startswith(_OPERATIONS)
         count = counts[snake]
-        counts[snake] += 1
+        counts[snake] += not is_operation
         entries[name] = _Entry(
             class_name=class_name,
             name=name,
@@ -301,7 +306,7 @@ def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> d
             config=config,
             raw=raw,
             place=Place(
-                group=f"{group}layers/{snake}" + (f"_{count}" if count else ""),
+                group="" if is_operation else f"{group}layers/{snake}" + (f"_{count}" if count else ""),
                 name=name,
                 outermost=scope[0] if scope else name,
             ),

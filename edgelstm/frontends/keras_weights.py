@@ -32,6 +32,8 @@ def read_weights(hdf5: Hdf5Content, layout: Layout, place: Place) -> StoredWeigh
     Raises:
         ModelFormatError: the file keeps weights in a way we do not know, or those of another layer there.
     """
+    if not place.group:
+        return StoredWeights((), ())
     find = _find_in_archive if layout is Layout.KERAS else _find_in_legacy
     arrays: list[FloatArray] = []
     problems: list[str] = []

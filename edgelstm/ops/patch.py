@@ -105,12 +105,16 @@ class PatchOp(WindowOp):
 
     def apply(self, contract: Contract, taps: IntArray) -> IntArray:
         """See `WindowOp.apply`."""
+        return self.apply_patches(contract, self.patches(taps)).reshape(len(taps), -1)
+
+    def patches(self, taps: IntArray) -> IntArray:
+        """(batch, results, steps, features, channels) of stored (batch, steps, row size)."""
         across = self.across
         rows = taps.reshape(*taps.shape[:2], -1, self.channels)
         first = across.stride * np.arange(self.results)
         seen = first[:, None] + across.dilation * np.arange(across.taps)
-        found = self.apply_patches(contract, rows[:, :, seen].swapaxes(1, 2))
-        return found.reshape(len(taps), -1)
+        found: IntArray = rows[:, :, seen].swapaxes(1, 2)
+        return found
 
     @abstractmethod
     def apply_patches(self, contract: Contract, patches: IntArray) -> IntArray:

@@ -113,6 +113,22 @@ def shared_reciprocals(taps: int) -> tuple[AnyArray, int]:
     return (-(-(2**shift) // counts)).astype(np.uint32), shift
 
 
+def reciprocals_constant(taps: int) -> Constant:
+    """What C multiplies by."""
+    reciprocals, shift = shared_reciprocals(taps)
+    return Constant("reciprocals", reciprocals, "other_constants", f"2^{shift} / n for n from 1, rounded up")
+
+
+TICKS = StateArray("ticks", "int32", 1, 0, Quantization(1.0, 0, "int32"), is_in_tflite=False)
+"""How many steps there have been, those of the padding behind too."""
+
+
+def steps_inside(ticks: IntArray, taps: int, length: int) -> IntArray:
+    """Steps in a window that ends with the last of so many, of a sequence of `length`."""
+    inside: IntArray = np.minimum(ticks, length) - np.maximum(ticks - taps, 0)
+    return inside
+
+
 @dataclass(frozen=True, eq=False)
 class AveragePool(PoolOp):
     """The int8 AVERAGE_POOL_2D of TensorFlow Lite: the mean of the stored values, ties away from stored 0.
@@ -141,8 +157,7 @@ class AveragePool(PoolOp):
     @property
     def state(self) -> tuple[StateArray, ...]:
         """See `WindowOp.state`; with padding, also how many ticks there have been."""
-        ticks = StateArray("ticks", "int32", 1, 0, Quantization(1.0, 0, "int32"), is_in_tflite=False)
-        return (*super().state, *([ticks] if self.length else []))
+        return (*super().state, *([TICKS] if self.length else []))
 
     def facts(self, contract: Contract) -> AverageFacts | PaddedAverageFacts:
         """How C divides."""
@@ -154,9 +169,7 @@ class AveragePool(PoolOp):
         """With padding, a reciprocal for each number of steps in a window."""
         if not self.length:
             return ()
-        reciprocals, shift = shared_reciprocals(self.window.taps)
-        comment = f"2^{shift} / n for n from 1, rounded up"
-        return (Constant("reciprocals", reciprocals, "other_constants", comment),)
+        return (reciprocals_constant(self.window.taps),)
 
     def problems(self, contract: Contract) -> list[str]:
         """Padding is that of a whole sequence, as TensorFlow Lite pads it."""
@@ -179,7 +192,7 @@ class AveragePool(PoolOp):
         counts = np.full((len(values), 1), self.window.taps)
         if self.length:
             ticks = state[2] + np.int32(1)
-            counts = np.minimum(ticks, self.length) - np.maximum(ticks - self.window.taps, 0)
+            counts = steps_inside(ticks, self.window.taps, self.length)
             after = (*after, ticks)
         return _mean(after[0].reshape(len(values), self.window.taps, -1), counts), after
 

@@ -7,6 +7,7 @@ from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
 from edgelstm.ops.attention import Attention
 from edgelstm.ops.attention_layer import AttentionLayer, DotLayer
+from edgelstm.ops.average_pool2d import AveragePool2D
 from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
@@ -23,11 +24,12 @@ from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
 from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
+from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
-from edgelstm.ops.pooling2d import AveragePool2D, AveragePool2DLayer, MaxPool2D, MaxPool2DLayer
+from edgelstm.ops.pooling2d import AveragePool2DLayer, MaxPool2DLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
 from edgelstm.ops.reshape_layer import ReshapeLayer
 from edgelstm.ops.reverse import Reverse
@@ -101,7 +103,7 @@ ENTRIES = (
         streams=_AT_THE_BORDER,
     ),
     Entry(MaxPool2D, {"MaxPooling2D": MaxPool2DLayer}, ("MAX_POOL_2D",), streams=_AT_THE_BORDER),
-    Entry(AveragePool2D, {"AveragePooling2D": AveragePool2DLayer}, ("AVERAGE_POOL_2D",)),
+    Entry(AveragePool2D, {"AveragePooling2D": AveragePool2DLayer}, ("AVERAGE_POOL_2D",), streams=_AT_THE_BORDER),
     Entry(GlobalMax, {"GlobalMaxPooling1D": GlobalMaxLayer, "GlobalMaxPooling2D": GlobalMax2DLayer}, ("REDUCE_MAX",)),
     Entry(
         GlobalAverage,

@@ -276,3 +276,12 @@ def test_a_project_file_lists_all_its_problems(tmp_path: Path, monkeypatch: pyte
     error = edgelstm("build").error
     for text in ('did you mean "name"?', 'did you mean "optimize"?', "build.targets", 'did you mean "model"?'):
         assert text in error
+
+
+@pytest.mark.parametrize(("near", "is_far"), [(10.0, False), (200.0, True)])
+def test_an_integer_model_far_from_the_float_model_is_worth_a_warning(
+    near: float, is_far: bool, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgelstm.pipeline.quantized.NEAR_DB", near)
+    err = succeed("quantize", *BUILD[1:]).err
+    assert ("warning: the integer model is far from the float model: SQNR " in err) == is_far

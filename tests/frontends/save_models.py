@@ -124,6 +124,29 @@ def two_ends() -> Any:
     return keras.Model([first, second, longer], outputs)
 
 
+def two_masks() -> Any:
+    def build(inputs):
+        zeros, ones = layers.Masking(name="zeros")(inputs), layers.Masking(1.0, name="ones")(inputs)
+        return layers.LSTM(3)(layers.Concatenate(name="both")([zeros, ones]))
+
+    return functional(build)
+
+
+def mask_and_none() -> Any:
+    def build(inputs):
+        masked = layers.Masking(name="mask")(inputs)
+        return layers.LSTM(3)(layers.Concatenate(name="both")([masked, layers.Dense(2)(inputs)]))
+
+    return functional(build)
+
+
+def masked_from_states() -> Any:
+    samples, context = layers.Input(SEQUENCE, name="samples"), layers.Input((4,), name="context")
+    masked = layers.Masking(name="mask")(samples)
+    hidden = layers.GRU(4, return_sequences=True, name="first")(masked, initial_state=context)
+    return keras.Model([samples, context], layers.GRU(3)(hidden))
+
+
 def shared() -> Any:
     layer = layers.LSTM(3, return_sequences=True, name="twice")
     return functional(lambda inputs: layer(layer(inputs)))
@@ -157,8 +180,19 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "with_states": with_states,
     "branched": branched,
     "two_ends": two_ends,
+    "two_masks": two_masks,
+    "mask_and_none": mask_and_none,
+    "masked_from_states": masked_from_states,
     "shared": shared,
     "many_problems": many_problems,
+    "channels_first": lambda: sequential(
+        layers.Conv2D(3, 3, data_format="channels_first", padding="same", name="first"),
+        layers.MaxPooling2D(2, data_format="channels_first", name="second"),
+        layers.GroupNormalization(groups=1, name="unknown"),
+        layers.Reshape((3, -1)),
+        layers.LSTM(2),
+        shape=(2, 8, 6),
+    ),
     "masked": lambda: sequential(layers.Masking(name="mask"), layers.LSTM(3)),
     "wrapped": lambda: sequential(layers.TimeDistributed(layers.LSTM(2), name="wrap"), layers.LSTM(3), shape=(5, 4, 3)),
     "vector_input": lambda: sequential(layers.Dense(2), shape=(3,)),

@@ -16,7 +16,7 @@ from edgelstm.frontends.tflite import model_from_tflite
 from edgelstm.ir import Model, Op, Quantization, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.conv2d import Conv2D
-from edgelstm.ops.pooling2d import MaxPool2D
+from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.window import Window, same_window
 from edgelstm.simulate import simulate
 from edgelstm.tflite import write_tflite

@@ -77,6 +77,14 @@ def masked_text(ids: Any) -> Any:
     return layers.Dense(2)(layers.GRU(3)(layers.Dense(4, activation="relu")(hidden)))
 
 
+def masked_joins(inputs: Any) -> Any:
+    """One mask of two branches, which an Add and a Concatenate join."""
+    masked = layers.Masking()(inputs)
+    left, right = layers.LSTM(4, return_sequences=True)(masked), layers.Dense(4)(masked)
+    both = layers.Concatenate()([layers.Add()([left, right]), left])
+    return layers.LSTM(3)(layers.Dropout(0.1)(both))
+
+
 def pooled_globally(inputs: Any) -> Any:
     hidden = layers.LSTM(4, return_sequences=True)(inputs)
     pooled = [layers.GlobalAveragePooling1D()(hidden), layers.GlobalMaxPooling1D()(hidden)]
@@ -388,6 +396,12 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.Conv2D(5, (1, 2)),
         layers.GlobalMaxPooling2D(),
     ),
+    "image_averaged_same": lambda: over_image(
+        layers.AveragePooling2D((3, 2), padding="same", strides=(2, 1)),
+        layers.AveragePooling2D((1, 4), padding="same"),
+        layers.Reshape((-1, 4)),
+        layers.LSTM(4),
+    ),
     "image_normalized_border": lambda: over_image(
         layers.BatchNormalization(),
         layers.Conv2D(4, 3, padding="same", activation="relu"),
@@ -421,6 +435,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "masked_samples": lambda: functional(
         lambda inputs: layers.Bidirectional(layers.LSTM(4))(layers.Masking(0.25)(inputs))
     ),
+    "masked_joins": lambda: functional(masked_joins),
     "masked_mean": lambda: sequential(
         layers.Masking(0.25), layers.LSTM(4, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)
     ),

@@ -1,6 +1,7 @@
 """Images: what their layers refuse of Keras, what a Reshape says, and that patches are those of a plain convolution."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,15 @@ from edgelstm.ir import FloatArray, Layer, Quantization, QuantizedTensor, Source
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops import registry
 from edgelstm.ops.affine import AffineLayer
+from edgelstm.ops.average_pool2d import AveragePool2D
 from edgelstm.ops.conv2d import Conv2DLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.depthwise2d import DepthwiseConv2D, DepthwiseConv2DLayer
 from edgelstm.ops.fold_affine import fold_affine
+from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.normalization import RescalingLayer
 from edgelstm.ops.patch import PatchOp
 from edgelstm.ops.patch_layer import NEEDS_IMAGE
-from edgelstm.ops.pooling2d import AveragePool2D, MaxPool2D
 from edgelstm.ops.window import MOST_TICKS, Window, same_window
 
 IMAGE = Tensor("input", 12, is_sequence=True, timesteps=10, channels=2)
@@ -57,7 +59,7 @@ def conv(options: dict[str, Any], shapes: tuple[tuple[int, ...], ...] = CONV_SHA
         (conv({"kernel_size": [6, 6000], "padding": "same"}), "a window of 6 rows of 12010 values is more than 65536"),
         (source("MaxPooling2D", {"pool_size": 2, "data_format": FIRST}), f"data_format='{FIRST}' is not"),
         (source("MaxPooling2D", {"pool_size": [1, 7]}), "its window of 7 features is wider"),
-        (source("AveragePooling2D", {"pool_size": [1, 4], "padding": "same"}), "padding='same' is supported only"),
+        (source("AveragePooling2D", {"pool_size": [2000, 3], "padding": "same"}), "an average of 6000 values with pad"),
         (source("GlobalMaxPooling2D", {"keepdims": True}), "keepdims=True is not supported, only keepdims=False"),
         (source("GlobalAveragePooling2D", {"data_format": FIRST}), f"data_format='{FIRST}' is not supported"),
         (source("DepthwiseConv2D", {"kernel_size": 2, "depth_multiplier": 40_000}), "5 features of 80000 values make"),
@@ -200,6 +202,42 @@ def test_streamed_images_are_whole_ones(kind: str, seed: int) -> None:
     expected = _plain(op, seen.astype(np.float64))
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= (0.75 + 1e-6 if is_dilated else 0.5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_averages_are_of_what_is_inside(seed: int) -> None:
+    """With the padding "same", tick by tick, against means of slices that end with the image."""
+    rng = np.random.default_rng(seed)
+    sizes = timesteps, features = int(rng.integers(1, 9)), int(rng.integers(1, 8))
+    taps, strides = rng.integers(1, 6, 2).tolist(), rng.integers(1, 4, 2).tolist()
+    time, across = (same_window(*one) for one in zip(taps, strides, (1, 1), sizes, strict=True))
+    tensor = QuantizedTensor("input", features * 2, True, Quantization(1.0, int(rng.integers(-128, 128))))
+    pooled = replace(tensor, name="pool", size=across.pace.count(features) * 2)
+    op = AveragePool2D.on("pool", tensor, pooled, (time, across), features, timesteps)
+    assert op.problems(Contract.LITERT) == []
+    inputs = rng.integers(-128, 128, (2, timesteps, tensor.size)).astype(np.int8)
+    image = inputs.reshape(2, timesteps, features, 2)
+    rows = [slice(max(at, 0), at + time.taps) for at in range(-time.before, timesteps - time.before, time.stride)]
+    columns = [
+        slice(max(at, 0), at + across.taps) for at in range(-across.before, features - across.before, across.stride)
+    ]
+    means = [[image[:, row, column].mean(axis=(1, 2)) for column in columns] for row in rows]
+    expected = np.array(means).transpose(2, 0, 1, 3).reshape(2, len(rows), -1)
+    found = streamed(op, inputs)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 0.5
+
+
+def test_averages_with_other_padding_are_refused() -> None:
+    tensor = QuantizedTensor("input", 12, True, Quantization(1.0, 0))
+    for windows, length in (
+        ((Window(2, behind=1), Window(2)), 5),
+        ((Window(1), Window(3, before=1)), 5),
+        ((Window(2, behind=1), Window(2, behind=1)), 0),
+    ):
+        output = replace(tensor, name="pool", size=windows[1].pace.count(6) * 2)
+        found = AveragePool2D("pool", tensor, output, *windows, 6, length).problems(Contract.LITERT)
+        assert found == ["layer 'pool': this padding of an average is not supported"]
 
 
 def _plain(op: PatchOp, seen: FloatArray) -> FloatArray:
