@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from edgelstm.ir import Op
+from edgelstm.ops.attention import Attention
 from edgelstm.ops.layer_normalization import LayerNormalization
 
 
@@ -20,4 +21,6 @@ def vector_values(op: Op) -> VectorValues | None:
     """The parts, if the op has such a form."""
     if isinstance(op, LayerNormalization):
         return VectorValues(("rows", "requantize", "normalization"))
+    if isinstance(op, Attention):
+        return VectorValues(("rows", "requantize", "softmax", "attention"))
     return None
