@@ -20,7 +20,7 @@ class VectorValues:
 def vector_values(op: Op) -> VectorValues | None:
     """The parts, if the op has such a form."""
     if isinstance(op, LayerNormalization):
-        return VectorValues(("rows", "requantize", "normalization"))
+        return VectorValues(("rows", "normalization"))
     if isinstance(op, Attention):
         return VectorValues(("rows", "requantize", "softmax", "attention"))
     return None

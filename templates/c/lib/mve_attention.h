@@ -1,8 +1,9 @@
-/* Attention with MVE: el_mve_scores and el_mve_weigh for the products, el_mve_to_bytes for what becomes of their sums. In
- * assembler and in the C that defines them; intrinsics are in edgelstm_mve_attention_intrinsics.h. */
+/* Attention with MVE: el_mve_scores and el_mve_weigh for the products, el_mve_to_bytes for what becomes of their sums.
+ * In assembler and in the C that defines them; intrinsics are in edgelstm_mve_attention_intrinsics.h. */
 #ifndef EDGELSTM_MVE_ATTENTION_H
 #define EDGELSTM_MVE_ATTENTION_H
 
+#include "edgelstm_isa.h"
 #include "edgelstm_mve_requantize.h"
 
 #if EL_MVE_ASM
@@ -26,62 +27,62 @@ EL_MVE_INLINE int32_t el_mve_sum(const int8_t *values, unsigned count)
     return sum;
 }
 
-/* From query * key + start, with the query as it is stored, its zero point times the key is taken. */
+/* Products of values as they are stored, less what the zero points make of them. */
 EL_MVE_INLINE void el_mve_scores(int32_t *sums, const int8_t *keys, const int8_t *query, unsigned steps, unsigned size,
                                  int32_t query_zero, int32_t key_zero)
 {
-    register int32_t sum __asm__("r4");
-    register int32_t keys_sum __asm__("r6");
     const int32_t start = key_zero == 0 ? 0 : ((int32_t)size * query_zero - el_mve_sum(query, size)) * key_zero;
-    const int8_t *key = keys;
-    const int8_t *value;
-    const int8_t *element;
-    int32_t *next = sums;
-    unsigned left = steps;
-    __asm__ volatile(
-        "1:\n"
-        "mov          %[value], %[query]\n"
-        "mov          %[element], %[key]\n"
-        "mov          r4, %[start]\n"
-        "movs         r6, #0\n"
-        "dlstp.8      lr, %[size]\n"
-        "2:\n"
-        "vldrb.u8     q0, [%[value]], #16\n"
-        "vldrb.u8     q1, [%[element]], #16\n"
-        "vmlava.s8    r4, q0, q1\n"
-        "vaddva.s8    r6, q1\n"
-        "letp         lr, 2b\n"
-        "mls          r4, r6, %[query_zero], r4\n"
-        "str          r4, [%[next]], #4\n"
-        "add          %[key], %[key], %[size]\n"
-        "subs         %[left], %[left], #1\n"
-        "bne          1b\n"
-        : [value] "=&r"(value), [element] "=&r"(element), "=&r"(sum), "=&r"(keys_sum), [key] "+&r"(key),
-          [next] "+&r"(next), [left] "+&r"(left)
-        : [query] "r"(query), [start] "r"(start), [size] "r"(size), [query_zero] "r"(query_zero)
-        : "lr", "q0", "q1", "cc", "memory" EL_MVE_PREDICATE);
+    EL_MVE_KEEP_LOOP
+    for (unsigned step = 0; step < steps; step++) {
+        register int32_t sum __asm__("r4") = start;
+        register int32_t key_sum __asm__("r6") = 0;
+        const int8_t *value = query;
+        const int8_t *element = &keys[size * step];
+        __asm__ volatile(
+            "dlstp.8      lr, %[size]\n"
+            "1:\n"
+            "vldrb.u8     q0, [%[value]], #16\n"
+            "vldrb.u8     q1, [%[element]], #16\n"
+            "vmlava.s8    r4, q0, q1\n"
+            "vaddva.s8    r6, q1\n"
+            "letp         lr, 1b\n"
+            : [value] "+&r"(value), [element] "+&r"(element), "+&r"(sum), "+&r"(key_sum)
+            : [size] "r"(size)
+            : "lr", "q0", "q1", "cc", "memory" EL_MVE_PREDICATE);
+        sums[step] = sum - query_zero * key_sum;
+    }
 }
 
+/* 4 sums at a time; LETP predicates the last ones. VAND leaves a sign where a sum is negative and shifted right: half up of
+ * a value that is one lower is half away from zero. */
 EL_MVE_INLINE void el_mve_to_bytes(int8_t *output, const int32_t *sums, unsigned count,
                                    const el_mve_multiplier *multiplier, int32_t zero_point)
 {
     const int32_t *sum = sums;
+    const int32_t *facts = &multiplier->mantissa;
     int8_t *next = output;
     __asm__ volatile(
+        "ldr          lr, [%[facts], #12]\n"
+        "vdup.32      q2, lr\n" /* left */
+        "ldr          lr, [%[facts], #8]\n"
+        "vdup.32      q3, lr\n" /* right */
+        "ldr          %[facts], [%[facts]]\n" /* mantissa */
         "dlstp.32     lr, %[count]\n"
         "1:\n"
         "vldrw.u32    q0, [%[sum]], #16\n"
-        "vshl.s32     q0, %[to_left]\n"
-        EL_MVE_REQUANTIZE("q1", "q0", "%[mantissa]", "%[rounds]", "%[to_right]")
+        "vshl.s32     q0, q0, q2\n"
+        "vand         q1, q0, q3\n"
+        "vshr.s32     q1, q1, #31\n"
+        "vqrdmlah.s32 q1, q0, %[facts]\n"
+        "vrshl.s32    q1, q1, q3\n"
         "vqmovnb.s32  q1, q1\n"
         "vqadd.s16    q1, q1, %[zero_point]\n"
         "vqmovnb.s16  q1, q1\n"
         "vstrb.32     q1, [%[next]], #4\n"
         "letp         lr, 1b\n"
-        : [next] "+&l"(next), [sum] "+&r"(sum)
-        : [count] "r"(count), [mantissa] "r"(multiplier->mantissa), [rounds] "r"(multiplier->rounds),
-          [to_right] "r"(multiplier->right), [to_left] "r"(multiplier->left), [zero_point] "r"(zero_point)
-        : "lr", "q0", "q1", "cc", "memory" EL_MVE_PREDICATE);
+        : [next] "+&l"(next), [sum] "+&r"(sum), [facts] "+&r"(facts)
+        : [count] "r"(count), [zero_point] "r"(zero_point)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory" EL_MVE_PREDICATE);
 }
 
 /* Whole groups of 16 sums, and then 4 at a time, of which the last may be fewer. */
@@ -172,8 +173,7 @@ EL_MVE_INLINE void el_mve_to_bytes(int8_t *output, const int32_t *sums, unsigned
                                    const el_mve_multiplier *multiplier, int32_t zero_point)
 {
     for (unsigned k = 0; k < count; k++) {
-        const int32_t value = el_mve_requantize(sums[k], multiplier) + zero_point;
-        output[k] = (int8_t)(value < -128 ? -128 : value > 127 ? 127 : value);
+        output[k] = (int8_t)el_saturate8(el_mve_requantize(sums[k], multiplier) + zero_point);
     }
 }
 

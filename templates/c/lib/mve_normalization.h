@@ -3,15 +3,20 @@
 #ifndef EDGELSTM_MVE_NORMALIZATION_H
 #define EDGELSTM_MVE_NORMALIZATION_H
 
-#include "edgelstm_mve_requantize.h"
+#include "edgelstm_isa.h"
+#include "edgelstm_mve_rows.h"
 #include "edgelstm_reciprocal_root.h"
 
-/* What a vector's values have in common: `sum` is theirs, a distance from the mean times the number of values is shifted
- * to the left by `shift` and multiplied by `root`. */
+/* What a vector's values have in common: `sum` is theirs, and a distance from the mean times the number of values is
+ * shifted to the left by `shift` and multiplied by `root`. mantissa * 2^(right - 31), right <= 0, and zero_point make
+ * bytes of what gamma and beta make of that. */
 typedef struct {
     int32_t sum;
     int32_t shift;
     int32_t root;
+    int32_t right;
+    int32_t zero_point;
+    int32_t mantissa;
 } el_mve_normal;
 
 #if EL_MVE_ASM
@@ -38,37 +43,50 @@ EL_MVE_INLINE int32_t el_mve_moments(const int8_t *values, unsigned count, uint3
     return sum;
 }
 
-/* 4 values at a time; LETP predicates the last ones. */
+/* 4 values at a time; LETP predicates the last ones. VAND leaves a sign where a value is negative and shifted right: half
+ * up of a value that is one lower is half away from zero. */
 EL_MVE_INLINE void el_mve_normalize(int8_t *output, const int8_t *values, unsigned count, const el_mve_normal *normal,
-                                    const int16_t *gamma, const int32_t *beta, const el_mve_multiplier *multiplier,
-                                    int32_t zero_point)
+                                    const int16_t *gamma, const int32_t *beta)
 {
     int8_t *next = output;
     const int8_t *value = values;
+    const int32_t *facts = &normal->sum;
     __asm__ volatile(
+        "ldr          lr, [%[facts]], #4\n"
+        "vdup.32      q2, lr\n" /* sum */
+        "ldr          lr, [%[facts]], #4\n"
+        "vdup.32      q3, lr\n" /* shift */
+        "ldr          lr, [%[facts]], #4\n"
+        "vdup.32      q4, lr\n" /* root */
+        "ldr          lr, [%[facts]], #4\n"
+        "vdup.32      q5, lr\n" /* right */
+        "ldr          lr, [%[facts]], #4\n"
+        "vdup.16      q6, lr\n" /* zero point */
+        "ldr          %[facts], [%[facts]]\n" /* mantissa */
         "dlstp.32     lr, %[count]\n"
         "1:\n"
         "vldrb.s32    q0, [%[value]], #4\n"
         "vldrh.s32    q1, [%[gamma]], #8\n"
         "vmul.i32     q0, q0, %[count]\n"
-        "vsub.i32     q0, q0, %[sum]\n"
-        "vshl.s32     q0, %[shift]\n"
-        "vqrdmulh.s32 q0, q0, %[root]\n"
+        "vsub.i32     q0, q0, q2\n"
+        "vshl.s32     q0, q0, q3\n"
+        "vqrdmulh.s32 q0, q0, q4\n"
         "vshl.i32     q1, q1, #16\n"
         "vqrdmulh.s32 q0, q0, q1\n"
         "vldrw.u32    q1, [%[beta]], #16\n"
         "vadd.i32     q0, q0, q1\n"
-        EL_MVE_REQUANTIZE("q1", "q0", "%[mantissa]", "%[rounds]", "%[to_right]")
+        "vand         q1, q0, q5\n"
+        "vshr.s32     q1, q1, #31\n"
+        "vqrdmlah.s32 q1, q0, %[facts]\n"
+        "vrshl.s32    q1, q1, q5\n"
         "vqmovnb.s32  q1, q1\n"
-        "vqadd.s16    q1, q1, %[zero_point]\n"
+        "vqadd.s16    q1, q1, q6\n"
         "vqmovnb.s16  q1, q1\n"
         "vstrb.32     q1, [%[next]], #4\n"
         "letp         lr, 1b\n"
-        : [next] "+&l"(next), [value] "+&l"(value), [gamma] "+&l"(gamma), [beta] "+&r"(beta)
-        : [count] "r"(count), [sum] "r"(normal->sum), [shift] "r"(normal->shift), [root] "r"(normal->root),
-          [mantissa] "r"(multiplier->mantissa), [rounds] "r"(multiplier->rounds), [to_right] "r"(multiplier->right),
-          [zero_point] "r"(zero_point)
-        : "lr", "q0", "q1", "cc", "memory" EL_MVE_PREDICATE);
+        : [next] "+&l"(next), [value] "+&l"(value), [gamma] "+&l"(gamma), [beta] "+&r"(beta), [facts] "+&r"(facts)
+        : [count] "r"(count)
+        : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory" EL_MVE_PREDICATE);
 }
 
 /* clang-format on */
@@ -91,16 +109,15 @@ EL_MVE_INLINE int32_t el_mve_moments(const int8_t *values, unsigned count, uint3
     return sum;
 }
 
-/* output = (normalized values * gamma + beta) * multiplier + zero point; the multiplier's shift is at most 0. */
+/* output = normalized values * gamma + beta, in bytes. */
 EL_MVE_INLINE void el_mve_normalize(int8_t *output, const int8_t *values, unsigned count, const el_mve_normal *normal,
-                                    const int16_t *gamma, const int32_t *beta, const el_mve_multiplier *multiplier,
-                                    int32_t zero_point)
+                                    const int16_t *gamma, const int32_t *beta)
 {
     for (unsigned k = 0; k < count; k++) {
         const int32_t distance = (int32_t)((uint32_t)(values[k] * (int32_t)count - normal->sum) << normal->shift);
         const int32_t gained = el_high_product(el_high_product(distance, normal->root), gamma[k] * 65536);
-        const int32_t result = el_mve_requantize(gained + beta[k], multiplier) + zero_point;
-        output[k] = (int8_t)(result < -128 ? -128 : result > 127 ? 127 : result);
+        output[k] = (int8_t)el_saturate8(el_requantize(gained + beta[k], normal->mantissa, (int)normal->right) +
+                                         normal->zero_point);
     }
 }
 

@@ -23,8 +23,7 @@ EL_MVE_INLINE int32_t el_mve_moments(const int8_t *values, unsigned count, uint3
 
 /* 4 values at a time. */
 EL_MVE_INLINE void el_mve_normalize(int8_t *output, const int8_t *values, unsigned count, const el_mve_normal *normal,
-                                    const int16_t *gamma, const int32_t *beta, const el_mve_multiplier *multiplier,
-                                    int32_t zero_point)
+                                    const int16_t *gamma, const int32_t *beta)
 {
     for (unsigned k = 0; k < count; k += 4u) {
         const mve_pred16_t first_ones = el_mve_first_of_4(count - k);
@@ -33,7 +32,9 @@ EL_MVE_INLINE void el_mve_normalize(int8_t *output, const int8_t *values, unsign
         const int32x4_t gain = vshlq_n_s32(vldrhq_z_s32(&gamma[k], first_ones), 16);
         const int32x4_t gained = vqrdmulhq_s32(vqrdmulhq_n_s32(distance, normal->root), gain);
         const int32x4_t sum = vaddq_s32(gained, vldrwq_z_s32(&beta[k], first_ones));
-        el_mve_store_4(&output[k], el_mve_requantize(sum, multiplier), zero_point, first_ones);
+        const int32x4_t lowered = vshrq_n_s32(vandq_s32(sum, vdupq_n_s32(normal->right)), 31);
+        const int32x4_t result = vrshlq_n_s32(vqrdmlahq_n_s32(lowered, sum, normal->mantissa), normal->right);
+        el_mve_store_4(&output[k], result, normal->zero_point, first_ones);
     }
 }
 

@@ -49,13 +49,5 @@ EL_MVE_INLINE void el_mve_store_int8(int8_t *to, int16x8_t values, int32_t zero_
     vstrbq_p_s16(to, bounded, el_mve_first_of_8(count));
 }
 
-/* Stores those of 4 values + zero point that `first_ones` names. */
-EL_MVE_INLINE void el_mve_store_4(int8_t *to, int32x4_t values, int32_t zero_point, mve_pred16_t first_ones)
-{
-    const int32x4_t sum = vqaddq_n_s32(values, zero_point);
-    const int32x4_t bounded = vmaxq_s32(vminq_s32(sum, vdupq_n_s32(INT8_MAX)), vdupq_n_s32(INT8_MIN));
-    vstrbq_p_s32(to, bounded, first_ones);
-}
-
 #endif
 #endif

@@ -16,8 +16,9 @@ typedef struct {
 #if EL_MVE_ASM
 
 /* 1/4 Q5.26; 1/8, 1/3 and exp(-1/8) Q0.31; exp(-1/4), exp(-1/2) ... exp(-16) Q0.31; the largest exponential. */
-static const int32_t el_mve_softmax_constants[12] = {1 << 24,    1 << 28,   715827883, 1895147668, 1672461947, 1302514674,
-                                                     790015084,  290630308, 39332535,  720401,     242,        INT32_MAX};
+static const int32_t el_mve_softmax_constants[12] = {1 << 24,    1 << 28,    715827883, 1895147668,
+                                                     1672461947, 1302514674, 790015084, 290630308,
+                                                     39332535,   720401,     242,       INT32_MAX};
 
 /* clang-format off */
 
@@ -82,7 +83,7 @@ EL_MVE_INLINE int32_t el_mve_largest(const int8_t *values, unsigned count)
     "vdupt.32     q2, %[constant]\n"
 
 /* Exponentials in Q0.31, and their sum in Q12.19. */
-EL_MVE_INLINE uint32_t el_mve_exponentials(int32_t *exponentials, const int8_t *values, unsigned count,
+EL_MVE_INLINE uint32_t el_mve_softmax_powers(int32_t *exponentials, const int8_t *values, unsigned count,
                                            const el_mve_exponent *exponent)
 {
     register uint32_t total __asm__("r4") = 0;
@@ -96,18 +97,20 @@ EL_MVE_INLINE uint32_t el_mve_exponentials(int32_t *exponentials, const int8_t *
         "vldrb.s32    q0, [%[value]], #4\n"
         "vsub.i32     q0, q0, %[largest]\n"
         "vmov         q1, q0\n"
-        "vshl.s32     q1, %[to_left]\n"
-        "vqrdmulh.s32 q1, q1, %[mantissa]\n"
+        "ldr          %[constant], [%[exponent], #4]\n"
+        "vshl.s32     q1, %[constant]\n"
+        "ldr          %[constant], [%[exponent]]\n"
+        "vqrdmulh.s32 q1, q1, %[constant]\n"
         EL_MVE_EXPONENTIAL
-        "vpt.s32      lt, q0, %[minimum]\n"
+        "ldr          %[constant], [%[exponent], #8]\n"
+        "vpt.s32      lt, q0, %[constant]\n"
         "veort        q2, q2, q2\n"
         "vstrw.32     q2, [%[next]], #16\n"
         "vrshr.s32    q2, q2, #12\n"
         "vaddva.u32   r4, q2\n"
         "letp         lr, 1b\n"
         : [value] "+&l"(value), [next] "+&r"(next), [constant] "=&r"(constant), "+&r"(total)
-        : [count] "r"(count), [largest] "r"(largest), [to_left] "r"(exponent->left),
-          [mantissa] "r"(exponent->mantissa), [minimum] "r"(exponent->minimum_difference),
+        : [count] "r"(count), [largest] "r"(largest), [exponent] "r"(exponent),
           [constants] "r"(el_mve_softmax_constants)
         : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory" EL_MVE_PREDICATE);
     return total;
@@ -144,8 +147,8 @@ EL_MVE_INLINE void el_mve_shares(int8_t *output, const int32_t *exponentials, un
 #else
 
 /* Exponentials of the differences from the largest value in Q0.31, and their sum in Q12.19. */
-EL_MVE_INLINE uint32_t el_mve_exponentials(int32_t *exponentials, const int8_t *values, unsigned count,
-                                           const el_mve_exponent *exponent)
+EL_MVE_INLINE uint32_t el_mve_softmax_powers(int32_t *exponentials, const int8_t *values, unsigned count,
+                                             const el_mve_exponent *exponent)
 {
     int32_t largest = values[0];
     uint32_t total = 0;
@@ -175,12 +178,12 @@ EL_MVE_INLINE void el_mve_shares(int8_t *output, const int32_t *exponentials, un
 
 #endif
 
-/* output = softmax of the values, scale 1/256 and zero point -128; both may be one array. `exponentials` has room for as
- * many. */
+/* output = softmax of the values, scale 1/256 and zero point -128; both may be one array. `exponentials` has room for
+ * as many. */
 EL_MVE_SHARED void el_mve_softmax(int8_t *output, int32_t *exponentials, const int8_t *values, unsigned count,
                                   const el_mve_exponent *exponent)
 {
-    const uint32_t total = el_mve_exponentials(exponentials, values, count, exponent);
+    const uint32_t total = el_mve_softmax_powers(exponentials, values, count, exponent);
     const unsigned headroom = el_leading_zeros(total);
     const int32_t inverse = el_reciprocal_q31((int32_t)((total << headroom) - 0x80000000u));
     el_mve_shares(output, exponentials, count, inverse, (int32_t)headroom - 35);

@@ -38,8 +38,8 @@ EL_MVE_INLINE int32x4_t el_mve_exponential_q26(int32x4_t a)
 }
 
 /* Exponentials in Q0.31, and their sum in Q12.19. */
-EL_MVE_INLINE uint32_t el_mve_exponentials(int32_t *exponentials, const int8_t *values, unsigned count,
-                                           const el_mve_exponent *exponent)
+EL_MVE_INLINE uint32_t el_mve_softmax_powers(int32_t *exponentials, const int8_t *values, unsigned count,
+                                             const el_mve_exponent *exponent)
 {
     const int32_t largest = el_mve_largest(values, count);
     int32_t total = 0;
