@@ -1,6 +1,6 @@
 """Arguments for the MVE functions of layers without rows of weights, as mve_values.c reads them, and their results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -8,10 +8,17 @@ from mve_cases import GUARD, Case, int16_bytes, int32_bytes
 
 from edgelstm.codegen.vector_depthwise import pack_outputs
 from edgelstm.ir import AnyArray
-from edgelstm.numerics.fixedpoint import Int64Array, Multiplier, high_multiply, requantize, saturate8
-from edgelstm.numerics.softmax import softmax, softmax_scaling
+from edgelstm.numerics.exponential import exponential
+from edgelstm.numerics.fixedpoint import Int64Array, Multiplier, high_multiply, requantize, rounding_shift, saturate8
+from edgelstm.numerics.softmax import (
+    DIFFERENCE_INTEGER_BITS,
+    SUM_INTEGER_BITS,
+    SoftmaxScaling,
+    softmax,
+    softmax_scaling,
+)
 
-FUNCTIONS = ("depthwise", "moments", "normalize", "scores", "to_bytes", "weigh", "softmax")
+FUNCTIONS = ("depthwise", "moments", "normalize", "scores", "to_bytes", "weigh", "softmax", "powers")
 COUNTS = (*range(1, 20), 31, 32, 33, 48, 65)
 _LARGEST_ROOT = 1 << 30
 
@@ -47,19 +54,28 @@ def _depthwise(seed: int) -> Case:
     row_distance = distance * taps + int(rng.integers(0, 9))
     seen = rng.integers(-128, 128, row_distance * rows + distance * taps)
     kernel = rng.integers(-128, 128, (outputs, rows * taps))
-    bias = rng.integers(-20000, 20000, outputs)
     shifts = rng.integers(-14, 3, outputs) if seed % 3 == 0 else rng.integers(-11, -8, outputs)
     multipliers = [Multiplier(int(mantissa), int(shift)) for mantissa, shift in zip(
-        rng.integers(2**30, 2**31, outputs), shifts, strict=True)]  # fmt: skip
+        rng.choice([2**30, *rng.integers(2**30, 2**31, 3)], outputs), shifts, strict=True)]  # fmt: skip
     zero_point, lowest = int(rng.integers(-128, 128)), int(rng.choice([-128, -20, 100]))
     first = (row_distance * np.arange(rows)[:, None] + distance * np.arange(taps)).ravel()
-    sums = (seen[first + np.arange(outputs)[:, None]] * kernel).sum(axis=1) + bias
+    sums = _sums_about_bytes(rng, multipliers)
+    bias = sums - (seen[first + np.arange(outputs)[:, None]] * kernel).sum(axis=1)
     scaled = [int(requantize(sums[k : k + 1], multiplier)[0]) for k, multiplier in enumerate(multipliers)]
     result = np.clip(np.array(scaled) + zero_point, lowest, 127)
     words = pack_outputs(kernel, bias, multipliers)
     facts = np.array([row_distance, distance, zero_point, lowest, words.size, seen.size])
     record = _header("depthwise", outputs, rows, taps) + int32_bytes(facts) + words.tobytes() + int8_bytes(seen)
     return Case(f"depthwise, {outputs} outputs of {rows} x {taps}", record, _guarded(int8_bytes(result)))
+
+
+def _sums_about_bytes(rng: np.random.Generator, multipliers: Sequence[Multiplier]) -> Int64Array:
+    """Sums whose requantized values are bytes, more or less; with a mantissa of 2^30, ties of the second rounding."""
+    results = rng.integers(-150, 150, len(multipliers)) * rng.choice([1, 1, 1, 230], len(multipliers))
+    ties = [(2 * result + 1) << -multiplier.shift if multiplier.shift < 0 else 0
+            for result, multiplier in zip(results.tolist(), multipliers, strict=True)]  # fmt: skip
+    plain = np.array([result / multiplier.real for result, multiplier in zip(results, multipliers, strict=True)])
+    return np.where([multiplier.mantissa == 2**30 for multiplier in multipliers], ties, np.rint(plain)).astype(np.int64)
 
 
 def _moments_cases() -> Iterator[Case]:
@@ -72,15 +88,19 @@ def _moments_cases() -> Iterator[Case]:
 
 
 def _normalize(seed: int, count: int) -> Case:
-    """Roots and shifts such that products are as large as those of real vectors."""
+    """Roots and shifts such that products are as large as those of real vectors, or, for every second seed, so small
+    that nothing is shifted to the right and the last bit is seen."""
     rng = np.random.default_rng(seed)
     values = rng.integers(-128, 128, count)
     total, root = int(values.sum()), int(rng.integers(_LARGEST_ROOT // 2, _LARGEST_ROOT))
     distances = count * values - total
-    shift = 28 - int(np.abs(distances).max()).bit_length()
-    gamma = rng.choice([-32767, 32767, 0, *rng.integers(-32767, 32768, 8)], count)
-    beta = rng.choice([-(2**29), 2**29, 0, *rng.integers(-(2**27), 2**27, 8)], count)
-    multiplier = Multiplier(int(rng.integers(2**30, 2**31)), int(rng.choice([-22, -20, -19, 0])))
+    if seed % 2:
+        shift, gamma, beta = 0, rng.integers(-900, 900, count), rng.integers(-50, 50, count)
+    else:
+        shift = 28 - int(np.abs(distances).max()).bit_length()
+        gamma = rng.choice([-32767, 32767, 0, *rng.integers(-32767, 32768, 8)], count)
+        beta = rng.choice([-(2**29), 2**29, 0, *rng.integers(-(2**27), 2**27, 8)], count)
+    multiplier = Multiplier(int(rng.integers(2**30, 2**31)), 0 if seed % 2 else int(rng.choice([-22, -20, -19])))
     zero_point = int(rng.integers(-128, 128))
     gained = high_multiply(high_multiply(distances << shift, root), gamma << 16) + beta
     result = saturate8(requantize(gained, multiplier) + zero_point)
@@ -125,16 +145,33 @@ def _softmax_cases() -> Iterator[Case]:
         for count in (*COUNTS, 511):
             for values in (rng.integers(-128, 128, count), rng.integers(-3, 3, count), np.full(count, -128)):
                 yield _softmax(values, scale)
-    for largest in (127, 0):
-        yield _softmax(np.arange(-128, largest + 1), 0.12)
+    for scale in (0.03, 0.12, 0.25, 1.0):
+        yield _softmax(np.arange(-128, 128), scale)
+        yield _powers(np.arange(-128, 128), scale)
+        yield _powers(np.arange(-128, 100, 3), scale)
 
 
 def _softmax(values: Int64Array, scale: float) -> Case:
     scaling = softmax_scaling(scale, 1.0)
-    facts = np.array([scaling.multiplier.mantissa, scaling.multiplier.shift, scaling.minimum_difference])
-    record = _header("softmax", len(values)) + int32_bytes(facts) + int8_bytes(values)
+    record = _header("softmax", len(values)) + _scaling_bytes(scaling) + int8_bytes(values)
     left = int8_bytes(softmax(values, scaling)) + GUARD + GUARD
     return Case(f"softmax of {len(values)}, scale {scale}", record, np.frombuffer(left, np.int8))
+
+
+def _powers(values: Int64Array, scale: float) -> Case:
+    scaling = softmax_scaling(scale, 1.0)
+    differences = values - values.max()
+    counted = differences >= scaling.minimum_difference
+    scaled = requantize(np.where(counted, differences, 0), scaling.multiplier)
+    powers = np.where(counted, exponential(scaled, DIFFERENCE_INTEGER_BITS), 0)
+    total = int32_bytes(rounding_shift(powers, SUM_INTEGER_BITS).sum(keepdims=True))
+    record = _header("powers", len(values)) + _scaling_bytes(scaling) + int8_bytes(values)
+    left = int32_bytes(powers) + 4 * GUARD + total
+    return Case(f"powers of {len(values)}, scale {scale}", record, np.frombuffer(left, "<i4"))
+
+
+def _scaling_bytes(scaling: SoftmaxScaling) -> bytes:
+    return int32_bytes(np.array([scaling.multiplier.mantissa, scaling.multiplier.shift, scaling.minimum_difference]))
 
 
 def _header(function: str, count: int, second: int = 0, third: int = 0) -> bytes:

@@ -7,7 +7,7 @@
 
 enum { MOST_VALUES = 2048, GUARD = 8, GUARD_VALUE = 0x5A };
 
-enum function { DEPTHWISE, MOMENTS, NORMALIZE, SCORES, TO_BYTES, WEIGH, SOFTMAX };
+enum function { DEPTHWISE, MOMENTS, NORMALIZE, SCORES, TO_BYTES, WEIGH, SOFTMAX, POWERS };
 
 static int input, output;
 static int32_t words[2][MOST_VALUES + GUARD];
@@ -51,6 +51,7 @@ static int moments(uint32_t count)
     if (!take(bytes[0], count)) {
         return 0;
     }
+    guard(&bytes[0][count], GUARD);
     found[0] = (uint32_t)el_mve_moments(bytes[0], count, &found[1]);
     return give(found, sizeof found);
 }
@@ -76,6 +77,8 @@ static int scores(uint32_t steps, uint32_t size)
     if (!take(zero_points, sizeof zero_points) || !take(bytes[0], steps * size) || !take(bytes[1], size)) {
         return 0;
     }
+    guard(&bytes[0][steps * size], GUARD);
+    guard(&bytes[1][size], GUARD);
     guard(&words[0][steps], 4u * GUARD);
     el_mve_scores(words[0], bytes[0], bytes[1], steps, size, zero_points[0], zero_points[1]);
     return give(words[0], 4u * (steps + GUARD));
@@ -106,8 +109,8 @@ static int weigh(uint32_t steps, uint32_t size)
     return give(words[0], 4u * (size + GUARD));
 }
 
-/* Mantissa, shift, smallest difference, values; to bytes in the same array. */
-static int softmax(uint32_t count)
+/* Mantissa, shift, smallest difference, values; to bytes in the same array, or to exponentials and their sum. */
+static int softmax(uint32_t function, uint32_t count)
 {
     int32_t facts[3];
     if (!take(facts, sizeof facts) || !take(bytes[0], count)) {
@@ -115,7 +118,11 @@ static int softmax(uint32_t count)
     }
     const el_mve_exponent exponent = {facts[0], facts[1], facts[2]};
     guard(&bytes[0][count], GUARD);
-    guard(&words[0][count], GUARD);
+    guard(&words[0][count], 4u * GUARD);
+    if (function == POWERS) {
+        const uint32_t total = el_mve_softmax_powers(words[0], bytes[0], count, &exponent);
+        return give(words[0], 4u * (count + GUARD)) && give(&total, sizeof total);
+    }
     el_mve_softmax(bytes[0], words[0], bytes[0], count, &exponent);
     return give(bytes[0], count + GUARD) && give(&words[0][count], GUARD);
 }
@@ -136,7 +143,7 @@ static int apply(uint32_t function, uint32_t count, uint32_t second, uint32_t th
     case WEIGH:
         return weigh(count, second);
     default:
-        return softmax(count);
+        return softmax(function, count);
     }
 }
 

@@ -22,7 +22,8 @@ CASES = tuple(case for cases in CASES_BY_HEADER.values() for case in cases)
 
 FAULTS = [
     ("depthwise", '"vmullt.s16   q5, q2, q3', '"vmullb.s16   q5, q2, q3'),
-    ("depthwise", "vshr.s32     q2, q2, #31", "vshr.s32     q2, q2, #30"),
+    ("depthwise", '"vand         q2, " sums ", q4', '"vmov         q2, q4'),
+    ("depthwise", '"vand         q2, " sums ", q4', '"vmov         q2, " sums "'),
     ("depthwise", '"vshl.s32     " sums', '"vrshl.s32    " sums ", " sums ", q4\\n" "vshl.s32     " sums'),
     ("depthwise", "vqadd.s16    q0, q0, lr", "vadd.i16     q0, q0, lr"),
     ("depthwise", "vmax.s16     q0, q0, q1", "vmov         q0, q0"),
@@ -40,7 +41,8 @@ FAULTS = [
     ("softmax", "242,", "243,"),
     ("softmax", 'EL_MVE_EXPONENTIAL_BIT("1", "10")', ""),
     ("softmax", '"vdupt.32     q2', '"vdupt.8      q2'),
-    ("softmax", '"vqmovnb.s32  q0, q0', '"vmov         q0, q0'),
+    ("softmax", '"vqmovnb.s16  q0, q0', '"vmovnb.i16   q0, q0'),
+    ("softmax", "vaddva.u32   r4", "vaddv.u32    r4"),
     ("attention", "vaddva.s8    r6, q1", "vaddva.u8    r6, q1"),
     ("attention", '"dlstp.8      lr, %[size]', '"dlstp.16     lr, %[size]'),
     ("attention", "vshl.s32     q0, q0, q2", "vmov         q0, q0"),

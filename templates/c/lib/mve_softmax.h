@@ -116,7 +116,7 @@ EL_MVE_INLINE uint32_t el_mve_softmax_powers(int32_t *exponentials, const int8_t
     return total;
 }
 
-/* output = exponentials * inverse / 2^(31 - to_left) - 128. */
+/* output = exponentials * inverse / 2^(31 - to_left) - 128, which fits 16 bits. */
 EL_MVE_INLINE void el_mve_shares(int8_t *output, const int32_t *exponentials, unsigned count, int32_t inverse,
                                  int32_t to_left)
 {
@@ -129,7 +129,6 @@ EL_MVE_INLINE void el_mve_shares(int8_t *output, const int32_t *exponentials, un
         "vqrdmulh.s32 q0, q0, %[inverse]\n"
         "vrshl.s32    q0, %[to_left]\n"
         "vsub.i32     q0, q0, %[half]\n"
-        "vqmovnb.s32  q0, q0\n"
         "vqmovnb.s16  q0, q0\n"
         "vstrb.32     q0, [%[next]], #4\n"
         "letp         lr, 1b\n"
