@@ -128,7 +128,7 @@ def test_a_layer_keeps_away_from_the_second_function_and_the_padding_of_another(
 
 
 def test_every_ending_of_a_symbol_is_known() -> None:
-    """Such as no constant or state of an op has; `begin` and `output` are endings only where there are such functions."""
+    """Unless a constant or a state has it; `begin` and `output` are endings only where there are such functions."""
     templates = "".join(path.read_text() for path in (templates_dir() / "c" / "ops").iterdir())
     ops = "".join(path.read_text() for path in Path(ops_package.__path__[0]).rglob("*.py"))
     written = set(re.findall(r"item\.symbol }}_([a-z_]+)", templates))
