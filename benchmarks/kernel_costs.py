@@ -12,6 +12,7 @@ from edgelstm.codegen.layouts import WIDE_LAYOUTS
 from edgelstm.codegen.planning import make_plan
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import read_elf
+from edgelstm.device.profile import RegionCount
 from edgelstm.device.profile.functions import Symbols
 from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import Target, load_target
@@ -57,7 +58,7 @@ class Cost:
         weights_bytes: with folded biases.
         state_bytes, buffer_bytes: RAM between steps, and within one.
         stack_bytes: deepest use of a step or an output.
-        instructions_per_step: mean of the steps after the first of the usual sequences.
+        instructions_per_step: mean of the steps (see `_steps`) after the first of the usual sequences.
         best_step, worst_step: of these.
         best_stress_step, worst_stress_step: of the stress sequences.
         loads: instructions of a mean step that read memory, and the words that they read.
@@ -132,12 +133,12 @@ def measure(name: str, model: Model, usual: IntArray, stress: IntArray | None, c
         elf = _build(Path(folder), target, compiler, choice.optimize, generated)
         _require_equal(model, usual if stress is None else np.concatenate([usual, stress]), elf, target)
         counts = count_steps(elf, target, model, usual, runner=RUNNER, timeout_s=_TIMEOUT_S)
-        steps = stress_steps = _steady(counts, usual)
+        steps = stress_steps = _steady(_steps(model, counts), usual)
         if stress is not None:
             stressed = count_steps(elf, target, model, stress, runner=RUNNER, timeout_s=_TIMEOUT_S)
-            stress_steps = _steady(stressed, stress)
+            stress_steps = _steady(_steps(model, stressed), stress)
         flash = _flash(elf, model, generated, counts)
-        work = total_work(elf, counts.step)
+        work = total_work(elf, _steps(model, counts))
     plan = make_plan(model)
     return Cost(
         name, target.name, choice.optimize, choice.variant, compiler.label,
@@ -172,10 +173,15 @@ def _require_equal(model: Model, inputs: IntArray, elf: Path, target: Target) ->
         )
 
 
-def _steady(counts: StepCounts, inputs: IntArray) -> IntArray:
-    """Instructions of each step but the first of each sequence."""
-    sequences, timesteps, _ = inputs.shape
-    return np.array(counts.step.calls).reshape(sequences, timesteps)[:, 1:]
+def _steps(model: Model, counts: StepCounts) -> RegionCount:
+    """What counts as steps: of a model that computes nothing before its window is full, the slices behind it."""
+    is_idle = not make_plan(model).schedule.first.steps
+    return counts.output if is_idle and counts.output is not None else counts.step
+
+
+def _steady(counted: RegionCount, inputs: IntArray) -> IntArray:
+    """Instructions of each call but the first of each sequence."""
+    return np.array(counted.calls).reshape(len(inputs), -1)[:, 1:]
 
 
 def _flash(elf: Path, model: Model, generated: Generated, counts: StepCounts) -> dict[str, int]:

@@ -13,6 +13,7 @@ from edgelstm.ops.activation import activation_layers
 from edgelstm.ops.attention_layer import AttentionLayer
 from edgelstm.ops.conv2d import Conv2DLayer
 from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.depthwise import DepthwiseConv1DLayer
 from edgelstm.ops.depthwise2d import DepthwiseConv2DLayer
 from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.gru import GruLayer
@@ -179,6 +180,21 @@ def crnn(features: int, filters: int, units: int, timesteps: int, contract: Cont
     head = dense("dense", last.output, 2)
     layers = (conv, pool, mixed, recurrent, last, head)
     return _quantized(FloatModel(f"crnn_{features}_{filters}_{units}", tensor, layers, timesteps), contract)
+
+
+def depthwise(inputs: int, taps: int, timesteps: int, contract: Contract) -> Model:
+    """A DepthwiseConv1D alone, which answers every step."""
+    tensor, output = Tensor("input", inputs, is_sequence=True), Tensor("mixed", inputs, is_sequence=True)
+    kernel, bias = _wave((taps, inputs), 1.1, 0.8), _wave((inputs,), 1.2, 0.3)
+    layer = DepthwiseConv1DLayer("mixed", tensor, output, kernel, bias, relu=False, window=Window(taps))
+    return _quantized(FloatModel(f"depthwise_{inputs}_{taps}", tensor, (layer,), timesteps), contract)
+
+
+def attention(inputs: int, timesteps: int, contract: Contract) -> Model:
+    """Attention of a sequence on itself, alone."""
+    tensor = Tensor("input", inputs, is_sequence=True, timesteps=timesteps)
+    layer = AttentionLayer.of("attention", (tensor, tensor, tensor))
+    return _quantized(FloatModel(f"attention_{timesteps}_{inputs}", tensor, (layer,), timesteps), contract)
 
 
 def _quantized(model: FloatModel, contract: Contract) -> Model:

@@ -5,7 +5,8 @@ rows into the same file. The compiler's version is part of a row; where another 
 within TOLERANCE_PERCENT of those in the table for the same family.
 
 A step is the recurrent layers, and a normalization behind them where the model has one: Dense and softmax run in
-`<model>_output`.
+`<model>_output`. Attention alone has nothing to do before its window is full: there a step is a query, one
+`<model>_output_slice`.
 """
 
 import csv
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from kernel_costs import PLAIN, Choice, measure
-from reference_models import classifier, crnn
+from reference_models import attention, classifier, crnn, depthwise
 
 from edgelstm.codegen.emit import OPTIMIZE
 from edgelstm.device.targets import list_targets
@@ -43,7 +44,12 @@ SHAPES = {
 }
 CRNN = {"crnn_10_8_16": (10, 8, 16)}
 """Features, filters and units."""
-NAMES = (*SHAPES, *CRNN)
+ALONE = {
+    "depthwise_16_5": lambda: depthwise(16, 5, 12, Contract.LITERT),
+    "attention_20_16": lambda: attention(16, 20, Contract.LITERT),
+}
+"""Layers without a recurrent one: 16 channels of 5 steps; 20 steps of 16 values."""
+NAMES = (*SHAPES, *CRNN, *ALONE)
 LARGE = ("lstm_40_64", "lstm_40_128")
 VARIED = "lstm_16_32"
 FAST = "cortex-m4"
@@ -71,6 +77,8 @@ def cases(name: str, target: str) -> list[Choice]:
 
 def reference(name: str) -> Model:
     """The model of a name in the table."""
+    if name in ALONE:
+        return ALONE[name]()
     if name in CRNN:
         return crnn(*CRNN[name], 8, Contract.LITERT)
     inputs, units = SHAPES[name]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_windows import random_convolution
 
+from edgelstm import ops as ops_package
 from edgelstm.codegen.names import layer_identifiers
-from edgelstm.codegen.planning import make_plan
+from edgelstm.codegen.planning import DERIVED, make_plan
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.ir import Model, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.global_pooling import GlobalAverage, GlobalMax
 from edgelstm.ops.merge import Add
 from edgelstm.ops.window import same_window
+from edgelstm.resources import templates_dir
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 ENDINGS = frozenset({"kernel", "recurrent_kernel", "bias", "hidden", "cell", "scale"})
@@ -122,3 +125,14 @@ def test_a_layer_keeps_away_from_the_second_function_and_the_padding_of_another(
     assert [item.identifier for item in plan.items] == [
         "conv", "mean", "mean_output_layer", "conv_padding_layer", "sum", "total",
     ]  # fmt: skip
+
+
+def test_every_ending_of_a_symbol_is_known() -> None:
+    """Unless a constant or a state has it; `begin` and `output` are endings only where there are such functions."""
+    templates = "".join(path.read_text() for path in (templates_dir() / "c" / "ops").iterdir())
+    ops = "".join(path.read_text() for path in Path(ops_package.__path__[0]).rglob("*.py"))
+    written = set(re.findall(r"item\.symbol }}_([a-z_]+)", templates))
+    named = set(re.findall(r'(?:Constant|StateArray)\(\s*"(\w+)"', ops))
+    known = tuple(f"_{ending}" for ending in DERIVED | named | {"begin", "output"})
+    assert len(written) > 15
+    assert {ending for ending in written if not f"_{ending}".endswith(known)} == set()

@@ -14,7 +14,10 @@ from edgelstm.codegen.options import Options
 from edgelstm.ir import Model
 from edgelstm.resources import templates_dir
 
-VECTOR_LIBRARIES = ("rows", "activations", "requantize", "lstm", "recurrent", "hard_sigmoid")
+VECTOR_LIBRARIES = (
+    "rows", "activations", "requantize", "lstm", "recurrent", "hard_sigmoid",
+    "depthwise", "normalization", "softmax", "attention",
+)  # fmt: skip
 """Headers of the vector kernels, `templates/c/lib/<isa>_<part>.h` and its form without assembler,
 `<isa>_<part>_intrinsics.h`, in the order of their inclusion."""
 

@@ -12,6 +12,7 @@ from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, padded
 from edgelstm.codegen.options import Options
 from edgelstm.codegen.plan import PlannedOp
 from edgelstm.codegen.vector_native import VectorNative
+from edgelstm.codegen.vector_values import VectorValues
 from edgelstm.codegen.vectors import Vectors, vector_form
 from edgelstm.codegen.weights import PackedWeights, pack
 from edgelstm.ir import Model, Op
@@ -92,8 +93,9 @@ def make_item(
     constants = tuple(
         declare(f"{symbol}_{constant.name}", constant.values.ravel(), constant.role, constant.comment)
         for constant in op.constants(contract)
+        if not (vector and constant.name in vector.replaced)
     )
-    packed = [_vector_weights(symbol, vector)] if vector else list(_streams(op, symbol, contract, layouts))
+    packed = list(_vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts))
     scales = tuple(scale for one in packed for scale in one.scales)
     item = Item(
         op=op,
@@ -131,13 +133,16 @@ class _Stream:
     scales: tuple[Declaration, ...] = ()
 
 
-def _vector_weights(symbol: str, vector: Vectors) -> _Stream:
+def _vector_streams(symbol: str, vector: Vectors) -> Iterator[_Stream]:
+    if isinstance(vector, VectorValues):
+        return
     stream = declare(f"{symbol}_weights", vector.words, "weights", vector.comment, " EL_ALIGNED")
     weights = Weights(stream.name, "vectors", stream.declaration, 0, 0, (), ())
-    if not isinstance(vector, VectorNative):
-        return _Stream(weights, stream)
-    scales = declare(f"{symbol}_row_scales", vector.scales, "weights", vector.scales_comment)
-    return _Stream(replace(weights, scales_symbol=scales.name), stream, (scales,))
+    if isinstance(vector, VectorNative):
+        scales = declare(f"{symbol}_row_scales", vector.scales, "weights", vector.scales_comment)
+        yield _Stream(replace(weights, scales_symbol=scales.name), stream, (scales,))
+    else:
+        yield _Stream(weights, stream)
 
 
 def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...]) -> Iterator[_Stream]:

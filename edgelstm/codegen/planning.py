@@ -44,6 +44,7 @@ DERIVED = frozenset(
         "steps",
         "count",
         "feature",
+        "patch",
         "selftest",
     ]
 )

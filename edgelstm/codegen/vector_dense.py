@@ -29,6 +29,7 @@ class VectorDense:
     """
 
     parts: ClassVar[tuple[str, ...]] = ("rows",)
+    replaced: ClassVar[frozenset[str]] = frozenset()
 
     words: Words
     comment: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edgelstm.codegen.layouts.layout import Words
 from edgelstm.codegen.mve_layout import GATE_ORDER, GATES_COMMENT, pack_gates, parts_fit, whole_vectors
@@ -31,6 +32,8 @@ class VectorLstm:
         cell_excess: integer bits of the cell state beyond 3, the most that el_mve_tanh takes.
         tanh_bits: integer bits that el_mve_tanh then sees.
     """
+
+    replaced: ClassVar[frozenset[str]] = frozenset()
 
     parts: tuple[str, ...]
     words: Words

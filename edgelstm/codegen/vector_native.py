@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class VectorNative:
         scales: the multipliers in the same order, and what to say of them.
         padded_units: units up to whole vectors.
     """
+
+    replaced: ClassVar[frozenset[str]] = frozenset()
 
     parts: tuple[str, ...]
     words: Words

@@ -1,14 +1,21 @@
 """Which ops have a form on vectors."""
 
 from edgelstm.codegen.vector_dense import VectorDense, vector_dense
+from edgelstm.codegen.vector_depthwise import VectorDepthwise, vector_depthwise
 from edgelstm.codegen.vector_lstm import VectorLstm, vector_lstm
 from edgelstm.codegen.vector_native import VectorNative, vector_native
+from edgelstm.codegen.vector_values import VectorValues, vector_values
 from edgelstm.ir import Op
 from edgelstm.numerics.contracts import Contract
 
-Vectors = VectorLstm | VectorDense | VectorNative
+Vectors = VectorLstm | VectorDense | VectorNative | VectorDepthwise | VectorValues
 
 
 def vector_form(op: Op, contract: Contract) -> Vectors | None:
-    """What the op's template for vectors needs; None where it has none, or the contract forbids it."""
-    return vector_lstm(op, contract) or vector_dense(op, contract) or vector_native(op, contract)
+    """What the op's template for vectors needs; None where it has none, or the contract forbids it.
+
+    Its `replaced` are the op's constants that its weight stream holds, too.
+    """
+    forms = (vector_lstm, vector_dense, vector_native, vector_depthwise)
+    found = (form for form in (make(op, contract) for make in forms) if form is not None)
+    return next(found, vector_values(op))

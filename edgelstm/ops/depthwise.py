@@ -120,9 +120,14 @@ class DepthwiseConv1D(ConvolutionOp):
 
     kind: ClassVar[str] = "depthwise_conv1d"
 
+    @property
+    def per_input(self) -> int:
+        """Outputs of one input."""
+        return self.output.size // self.input.size
+
     def apply(self, contract: Contract, taps: IntArray) -> IntArray:
         """See `WindowOp.apply`."""
-        seen = np.repeat(taps, self.output.size // self.input.size, axis=-1).astype(np.int64)
+        seen = np.repeat(taps, self.per_input, axis=-1).astype(np.int64)
         return self.scaled(contract, (seen * self.kernel.T).sum(axis=1) + self.folded_bias())
 
     def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
@@ -141,7 +146,7 @@ class DepthwiseConv1D(ConvolutionOp):
         """Write a DEPTHWISE_CONV_2D on images of one row."""
         kernel = np.ascontiguousarray(self.kernel.T)[None, None]
         weights = self.weight_tensors(kernel, axis=3)
-        options = {**self.image_options, "depth_multiplier": self.output.size // self.input.size}
+        options = {**self.image_options, "depth_multiplier": self.per_input}
         return image_operators(self, batch, timesteps, "DEPTHWISE_CONV_2D", weights, options, version=3)
 
     @classmethod

@@ -18,7 +18,12 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.resources import targets_dir, templates_dir
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wsign-conversion", "-Werror")
-HEADERS = ("hard_sigmoid", *(f"mve_{part}{form}" for part in VECTOR_LIBRARIES for form in ("", "_intrinsics")))
+HEADERS = (
+    "hard_sigmoid",
+    "softmax",
+    "reciprocal_root",
+    *(f"mve_{part}{form}" for part in VECTOR_LIBRARIES for form in ("", "_intrinsics")),
+)
 TARGET = load_target("cortex-m55")
 
 

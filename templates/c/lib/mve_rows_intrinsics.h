@@ -7,8 +7,8 @@
 #if EL_MVE_INTRINSICS
 #include <arm_mve.h>
 
-/* Predicates of the first `count` of 16 bytes and of 8 int16 values. clang 22 crashes on one that it can take out of a
- * loop, so that it must not know where the number comes from. */
+/* Predicates of the first `count` of 16 bytes, of 8 int16 values, and of 4 int32 values. clang 22 crashes on one that
+ * it can take out of a loop, so that it must not know where the number comes from. */
 EL_MVE_INLINE mve_pred16_t el_mve_first_of_16(unsigned count)
 {
     __asm__ volatile("" : "+r"(count));
@@ -19,6 +19,20 @@ EL_MVE_INLINE mve_pred16_t el_mve_first_of_8(unsigned count)
 {
     __asm__ volatile("" : "+r"(count));
     return vctp16q(count);
+}
+
+EL_MVE_INLINE mve_pred16_t el_mve_first_of_4(unsigned count)
+{
+    __asm__ volatile("" : "+r"(count));
+    return vctp32q(count);
+}
+
+/* Stores those of 4 values + zero point that `first_ones` names. */
+EL_MVE_INLINE void el_mve_store_4(int8_t *to, int32x4_t values, int32_t zero_point, mve_pred16_t first_ones)
+{
+    const int32x4_t sum = vqaddq_n_s32(values, zero_point);
+    const int32x4_t bounded = vmaxq_s32(vminq_s32(sum, vdupq_n_s32(INT8_MAX)), vdupq_n_s32(INT8_MIN));
+    vstrbq_p_s32(to, bounded, first_ones);
 }
 
 EL_MVE_INLINE void el_mve_add_products(int32_t *sums, const int8_t *weights, int8x16_t values)
