@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Target:
         memory: the regions of the linker script; empty for the host.
         stack_bytes: reserved for the stack; 0 for the host.
         flash_runner: how to write a firmware to the chip by default, "" if there is no chip.
+        flash: for each way to write it that needs to be told more, its options; that way knows which there are.
         qemu: None if QEMU does not emulate the target.
         unicorn_cpu: Unicorn's CPU model, "" if it has none.
     """
@@ -76,6 +77,7 @@ class Target:
     memory: tuple[MemoryRegion, ...] = ()
     stack_bytes: int = 0
     flash_runner: str = ""
+    flash: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     qemu: QemuMachine | None = None
     unicorn_cpu: str = ""
 
@@ -156,6 +158,9 @@ class _Reader:
             return minimum
         return value
 
+    def option(self, key: str) -> str | int:
+        return self.integer(key, 0, _ADDRESS_LIMIT) if type(self._rest.get(key)) is int else self.text(key)
+
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._take(key, None)
         if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
@@ -221,11 +226,18 @@ def _target(name: str, reader: _Reader) -> Target:
         memory=tuple(_region(table) for table in reader.tables("memory")),
         stack_bytes=reader.integer("stack_bytes", 256, 1 << 24, default=0),
         flash_runner=reader.text("flash_runner", default="", pattern=_WORD),
+        flash=_flash(reader.table("flash")),
         qemu=None
         if qemu is None
         else QemuMachine(qemu.text("machine", pattern=_WORD), qemu.integer("ticks_hz", 1, 10**10)),
         unicorn_cpu="" if unicorn is None else unicorn.text("cpu", pattern=_WORD),
     )
+
+
+def _flash(reader: _Reader | None) -> Mapping[str, Mapping[str, str | int]]:
+    """[flash.<runner>] tables."""
+    tables = {} if reader is None else {runner: reader.table(runner) for runner in reader}
+    return {runner: {key: table.option(key) for key in table} for runner, table in tables.items() if table is not None}
 
 
 def _region(reader: _Reader) -> MemoryRegion:

@@ -7,8 +7,8 @@ third model that of another core.
 import pytest
 from random_ladder import CLIMBS, LAYER_CLIMBS, climb
 
-MODELS = 120
-FURTHER_MODELS = 20
+MODELS = 60
+FURTHER_MODELS = 10
 ALONE = 6
 GROUP = 10
 OTHERS = ("cortex-m3", "cortex-m55", "cortex-m0", "rv32imc", "cortex-m33", "cortex-m7")
