@@ -42,6 +42,7 @@ VERBS = {
     "build": ("build", "model to verified firmware: all steps in one"),
     "verify": ("build", "prove the C equal to the official interpreter"),
     "run": ("look", "run a model on data, in integers"),
+    "estimate": ("estimate", "what a model costs on every target, even before it is trained"),
     "profile": ("measure", "count the instructions of a step, layer by layer"),
     "flash": ("chip", "write firmware to a chip and see its self-test pass"),
     "targets": ("chip", "list what firmware can be built for"),
@@ -108,7 +109,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def call(arguments: list[str]) -> int:
     """Run a command and return its exit code; every error becomes a message."""
     try:
-        root.main(arguments, prog_name="edgelstm", standalone_mode=False)
+        code = root.main(arguments, prog_name="edgelstm", standalone_mode=False)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`). Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -120,7 +121,7 @@ def call(arguments: list[str]) -> int:
         message, hint, exit_code = _explain(error, arguments)
         _show_error(message, hint, arguments)
         return exit_code
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _explain(error: Exception, arguments: list[str]) -> tuple[str, str, int]:
