@@ -6,11 +6,15 @@ A step's cost hardly depends on the scales: inputs of mean 0 and variance 1 that
 import numpy as np
 
 from edgelstm.data import Dataset
-from edgelstm.ir import FloatArray, FloatModel, Tensor
+from edgelstm.ir import FloatArray, FloatModel, Ranges, Tensor
+from edgelstm.ops.lstm import LstmLayer
 from edgelstm.pipeline.stand_in import signals
 
 TIMESTEPS = 32
 """The window of a model that takes any."""
+
+TRAINED_CELL = 4.0
+"""What cell states reach after training, at least. Those of fresh weights stay below 2, where other code serves."""
 
 _SEQUENCES = 32
 _MOST_VALUES = 1 << 22
@@ -25,6 +29,12 @@ def assumed_data(model: FloatModel, timesteps: int | None) -> Dataset:
     sequences = int(np.clip(_MOST_VALUES // values, 1, _SEQUENCES))
     arrays = {tensor.name: _values(rng, tensor, sequences, window) for tensor in model.inputs}
     return Dataset(model.layout.join(arrays))
+
+
+def trained_ranges(model: FloatModel, ranges: Ranges) -> Ranges:
+    """The ranges of fresh weights, with cell states as after training."""
+    cells = [layer.cell_range_name for layer in model.layers if isinstance(layer, LstmLayer)]
+    return {**ranges, **{name: (min(ranges[name][0], -TRAINED_CELL), ranges[name][1]) for name in cells}}
 
 
 def _values(rng: np.random.Generator, tensor: Tensor, sequences: int, timesteps: int) -> FloatArray:

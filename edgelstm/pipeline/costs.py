@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from edgelstm.codegen.emit import Generated
-from edgelstm.codegen.plan import Plan
 from edgelstm.codegen.planning import make_plan
 from edgelstm.data import Dataset
 from edgelstm.device.compilers import Compiler, find_compiler
@@ -106,25 +105,26 @@ class _Job:
 
     def load(self, built: Sequence[_Built]) -> tuple[Load | None, str]:
         """What a step costs on these targets, or why nobody knows."""
-        fitting = next((one for one in built if one.fits), None) or self._elsewhere(built[0])
-        if fitting is None or fitting.elf is None:
-            return None, "" if built[0].missing else "it fits no target with this core, so no step was counted"
-        try:
-            return count_load(fitting.elf, fitting.target, self.model, self.inputs, runner=self.request.runner), ""
-        except EdgelstmError as error:
-            return None, f"{error.message}; {error.hint}"
+        fitting = [one for one in built if one.fits] or self._elsewhere(built)
+        reason = "it fits no target with this core, so no step was counted" if any(one.elf for one in built) else ""
+        for one in sorted(fitting, key=lambda one: one.target.qemu is None):  # QEMU is faster than Unicorn by far
+            assert one.elf is not None
+            try:
+                return count_load(one.elf, one.target, self.model, self.inputs, runner=self.request.runner), ""
+            except EdgelstmError as error:
+                reason = f"{error.message}; {error.hint}"
+        return None, reason
 
-    def _elsewhere(self, unfit: _Built) -> _Built | None:
-        """The firmware on another target with the same core, that with the most flash."""
-        if unfit.elf is None:
-            return None
-        others = [load_target(name) for name in list_targets()]
-        alike = [
-            other for other in others if core_of(other) == core_of(unfit.target) and other.name != unfit.target.name
-        ]
+    def _elsewhere(self, unfit: Sequence[_Built]) -> list[_Built]:
+        """The firmware on another target with the same core, that with the most flash, if it fits there."""
+        core, known = core_of(unfit[0].target), {one.target.name for one in unfit}
+        if not any(one.elf for one in unfit):
+            return []
+        others = [load_target(name) for name in list_targets() if name not in known]
+        alike = [other for other in others if core_of(other) == core]
         largest = max(alike, key=lambda other: other.region("flash").size_bytes, default=None)
-        built = None if largest is None else self.build(largest)
-        return built if built is not None and built.fits else None
+        built = [] if largest is None else [self.build(largest)]
+        return [one for one in built if one.fits]
 
     def estimate(self, built: _Built, load: Load | None, missing: str) -> Estimate:
         """Put together what is known of a target."""
@@ -141,7 +141,8 @@ class _Job:
             firmware_ram_bytes=built.use.ram_bytes if built.use else None,
             memory=Memory(target.region("flash").size_bytes, target.region("ram").size_bytes, target.stack_bytes),
             load=load,
-            samples_per_output=_samples_per_output(plan),
+            timesteps=self.model.timesteps,
+            is_streaming=plan.schedule.is_streaming,
             missing=tuple(reason for reason in (built.missing, missing) if reason),
         )
 
@@ -168,7 +169,7 @@ def costs_on(
 
 def core_of(target: Target) -> object:
     """What decides the instructions of a step: targets that share it differ in memory alone."""
-    return target.arch, target.isa, tuple(sorted(target.compiler_flags.items())), target.runners
+    return target.arch, target.isa, tuple(sorted(target.compiler_flags.items()))
 
 
 def with_room(target: Target) -> Target:
@@ -196,7 +197,3 @@ def counted_inputs(model: Model, dataset: Dataset | None) -> IntArray:
         sequences = int(np.clip(MACS // max(timesteps * of_step + of_output, 1), 1, SEQUENCES + 1))
     chosen: IntArray = np.concatenate([inputs[: sequences - 1], inputs[-STRESS_SEQUENCES:][:1]])
     return chosen
-
-
-def _samples_per_output(plan: Plan) -> int:
-    return 1 if plan.schedule.is_streaming else plan.schedule.model.timesteps

@@ -1,14 +1,15 @@
 """From a model, trained or not, to what it costs on each target. Nothing is kept."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgelstm.data import Dataset
 from edgelstm.device.targets import Target, list_targets, load_target
 from edgelstm.errors import TargetError
-from edgelstm.ir import FloatModel, Model
-from edgelstm.pipeline.assumed import assumed_data
+from edgelstm.ir import FloatModel, Model, Ranges
+from edgelstm.pipeline.assumed import assumed_data, trained_ranges
 from edgelstm.pipeline.costs import Costed, costs_on
 from edgelstm.pipeline.quantized import Quantized, as_read, calibrated, checked, fitted, load
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
@@ -19,8 +20,8 @@ from edgelstm.tflite import write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.training.untrained import save_untrained
 
-MOST_CALIBRATION = 256
-"""Sequences: ranges change what a step costs by very little."""
+MOST_CALIBRATION = 2048
+"""Sequences: more would change the ranges, and so what a step costs, by very little."""
 
 
 def chips() -> tuple[str, ...]:
@@ -45,7 +46,9 @@ def estimate_model(request: BuildRequest, progress: Progress | None = None) -> t
         with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
             path = Path(work) / "model.keras"
             save_untrained(request.project, data.dataset, path)
-            return costs_on(targets, _read(path, request, data, news), request, news)
+            network = load(path, replace(request, name=request.name or request.model.stem), Silent())
+            assert isinstance(network, FloatModel)
+            return costs_on(targets, _measured(network, data.dataset, request, news, trained_ranges), request, news)
     return costs_on(targets, _read(request.model, request, data, news), request, news)
 
 
@@ -92,10 +95,21 @@ def _read(path: Path, request: BuildRequest, data: Data, progress: Progress) -> 
     if data.dataset is None:
         progress.note("no data were given: inputs of mean 0 and variance 1 are assumed; --data has it count on yours")
         return _assumed(loaded, request)
-    dataset = checked(data.dataset, loaded, progress)
+    return _measured(loaded, data.dataset, request, progress)
+
+
+def _measured(
+    float_model: FloatModel,
+    dataset: Dataset,
+    request: BuildRequest,
+    progress: Progress,
+    expected: Callable[[FloatModel, Ranges], Ranges] = lambda _, ranges: ranges,
+) -> Costed:
+    """On the user's data; see `calibrated`."""
+    known = checked(dataset, float_model, progress)
     asked = min(request.calibration_samples or MOST_CALIBRATION, MOST_CALIBRATION)
-    model, _ = calibrated(loaded, dataset, replace(request, calibration_samples=asked), progress)
-    return Costed(_exported(model), dataset)
+    model, _ = calibrated(float_model, known, replace(request, calibration_samples=asked), progress, expected)
+    return Costed(_exported(model), known)
 
 
 def _assumed(float_model: FloatModel, request: BuildRequest) -> Costed:

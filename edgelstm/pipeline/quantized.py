@@ -1,7 +1,7 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectE
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import FloatModel, Model, Tensor
+from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
@@ -127,9 +127,15 @@ def load(path: Path, request: BuildRequest, progress: Progress) -> Model | Float
 
 
 def calibrated(
-    float_model: FloatModel, dataset: Dataset, request: BuildRequest, progress: Progress
+    float_model: FloatModel,
+    dataset: Dataset,
+    request: BuildRequest,
+    progress: Progress,
+    expected: Callable[[FloatModel, Ranges], Ranges] = lambda _, ranges: ranges,
 ) -> tuple[Model, int]:
     """Choose scales on data that fit the model, and round its weights.
+
+    `expected` may put other ranges in the place of those that the data show.
 
     Returns:
         the model, and how many sequences its ranges were observed on.
@@ -144,7 +150,7 @@ def calibrated(
         None if calibration.lengths is None else calibration.lengths[:count],
         lambda done, total: progress.advance("calibration", done, total),
     )
-    model = quantize(float_model, ranges, timesteps, request.contract)
+    model = quantize(float_model, expected(float_model, ranges), timesteps, request.contract)
     _check_lengths(model, dataset)
     _note_native(model, progress)
     return model, count

@@ -54,7 +54,8 @@ class Estimate:
         firmware_ram_bytes: the same, with the stack's reserve.
         memory: of the target.
         load: None where nothing could count it.
-        samples_per_output: how many samples share the cost of an output.
+        timesteps: the model's window.
+        is_streaming: whether it has an output for each sample, or one for the whole window.
         missing: why something is unknown, one sentence each.
     """
 
@@ -68,7 +69,8 @@ class Estimate:
     firmware_ram_bytes: int | None
     memory: Memory
     load: Load | None
-    samples_per_output: int
+    timesteps: int
+    is_streaming: bool
     missing: tuple[str, ...] = ()
 
     @property
@@ -100,10 +102,18 @@ class Estimate:
     @property
     def per_sample(self) -> float | None:
         """Instructions (or cycles) of a mean sample, with its share of the output."""
-        return None if self.load is None else self.load.step + self.load.output / self.samples_per_output
+        if self.load is None:
+            return None
+        return self.load.step + self.load.output / (1 if self.is_streaming else self.timesteps)
+
+    @property
+    def per_run(self) -> float | None:
+        """The same of a window with one output."""
+        return None if self.load is None else self.load.step * self.timesteps + self.load.output
 
     def to_mapping(self) -> Mapping[str, Any]:
         """Plain values, as JSON has them."""
+        means = {"per_sample": self.per_sample, "per_run": self.per_run}
         return {
             "model": self.model,
             "target": self.target,
@@ -119,6 +129,6 @@ class Estimate:
             },
             "firmware_bytes": {"flash": self.firmware_flash_bytes, "ram": self.firmware_ram_bytes},
             "target_bytes": {"flash": self.memory.flash_bytes, "ram": self.memory.ram_bytes},
-            "load": None if self.load is None else asdict(self.load) | {"per_sample": self.per_sample},
+            "load": None if self.load is None else asdict(self.load) | means,
             "missing": list(self.missing),
         }
