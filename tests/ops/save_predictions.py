@@ -195,12 +195,14 @@ def teacher_forced() -> Any:
     samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
     told = layers.Input((4,), name="words")
     hints = layers.Input((4, 2), name="hints")
+    images = layers.Input((5, 3, 2), name="images")
     _, *states = layers.LSTM(5, return_state=True)(samples)
     embedded = layers.Concatenate()([layers.Embedding(WORDS, 3)(told), hints])
     said = layers.LSTM(5, return_sequences=True)(embedded, initial_state=states)
     behind = layers.GRU(3, go_backwards=True)(hints)
-    both = [layers.Dense(6, activation="softmax")(said), layers.RepeatVector(4)(behind)]
-    return keras.Model([samples, told, hints], layers.Concatenate()(both))
+    seen = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 2)(images))
+    both = [layers.Dense(6, activation="softmax")(said), layers.RepeatVector(4)(behind), layers.RepeatVector(4)(seen)]
+    return keras.Model([samples, told, hints, images], layers.Concatenate()(both))
 
 
 def states_from_inputs() -> Any:
