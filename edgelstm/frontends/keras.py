@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras_config import is_custom
-from edgelstm.frontends.keras_graph import label
+from edgelstm.frontends.keras_entries import label
 from edgelstm.frontends.keras_guess import guessed_inputs
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.frontends.keras_tensors import KerasTensors
