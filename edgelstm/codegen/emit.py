@@ -118,8 +118,10 @@ def _context(
         "generation": _generation(model, options),
         "api": api,
         "window": _window(model),
-        "results": " and ".join(f"{schedule.output_count} x {one.size} values" for one in model.outputs),
-        "output": model.output,
+        "results": " and ".join(
+            f"{schedule.output_count if one.is_sequence else 1} x {one.size} values" for one in model.outputs
+        ),
+        "output": next((one for one in model.outputs if one.is_sequence), model.output),
         "timesteps": model.timesteps,
         "plan": plan,
         "items": items,

@@ -119,8 +119,8 @@ class _Planning:
             outputs=tuple(self._outputs.values()),
             items=tuple(self._items.values()),
             start=tuple(call for part in schedule.start for call in self._once(part)),
-            step=step,
-            line=line if streams else (),
+            step=(*step, *line) if streams and self._model.answers_steps else step,
+            line=line if streams and not self._model.answers_steps else (),
             parts=() if streams else tuple(self._parts()),
             state=tuple(
                 (f"{item.identifier}_{array.name}", array) for item in self._items.values() for array in item.op.state

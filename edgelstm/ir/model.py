@@ -49,6 +49,11 @@ class Model:
         return tuple(yielded[name] for name in self.output_names)
 
     @property
+    def answers_steps(self) -> bool:
+        """Whether an output is a sequence, so that there may be an answer at each step."""
+        return any(tensor.is_sequence for tensor in self.outputs)
+
+    @property
     def parameters(self) -> int:
         """How many integers (weights and biases) the model holds."""
         return sum(op.parameters for op in self.ops)

@@ -52,12 +52,9 @@ def refuse_outputs(schedule: Schedule) -> None:
     ]
     sequences = [tensor for tensor in outputs if tensor.is_sequence]
     if len(outputs) > 1 and sequences:
-        listed = ", ".join(repr(tensor.name) for tensor in outputs)
-        if len(sequences) < len(outputs):
-            problems.append(f"of the outputs {listed} some are sequences and some are single vectors")
-        elif not schedule.is_streaming or any(
-            clocks[tensor.name].paces or schedule.is_virtual(tensor) for tensor in outputs
-        ):
-            problems.append(f"the outputs {listed} are sequences that do not all have a new element at each sample")
+        listed = ", ".join(repr(tensor.name) for tensor in sequences)
+        is_paced = any(clocks[tensor.name].paces or schedule.is_virtual(tensor) for tensor in sequences)
+        if is_paced or not schedule.is_streaming:
+            problems.append(f"of several outputs, the sequences {listed} do not all have a new element at each sample")
     if problems:
         raise UnsupportedModelError(problems, "leave an output out, or build a model for each")

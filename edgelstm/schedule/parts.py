@@ -125,9 +125,9 @@ class Schedule:
 
     @property
     def output_count(self) -> int:
-        """Elements of the output; 1 for a vector."""
-        output = self.model.output
-        return self.clocks[output.name].count if output.is_sequence else 1
+        """Elements of the outputs that are sequences; 1 where none is."""
+        sequences = [tensor for tensor in self.model.outputs if tensor.is_sequence]
+        return self.clocks[sequences[0].name].count if sequences else 1
 
     @property
     def slices(self) -> int:

@@ -205,6 +205,14 @@ def teacher_forced() -> Any:
     return keras.Model([samples, told, hints, images], layers.Concatenate()(both))
 
 
+def steps_and_end() -> Any:
+    """What is heard at each step, and in the end."""
+    samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
+    steps = layers.LSTM(5, return_sequences=True)(samples)
+    last = layers.GRU(4)(steps)
+    return keras.Model(samples, [layers.Dense(3, activation="softmax")(last), layers.Dense(2)(steps)])
+
+
 def states_from_inputs() -> Any:
     """A decoder that starts from given vectors, and answers every step twice."""
     samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
@@ -537,6 +545,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "several_ends": several_ends,
     "teacher_forced": teacher_forced,
+    "steps_and_end": steps_and_end,
     "taken_apart": lambda: sequential(
         layers.LSTM(6),
         layers.Dense(10),
@@ -614,6 +623,14 @@ def weight(rng: np.random.Generator, spread: float, variable: Any) -> np.ndarray
     return np.abs(values) + 0.1 if "variance" in variable.name or not old.shape else values
 
 
+def together(outputs: Any) -> np.ndarray:
+    """Several outputs side by side, or flattened where only some are sequences."""
+    arrays = [np.asarray(one) for one in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+    if len({array.ndim for array in arrays}) > 1:
+        arrays = [array.reshape(len(array), -1) for array in arrays]
+    return np.concatenate(arrays, axis=-1)
+
+
 def save_several(model: Any, rng: np.random.Generator, path: Path) -> None:
     """A model with several inputs, as "inputs.<name>", and outputs, which are put side by side."""
     names = getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs]
@@ -623,10 +640,7 @@ def save_several(model: Any, rng: np.random.Generator, path: Path) -> None:
         else rng.normal(size=(5, *shape[1:])).astype(np.float32)
         for name, shape in zip(names, model.input_shape, strict=True)
     }
-    found = model([inputs[name] for name in names], training=False)
-    outputs = np.concatenate(
-        [np.asarray(one) for one in (found if isinstance(found, list | tuple) else [found])], axis=-1
-    )
+    outputs = together(model([inputs[name] for name in names], training=False))
     model.save(path.with_suffix(".keras"))
     model.save(path.with_suffix(".h5"))
     np.savez(path.with_suffix(".npz"), outputs=outputs, **{f"inputs.{name}": values for name, values in inputs.items()})
@@ -654,7 +668,7 @@ def save(name: str, folder: Path) -> None:
         inputs[0, :3] = inputs[1, 4:] = 0  # what an Embedding may mask
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
-    np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))
+    np.savez(folder / f"{name}.npz", inputs=inputs, outputs=together(model(inputs, training=False)))
 
 
 if __name__ == "__main__":
