@@ -86,7 +86,7 @@ def test_more_room_keeps_addresses_apart() -> None:
             assert not any(after.holds(other.origin) for other in roomy.memory if other.name != after.name)
 
 
-LOAD = Load("QEMU", "instructions", 1000.0, 500.0, 1800, 200, (1.5, 2.0))
+LOAD = Load("QEMU", 1000.0, 500.0, 1800, 200, (1.5, 2.0))
 ESTIMATE = Estimate(
     "m", "t", "gcc", FlashBytes(1000, 100, 3000, 20), 40, 60, 6000, 1000, Memory(6000, 1000, 200), LOAD, 10,
     is_streaming=True,

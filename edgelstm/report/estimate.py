@@ -13,8 +13,7 @@ class Load:
 
     Attributes:
         counter: what counted, "QEMU 7.2.22".
-        unit: of the next three, "instructions" or "cycles".
-        step: a mean call of step.
+        step: instructions of a mean call of step.
         output: a mean output of the model, all its slices together; 0 where the step yields it.
         worst: the most that one sample cost, with the output that it set off.
         stack_bytes: the deepest stack use.
@@ -22,7 +21,6 @@ class Load:
     """
 
     counter: str
-    unit: str
     step: float
     output: float
     worst: int
@@ -101,7 +99,7 @@ class Estimate:
 
     @property
     def per_sample(self) -> float | None:
-        """Instructions (or cycles) of a mean sample, with its share of the output."""
+        """Instructions of a mean sample, with its share of the output."""
         if self.load is None:
             return None
         return self.load.step + self.load.output / (1 if self.is_streaming else self.timesteps)

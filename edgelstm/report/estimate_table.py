@@ -62,8 +62,7 @@ def _fits(estimate: Estimate) -> str:
 def _print_notes(estimates: Sequence[Estimate], pace: Pace, console: Console) -> None:
     console.print(
         "\nflash and RAM: bytes of the model, stack included; firmware: flash of the whole program that `build` writes."
-        "\nstep, output: instructions of a mean call"
-        + ("; cycles on AVR." if any(each.load and each.load.unit == "cycles" for each in estimates) else ".")
+        "\nstep, output: instructions of a mean call."
     )
     if pace.sample_rate_hz and any(each.load and each.load.cycles_per_instruction is None for each in estimates):
         console.print("MHz: an instruction counts as one cycle where none are shown, which is too few on most chips.")

@@ -38,7 +38,7 @@ class Limits:
     Attributes:
         flash_bytes: of the model: code, tables, weights, other constants.
         ram_bytes: of the model: state, buffers, stack.
-        deadline: of the slowest sample, in instructions (cycles on AVR).
+        deadline: of the slowest sample, in instructions.
         deadline_s: the same in seconds, at the clock of a `Pace`.
     """
 
@@ -68,7 +68,7 @@ def _problems(estimate: Estimate, limits: Limits, pace: Pace) -> list[str]:
         _above("RAM", estimate.ram_bytes, limits.ram_bytes, "bytes", load is not None, why),
         _above(
             "the slowest sample", load.worst if load else 0, limits.deadline,
-            load.unit if load else "instructions", load is not None, why,
+            "instructions", load is not None, why,
         ),
     ]  # fmt: skip
     if limits.deadline_s is not None and pace.clock_hz is not None:

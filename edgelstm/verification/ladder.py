@@ -1,14 +1,16 @@
 """Climb the ladder: simulator = official interpreter = C on this computer = program on the target's emulator."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from edgelstm.data import Dataset
 from edgelstm.device.runners import Runner
-from edgelstm.errors import MismatchError
+from edgelstm.errors import MismatchError, ToolFailedError
 from edgelstm.ir import AnyArray, IntArray, Model, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.report.result import Cost, Rung
@@ -17,12 +19,13 @@ from edgelstm.simulate import simulate, stored_inputs
 from edgelstm.verification.isolation import run_isolated
 from edgelstm.verification.official_parts import compare_parts
 from edgelstm.verification.oracles import ORACLES, Oracle
-from edgelstm.verification.replayed import replay
+from edgelstm.verification.replay import ReplayCosts, read_results, write_vectors
 from edgelstm.verification.trace import Comparison, Trace, compare, official_trace, simulator_trace
 
 STRESS_SEQUENCES = 4
 MOST_STEPS = 8192
 WINDOWS = 4
+SELFTEST_EXIT_CODE = 1
 MOST_NAMES = 5
 """In a rung's label, of the layers that it covers."""
 
@@ -193,15 +196,31 @@ def run_program(
 ) -> ProgramRun:
     """Replay the inputs on a program built from the generated C and compare every state and output."""
     on_progress(name)
-    found = replay(name, expected.model, expected.inputs, program, runner, timeout_s)
-    rung = _rung(name, expected, compare(expected.trace, found.trace))
-    if found.selftest_failed:
+    sequences, timesteps = len(expected.inputs), expected.model.layout.timesteps(expected.inputs)
+    with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
+        arguments = write_vectors(Path(folder), expected.model, expected.inputs)
+        run = runner.run(program, list(arguments), cwd=Path(folder), timeout_s=timeout_s)
+        selftest_failed = run.exit_code == SELFTEST_EXIT_CODE and "selftest failed" in run.output
+        if run.exit_code != 0 and not selftest_failed:
+            text = run.output.strip()[-2000:]
+            raise ToolFailedError(f"{name}: the program ended with exit code {run.exit_code}\n{text}")
+        trace, costs = read_results(Path(folder), expected.model, sequences, timesteps)
+    rung = _rung(name, expected, compare(expected.trace, trace))
+    if selftest_failed:
         where = f"; first difference in the replay: {rung.first}" if rung.first else ""
         raise MismatchError(
             f"{name}: the program's self-test failed, its known answers differ from the simulator's{where}",
             "a changed main.c, or the compiler, breaks the arithmetic; try another with --compiler",
         )
-    return ProgramRun(rung, found.costs.stack_bytes, found.cost(expected.model.timesteps))
+    return ProgramRun(rung, costs.stack_bytes, _cost(costs, run.instructions_per_tick, expected.model.timesteps))
+
+
+def _cost(costs: ReplayCosts, instructions_per_tick: Fraction | None, timesteps: int) -> Cost:
+    if instructions_per_tick is None or costs.steps == 0:
+        return Cost(None, None)
+    step = costs.step_ticks * instructions_per_tick / costs.steps
+    output = costs.output_ticks * instructions_per_tick / costs.outputs
+    return Cost(round(step), round(step * timesteps + output))
 
 
 def _rung(name: str, expected: Expectation, comparison: Comparison, *, allowed: int | None = 0) -> Rung:
