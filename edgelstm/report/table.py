@@ -60,6 +60,8 @@ def _costs(results: Sequence[Result]) -> Table:
         "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
         "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
+    for name in dict.fromkeys(name for result in results for name in result.firmware_sections):
+        rows[f"firmware: {name}"] = [_measured(result.firmware_sections.get(name), " B") for result in results]
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table
