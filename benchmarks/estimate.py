@@ -58,7 +58,7 @@ class Row:
 @click.option("--how", "hows", multiple=True, type=click.Choice(HOW), default=HOW, help="How to estimate [all].")
 @click.option("--optimize", default="balanced", show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), default=EXAMPLES, help="Where the examples lie.")
-@click.option("--write", is_flag=True, help="Replace these examples' rows in estimate.csv.")
+@click.option("--write", is_flag=True, help="Replace these examples' rows in estimate.csv, the worst of each figure.")
 def main(
     examples: Sequence[str], targets: Sequence[str], hows: Sequence[str], optimize: str, folder: Path, *, write: bool
 ) -> None:
@@ -139,7 +139,10 @@ def _worst(rows: Sequence[Row], how: str) -> str:
 
 
 def _write(rows: Sequence[Row], names: Sequence[str]) -> None:
-    """Replace the rows of these examples."""
+    """Replace the rows of these examples: of each figure that of the target where the estimate is farthest off."""
+    groups: dict[tuple[str, str, str], Row] = {}
+    for row in sorted(rows, key=lambda row: abs(row.deviation)):
+        groups[row.example, row.how, row.figure] = row
     columns = [field.name for field in fields(Row)]
     kept: list[Sequence[object]] = []
     if RESULTS.is_file():
@@ -148,7 +151,7 @@ def _write(rows: Sequence[Row], names: Sequence[str]) -> None:
     with RESULTS.open("w", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(sorted([*kept, *map(astuple, rows)], key=lambda row: [str(value) for value in row]))
+        writer.writerows(sorted([*kept, *map(astuple, groups.values())], key=lambda row: [str(value) for value in row]))
 
 
 if __name__ == "__main__":
