@@ -87,7 +87,7 @@ def compare(folder: Path, targets: Sequence[str], hows: Sequence[str], optimize:
         requests = {
             "data": replace(request, may_train=False),
             "assumed": replace(request, data=None, project=None, timesteps=_window(request)),
-            "untrained": replace(request, model=Path(work) / "untrained.keras", name=request.model.stem),
+            "untrained": replace(request, model=Path(work) / "untrained.keras", name=request.name),
         }
         for how in hows:
             for result, estimate in zip(results, estimate_model(requests[how]), strict=True):
@@ -102,6 +102,7 @@ def _request(folder: Path, output: Path, targets: Sequence[str], optimize: str) 
         targets=tuple(targets),
         data=project.data.source,
         base=folder,
+        name=project.name,
         optimize=optimize,
         project=project,
         main=None if project.build.main is None else folder / project.build.main,
