@@ -14,7 +14,7 @@ TIMESTEPS = 32
 """The window of a model that takes any."""
 
 TRAINED_CELL = 16.0
-"""What cell states reach after training; of ten LSTMs of the examples half are beyond 12. Those of fresh weights stay below
+"""What cell states reach after training: half of the examples' LSTMs are beyond 12. Those of fresh weights stay below
 2, where other code serves."""
 
 _SEQUENCES = 32
