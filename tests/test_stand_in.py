@@ -9,7 +9,7 @@ from edgelstm.device.targets import load_target
 from edgelstm.ir import FloatModel, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.lstm import LstmLayer
-from edgelstm.pipeline.assumed import TIMESTEPS, TRAINED_CELL, assumed_data, trained_ranges
+from edgelstm.pipeline.assumed import LONGEST, TIMESTEPS, TRAINED_CELL, assumed_data, trained_ranges
 from edgelstm.pipeline.costs import MACS, core_of, counted_inputs, with_room
 from edgelstm.pipeline.estimated import chips
 from edgelstm.pipeline.stand_in import KINDS, Sizes, signals, stand_in
@@ -23,7 +23,7 @@ from edgelstm.report.result import FlashBytes
 def test_stand_ins_are_the_same_every_time_and_have_their_sizes(kind: str) -> None:
     sizes = Sizes(kind, 8, 3, outputs=4)
     first, again = stand_in(sizes), stand_in(sizes)
-    inputs = signals(np.random.default_rng(0), 2, sizes.timesteps, 3)
+    inputs = signals(np.random.default_rng(0), 2, TIMESTEPS, 3)
     np.testing.assert_array_equal(first.forward(inputs), again.forward(inputs))
     assert first.output.size == 4
     assert stand_in(replace(sizes, outputs=0)).output.size == 8
@@ -49,6 +49,7 @@ def test_assumed_data_fit_any_inputs() -> None:
     assert found["v"].shape[1:] == (7,)
     assert set(np.unique(found["ids"])) == set(range(5))
     assert model.layout.timesteps(assumed_data(model, None).x) == TIMESTEPS
+    assert model.layout.timesteps(assumed_data(model, 1 << 20).x) == LONGEST
     assert len(assumed_data(replace(model, timesteps=1 << 20), None).x) == 1
 
 
@@ -63,7 +64,7 @@ def test_cells_of_fresh_weights_reach_what_trained_ones_do() -> None:
 
 @pytest.mark.parametrize(("units", "fewest"), [(4, 5 * 32), (200, 5 * 16)])
 def test_what_is_counted_is_four_sequences_of_data_and_one_of_stress_within_a_budget(units: int, fewest: int) -> None:
-    floating = stand_in(Sizes("lstm", units, 3, timesteps=32))
+    floating = stand_in(Sizes("lstm", units, 3))
     dataset = assumed_data(floating, None)
     model = quantize(floating, calibrate(floating, dataset.x), 32, Contract.LITERT)
     inputs = counted_inputs(model, dataset)

@@ -68,21 +68,11 @@ def _estimates(model: Path | None, options: dict[str, Any], terminal: Terminal) 
     named = None if options["target"] == ALL else options["target"]
     if options["units"] is None:
         return estimate_model(_request(model, {**options, "target": named}), terminal)
-    request = BuildRequest(model=Path(), output=Path(), targets=(USUAL,))
-    if options["target"] is not None:
-        request = _request(Path(), {**options, "target": named})
-    else:
-        request = replace(_request(Path(), options), targets=(USUAL,))
-    sizes = [
-        Sizes(
-            options["layer"] or "lstm",
-            units,
-            options["inputs"],
-            options["outputs"] or 0,
-            **({"timesteps": options["timesteps"]} if options["timesteps"] else {}),
-        )
-        for units in options["units"]
-    ]
+    request = _request(Path(), {**options, "target": named})
+    if options["target"] is None:
+        request = replace(request, targets=(USUAL,))
+    layer, outputs = options["layer"] or "lstm", options["outputs"] or 0
+    sizes = [Sizes(layer, units, options["inputs"], outputs) for units in options["units"]]
     return estimate_sizes(sizes, request, terminal)
 
 

@@ -11,7 +11,9 @@ from edgelstm.ops.lstm import LstmLayer
 from edgelstm.pipeline.stand_in import signals
 
 TIMESTEPS = 32
-"""The window of a model that takes any."""
+"""The window of a model that takes any, which goes no further than LONGEST even where a longer one is asked for."""
+
+LONGEST = 512
 
 TRAINED_CELL = 16.0
 """What cell states reach after training: half of the examples' LSTMs are beyond 12. Those of fresh weights stay below
@@ -23,9 +25,9 @@ _SEED = 20240608
 
 
 def assumed_data(model: FloatModel, timesteps: int | None) -> Dataset:
-    """Sequences laid out as the model takes them, of its window, else of `timesteps`."""
+    """Sequences laid out as the model takes them, of its window, else of `timesteps` or a little less."""
     rng = np.random.default_rng(_SEED)
-    window = model.timesteps or timesteps or TIMESTEPS
+    window = model.timesteps or min(timesteps or TIMESTEPS, LONGEST)
     values = window * sum(tensor.size for tensor in model.inputs)
     sequences = int(np.clip(_MOST_VALUES // values, 1, _SEQUENCES))
     arrays = {tensor.name: _values(rng, tensor, sequences, window) for tensor in model.inputs}

@@ -38,14 +38,12 @@ class Sizes:
         units: of the layer.
         inputs: values of a sample.
         outputs: of a Dense behind it, with softmax where there are several; 0 for none.
-        timesteps: the window.
     """
 
     layer: str
     units: int
     inputs: int
     outputs: int = 0
-    timesteps: int = 32
 
     @property
     def label(self) -> str:
@@ -59,7 +57,7 @@ class Sizes:
 
 
 def stand_in(sizes: Sizes) -> FloatModel:
-    """The same model for the same sizes; it keeps the last step, as most models do."""
+    """The same model for the same sizes, for sequences of any length; it keeps the last step, as most models do."""
     rng = np.random.default_rng([_SEED, sizes.inputs, sizes.units, sizes.outputs])
     source = Tensor("input", sizes.inputs, is_sequence=True)
     layers: list[Layer] = [recurrent_layer(sizes.layer, rng, sizes.layer, source, sizes.units)]
@@ -68,7 +66,7 @@ def stand_in(sizes: Sizes) -> FloatModel:
         layers.append(dense_layer(rng, layers[-1].output, sizes.outputs))
     if sizes.outputs > 1:
         layers += activation_layers("softmax", "softmax", layers[-1].output)
-    return FloatModel(f"{sizes.layer}_{sizes.units}", source, tuple(layers), sizes.timesteps)
+    return FloatModel(f"{sizes.layer}_{sizes.units}", source, tuple(layers), timesteps=None)
 
 
 def recurrent_layer(kind: str, rng: np.random.Generator, name: str, source: Tensor, units: int) -> Layer:

@@ -93,6 +93,22 @@ def test_sizes_need_no_model_and_more_units_cost_more(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.usefixtures("tools")
+def test_a_project_needs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool) -> None:
+    require_tool("tensorflow")
+    monkeypatch.chdir(tmp_path)
+    succeed("new", "gesture")
+    monkeypatch.chdir(tmp_path / "gesture")
+    before = set(Path().rglob("*"))
+    outcome = succeed("estimate", "--target", "cortex-m4", "--json")
+    assert "is not trained yet" in outcome.err
+    (found,) = outcome.json["estimates"]
+    assert found["model"] == "gesture"
+    assert found["fits"] is True
+    assert found["load"]["step"] > 0
+    assert {path for path in Path().rglob("*") if "__pycache__" not in path.parts} == before
+
+
+@pytest.mark.usefixtures("tools")
 def test_limits_fail_and_say_by_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     kept = ("--max-flash", "64K", "--max-ram", "1k", "--deadline", "20000", "--clock", "64")
