@@ -13,7 +13,7 @@ from edgelstm.device.elf import read_elf
 from edgelstm.device.images import to_binary, to_intel_hex
 from edgelstm.device.linker_script import render_linker_script
 from edgelstm.device.process import run, tail
-from edgelstm.device.targets import Target, support_dirs
+from edgelstm.device.targets import Target, support_sources
 from edgelstm.errors import OutputError, ProjectError, TargetError, ToolFailedError
 from edgelstm.resources import templates_dir
 
@@ -95,7 +95,7 @@ def compile_firmware(
     except OSError as error:
         raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
     build = _Build(target, compiler, output_dir, timeout_s)
-    port = [path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))]
+    port = support_sources(target)
     includes = [*include_dirs, templates_dir() / "c" / "app"]
     common = _compile_flags(target, compiler, optimize, includes)
     headers = Path(compiler.headers_dir)

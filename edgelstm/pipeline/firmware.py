@@ -8,7 +8,7 @@ from pathlib import Path
 from edgelstm.codegen.emit import Generated, emit
 from edgelstm.codegen.layouts import PORTABLE
 from edgelstm.device.compilers import Compiler
-from edgelstm.device.targets import Target, support_dirs
+from edgelstm.device.targets import Target, boot_source, support_dirs
 from edgelstm.device.toolchain import Firmware, compile_firmware
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.quantized import Quantized
@@ -114,5 +114,5 @@ def write_sources(files: Mapping[str, str], folder: Path) -> None:
 def support_hash(target: Target) -> str:
     """Hash of the start-up code, port and linker script that every firmware of the target is compiled with."""
     support = [path for folder in support_dirs(target) for path in sorted(folder.iterdir())]
-    paths = [*support, templates_dir() / "c" / "app" / "port.h"]
-    return content_hash(*(part for path in paths if path.is_file() for part in (path.name, path.read_bytes())))
+    paths = [*support, boot_source(target), templates_dir() / "c" / "app" / "port.h"]
+    return content_hash(*(part for path in paths if path is not None and path.is_file() for part in (path.name, path.read_bytes())))

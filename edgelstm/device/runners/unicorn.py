@@ -94,7 +94,7 @@ class _Machine:
             return result
 
         self._core.connect(self._elf, lambda: self._instructions, request, self._stop)
-        start = self._core.reset(self._flash.origin)
+        start = self._core.reset(self._elf)
         uc.hook_add(api.UC_HOOK_BLOCK, self._count)
         uc.hook_add(api.UC_HOOK_MEM_INVALID, self._note_bad_access)
         deadline = time.monotonic() + timeout_s
@@ -130,6 +130,9 @@ class _Machine:
             raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
         self._flash, self._ram = flash, ram = target.region("flash"), target.region("ram")
         access = {flash: self._api.UC_PROT_READ | self._api.UC_PROT_EXEC, ram: self._api.UC_PROT_ALL}
+        window = flash.data_window
+        if window is not None:
+            access[window] = self._api.UC_PROT_READ
         for region, protection in access.items():
             start = region.origin // _PAGE_BYTES * _PAGE_BYTES
             size = -(-(region.end - start) // _PAGE_BYTES) * _PAGE_BYTES
@@ -139,6 +142,8 @@ class _Machine:
                 if not flash.holds(segment.load_address) or segment.load_address + len(segment.data) > flash.end:
                     raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
                 self._uc.mem_write(segment.load_address, segment.data)
+                if window is not None and window.holds(segment.address):
+                    self._uc.mem_write(segment.address, segment.data)
 
     def _count(self, uc: Any, address: int, size: int, _: object) -> None:
         length = self._block_lengths.get((address, size))
