@@ -147,6 +147,8 @@ def read_target(path: Path) -> Target:
         raise TargetError(
             f"{path.name[:80]!r} cannot name a target", "name the file with a-z, 0-9 and -, as in my-board.toml"
         )
+    if not path.is_file():
+        raise TargetError(f"there is no target file {path}", "leave .toml out to name a target of `edgelstm targets`")
     try:
         with path.open("rb") as file:
             content = file.read(_FILE_LIMIT_BYTES)

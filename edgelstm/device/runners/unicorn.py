@@ -8,14 +8,14 @@ end the run.
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgelstm.device.elf import Elf, read_elf
-from edgelstm.device.process import tail
+from edgelstm.device.process import raise_if_stopped, tail
 from edgelstm.device.runners.interface import EXIT_FAULT, Runner, RunResult, checked_arguments
 from edgelstm.device.runners.semihosting import Semihosting
 from edgelstm.device.runners.unicorn_cores import CORES, Core
@@ -25,6 +25,7 @@ from edgelstm.errors import ToolError, ToolMissingError, ToolTimeoutError
 _INSTALL = 'install unicorn by `pip install "edgelstm[emulate]"`'
 _PAGE_BYTES = 0x1000
 _NO_ADDRESS = 0xFFFFFFFE
+_PATIENCE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ class UnicornRunner(Runner):
                 "it may hang; if the work is just large, allow it more time",
             )
         return RunResult(exit_code, output, time.monotonic() - started, Fraction(1))
+
+
+def _await(emulation: "Future[None]") -> None:
+    """Wait, but not longer than all work shall last."""
+    while not wait([emulation], timeout=_PATIENCE_S).done:
+        raise_if_stopped()
+    emulation.result()
 
 
 class _Machine:
@@ -102,7 +110,7 @@ class _Machine:
         with ThreadPoolExecutor(max_workers=1) as executor:
             emulation = executor.submit(uc.emu_start, start, _NO_ADDRESS, int(timeout_s * 1e6) + 1)
             try:
-                emulation.result()
+                _await(emulation)
             except api.UcError as error:
                 self._stop(self._bad_access or str(error))
             except BaseException:
