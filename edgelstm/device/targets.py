@@ -263,7 +263,7 @@ def _memory_problems(target: Target) -> list[str]:
     problems = [
         f"memory {region.name}: ends behind the 32-bit address space" for region in spans if region.end > ADDRESS_LIMIT
     ]
-    if windows and (target.arch != "riscv" or windows[0].name != "flash_data"):
+    if any(target.arch != "riscv" or window.name != "flash_data" for window in windows):
         problems.append("memory: only the flash of riscv may have a data_origin")
     ordered = sorted(spans, key=lambda region: region.origin)
     problems += [
