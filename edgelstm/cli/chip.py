@@ -45,9 +45,8 @@ def _print_targets(found: Sequence[Target], console: Console) -> None:
     margin = 2 + max(len(target.name) for target in found)
     for target in found:
         console.print(f"{target.name:<{margin}}kernels {target.isa}; runs on {' or '.join(target.runners)}")
-        console.print(
-            _indented(f"{target.board}: {target.description}" if target.board else target.description, margin)
-        )
+        named = f"{target.board}: " if target.board else ""
+        console.print(_indented(named + target.description, margin))
 
 
 def _indented(text: str, margin: int) -> str:
