@@ -79,7 +79,7 @@ class FlashResult:
 
 @dataclass(frozen=True)
 class FlashRunner(ABC):
-    """Writes programs to the chip of one target.
+    """Writes programs to the chip of one target; `target` is None where nobody said which.
 
     Attributes:
         name: of the runner, and of its table `[flash.<name>]` in a target's file.
@@ -90,12 +90,19 @@ class FlashRunner(ABC):
     name: ClassVar[str]
     keys: ClassVar[tuple[Key, ...]] = ()
     reached_by: ClassVar[tuple[str, ...]] = ()
-    target: Target
+    target: Target | None
+
+    @property
+    def chip(self) -> Target:
+        """The target; raises ProjectError if nobody said which."""
+        if self.target is None:
+            raise ProjectError(f"runner {self.name} must know the board", "name it by --target")
+        return self.target
 
     @property
     def options(self) -> Options:
         """The target's options for this runner; raises TargetError naming each unknown, missing or wrong key."""
-        return read_options(self.target, self.name, self.keys)
+        return read_options(self.chip, self.name, self.keys)
 
     @abstractmethod
     def missing(self) -> str | None:

@@ -1,10 +1,14 @@
 """What a target's file says about a flash runner: its table `[flash.<runner>]`, checked to the last key."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgelstm.device.targets import Target
 from edgelstm.errors import TargetError
+
+_WORD = re.compile(r"(?!-)(?!.*\.\.)[A-Za-z0-9_.:/+-]{1,64}")
+"""Text becomes a part of commands and of names of files: it must be no option and lead into no other folder."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,12 @@ def read_options(target: Target, runner: str, keys: Sequence[Key]) -> Options:
     values: dict[str, str | int] = {}
     for key in keys:
         value = said.get(key.name)
-        if value is None:
-            value = key.default
-        if value is None:
+        if value is None and key.default is not None:
+            values[key.name] = key.default
+        elif value is None:
             problems.append(f"flash.{runner}.{key.name}: missing; it is {key.meaning}")
-        elif isinstance(value, str) != key.is_text or value == "":
-            kind = "text" if key.is_text else "an integer"
+        elif isinstance(value, str) != key.is_text or (isinstance(value, str) and _WORD.fullmatch(value) is None):
+            kind = "a word" if key.is_text else "an integer"
             problems.append(f"flash.{runner}.{key.name}: needs {kind}, {key.meaning}")
         else:
             values[key.name] = value

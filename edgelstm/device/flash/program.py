@@ -11,11 +11,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from edgelstm.device.flash.failures import Failure, find_failure, last_line
 from edgelstm.device.flash.image import FirmwareImage, read_image
 from edgelstm.device.flash.interface import FlashJob, FlashResult, FlashRunner, Progress
+from edgelstm.device.flash.selftest import REPORT, exit_code_shown
 from edgelstm.device.process import Completed, run
 from edgelstm.errors import FlashError, ToolMissingError, ToolTimeoutError
 
@@ -43,14 +44,16 @@ class Command:
         argv: program and arguments.
         proof: a regular expression that its output matches only after success; "" if its exit code tells.
         proof_suffices: whether a failing exit code means nothing where the proof is there.
-        watches: whether it runs the program and shows what that says. Its failure is then no failure to write, and
+        watches: whether it runs the firmware and shows what that says. Its failure is then no failure to write, and
             it may run for `wait_s` seconds.
+        goes_on: whether it would watch on for all that time, and so is ended as soon as the self-test has reported.
     """
 
     argv: tuple[str, ...]
     proof: str = ""
     proof_suffices: bool = False
     watches: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class Script:
 WATCH_MARGIN_S = 15.0
 """What a watching program may take beside the wait: it starts, connects and resets."""
 
+_ENVIRONMENT = {"LC_ALL": "C", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+"""Messages as `failures` knows them, and shown when they are said."""
+
 
 class ProgramRunner(FlashRunner):
     """A runner that calls programs.
@@ -73,14 +79,14 @@ class ProgramRunner(FlashRunner):
         module: the Python package that has the program too, "" if there is none.
         install: how to get it.
         failures: how it fails, the most telling first.
-        verifies: whether what it writes is always verified.
+        verifies: whether what it wrote is compared.
     """
 
     program: ClassVar[str]
     module: ClassVar[str] = ""
     install: ClassVar[str]
     failures: ClassVar[tuple[Failure, ...]] = ()
-    verifies: ClassVar[bool] = True
+    verifies: ClassVar[Literal["always", "when asked", "never"]] = "always"
 
     @abstractmethod
     def script(self, job: FlashJob, image: FirmwareImage) -> Script:
@@ -92,7 +98,7 @@ class ProgramRunner(FlashRunner):
 
     def exit_code(self, watched: Completed) -> int | None:
         """The firmware's exit code, from the command that watched it; None if it shows none."""
-        return None
+        return exit_code_shown(watched.output)
 
     def said(self, watched: Completed) -> str:
         """What the firmware wrote, from the output of the command that watched it."""
@@ -138,9 +144,10 @@ class ProgramRunner(FlashRunner):
                     progress(image.size_bytes * index // len(script.commands), image.size_bytes)
         seen = watched if watched is not None and script.commands[-1].watches else None
         exit_code = None if seen is None else self.exit_code(seen)
+        is_verified = self.verifies == "always" or (self.verifies == "when asked" and job.verify)
         return FlashResult(
             bytes_written=image.size_bytes,
-            bytes_verified=image.size_bytes if self.verifies or job.verify else 0,
+            bytes_verified=image.size_bytes if is_verified else 0,
             erased_bytes=0,
             run_exit_code=exit_code,
             output="" if seen is None else self.said(seen),
@@ -152,7 +159,8 @@ class ProgramRunner(FlashRunner):
         left_s = max(1.0, job.limit_s - (time.monotonic() - started))
         limit_s = job.wait_s + WATCH_MARGIN_S if command.watches else left_s
         try:
-            completed = run(command.argv, timeout_s=limit_s, cwd=folder)
+            until = REPORT if command.goes_on else None
+            completed = run(command.argv, timeout_s=limit_s, cwd=folder, environment=_ENVIRONMENT, until=until)
         except ToolTimeoutError as error:
             raise ToolTimeoutError(
                 f"{self.program} was ended after {limit_s:g} s without an end in sight",
