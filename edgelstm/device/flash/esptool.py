@@ -3,6 +3,7 @@
 from edgelstm.device.flash.failures import Failure
 from edgelstm.device.flash.image import FirmwareImage
 from edgelstm.device.flash.interface import FlashJob
+from edgelstm.device.flash.made_images import binary_file
 from edgelstm.device.flash.options import Key
 from edgelstm.device.flash.program import Command, ProgramRunner, Script
 
@@ -16,6 +17,12 @@ class EsptoolRunner(ProgramRunner):
         Key("chip", 'esptool\'s name of the chip, such as "esp32c3"'),
         Key("address", "where in flash the image begins", is_text=False),
         Key("baud", "bits per second", default=460800, is_text=False),
+        Key(
+            "format",
+            '"image" for one that the ROM loads into RAM, "raw" for bytes that run in flash',
+            "image",
+            choices=("image", "raw"),
+        ),
     )
     program = "esptool"
     module = "esptool"
@@ -47,31 +54,21 @@ class EsptoolRunner(ProgramRunner):
     )
 
     def script(self, job: FlashJob, image: FirmwareImage) -> Script:
-        """Make, check, write."""
+        """Make, check, write; a raw file is written as it is."""
         options = self.options
         tool = (*self.command_line(), "--chip", options.text("chip"))
         connect = ["--baud", str(job.connection.baud or options.integer("baud"))]
         if job.connection.port:
             connect += ["--port", job.connection.port]
-        after = "hard-reset" if job.run else "no-reset"
-        return Script(
-            (
-                Command((*tool, "elf2image", "--output", "firmware.bin", str(job.elf.resolve())), "Success"),
-                Command((*tool, "image-info", "firmware.bin"), r"Checksum: \S+ \(valid\)"),
-                Command(
-                    (
-                        *tool,
-                        *connect,
-                        "--after",
-                        after,
-                        "write-flash",
-                        f"{options.integer('address'):#x}",
-                        "firmware.bin",
-                    ),
-                    "Hash of data verified",
-                ),
-            )
-        )
+        after = ("--after", "hard-reset" if job.run else "no-reset")
+        place = (f"{options.integer('address'):#x}", "firmware.bin")
+        write = Command((*tool, *connect, *after, "write-flash", *place), "Hash of data verified")
+        if options.text("format") == "raw":
+            return Script((write,), (binary_file(job.elf, image, image.segments[0].address),))
+        # Segments lie where they are stored, sections where the program finds them after it has copied its data.
+        make = (*tool, "elf2image", "--use-segments", "--output", "firmware.bin", str(job.elf.resolve()))
+        check = Command((*tool, "image-info", "firmware.bin"), r"Checksum: \S+ \(valid\)")
+        return Script((Command(make, "Success"), check, write))
 
     def note(self, job: FlashJob) -> str:
         """Where to look."""

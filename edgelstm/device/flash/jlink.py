@@ -17,7 +17,7 @@ class JLinkRunner(ProgramRunner):
     reached_by = ("probe",)
     keys = (
         Key("device", 'Segger\'s name of the chip, such as "STM32F446RE"'),
-        Key("interface", '"SWD" or "JTAG"', default="SWD"),
+        Key("interface", '"SWD" or "JTAG"', "SWD", choices=("SWD", "JTAG")),
         Key("speed", "the clock of the interface in kHz", default=4000, is_text=False),
     )
     program = "JLink" if sys.platform == "win32" else "JLinkExe"

@@ -78,6 +78,8 @@ class OpenOcdRunner(ProgramRunner):
         connect = [self.program, *_NO_PORTS, "-f", f"interface/{self.options.text('interface')}.cfg"]
         if job.connection.probe:
             connect += ["-c", f"adapter serial {_tcl_word(job.connection.probe)}"]
+        if transport := self.options.text("transport"):
+            connect += ["-c", f"transport select {transport}"]
         connect += ["-f", f"target/{self.options.text('target')}.cfg"]
         verify = " verify" if job.verify else ""
         program = f"program {_tcl_word(str(job.elf.resolve()))}{verify} exit"

@@ -20,12 +20,20 @@ class Key:
         meaning: what it says, for the advice when it is missing.
         default: what holds without it; None if it is needed.
         is_text: whether its value is text, else an integer.
+        choices: the words that it may be, where those are few.
     """
 
     name: str
     meaning: str
     default: str | int | None = None
     is_text: bool = True
+    choices: tuple[str, ...] = ()
+
+    def suits(self, value: str | int) -> bool:
+        """Whether it may have that value."""
+        if isinstance(value, int):
+            return not self.is_text
+        return self.is_text and (value in self.choices if self.choices else _WORD.fullmatch(value) is not None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ def read_options(target: Target, runner: str, keys: Sequence[Key]) -> Options:
             values[key.name] = key.default
         elif value is None:
             problems.append(f"flash.{runner}.{key.name}: missing; it is {key.meaning}")
-        elif isinstance(value, str) != key.is_text or (isinstance(value, str) and _WORD.fullmatch(value) is None):
+        elif not key.suits(value):
             kind = "a word" if key.is_text else "an integer"
             problems.append(f"flash.{runner}.{key.name}: needs {kind}, {key.meaning}")
         else:

@@ -29,7 +29,7 @@ class PyOcdRunner(ProgramRunner):
             "`pyocd pack install` of that name gets it; or correct [flash.pyocd] in the target's file",
         ),
         Failure(
-            r"No connected debug probes|No target device available|No probe selected",
+            r"No connected debug probe|No target device available|No probe selected",
             "there is no debug probe",
             "plug it in; `pyocd list` shows what it sees",
         ),

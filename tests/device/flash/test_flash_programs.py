@@ -174,7 +174,7 @@ def test_esptool_makes_checks_and_writes_an_image(stage: Stage, flash_elf: Path)
     result = flash("esptool", flash_elf, Connection(port="/dev/ttyACM0", baud=115200))
     chip = ["--chip", "esp32c3"]
     assert [call.arguments for call in stage.calls] == [
-        [*chip, "elf2image", "--output", "firmware.bin", str(flash_elf)],
+        [*chip, "elf2image", "--use-segments", "--output", "firmware.bin", str(flash_elf)],
         [*chip, "image-info", "firmware.bin"],
         [
             *chip,
@@ -200,6 +200,21 @@ def test_a_damaged_image_is_not_written(stage: Stage, flash_elf: Path) -> None:
     stage.play("esptool", ESPTOOL_DONE[0], bad, ESPTOOL_DONE[2])
     assert "damaged" in failure("esptool", flash_elf).message
     assert len(stage.calls) == 2
+
+
+def test_a_raw_program_is_written_as_it_is(stage: Stage, flash_segment_elf: Path) -> None:
+    board = replace(BOARD, flash={"esptool": {"chip": "esp32c3", "address": 0, "format": "raw"}})
+    stage.play("esptool", *ESPTOOL_DONE)
+    choose_flash_runner(board, "esptool").flash(FlashJob(flash_segment_elf, run=False))
+    (call,) = stage.calls
+    assert call.arguments[-5:] == ["--after", "no-reset", "write-flash", "0x0", "firmware.bin"]
+    assert call.files["firmware.bin"].encode("latin-1") == read_segments(flash_segment_elf)[0].data
+
+
+def test_openocd_is_told_the_transport_where_the_board_says_it(stage: Stage, flash_elf: Path) -> None:
+    board = replace(BOARD, flash={"openocd": {"interface": "jlink", "target": "nrf52", "transport": "swd"}})
+    (first, _) = choose_flash_runner(board).plan(FlashJob(flash_elf)).splitlines()[-2:]
+    assert "-f interface/jlink.cfg -c 'transport select swd' -f target/nrf52.cfg" in first
 
 
 FAILURES = [
