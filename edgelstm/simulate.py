@@ -44,8 +44,11 @@ def stored_inputs(model: Model, values: FloatArray) -> IntArray:
 
 
 def real_outputs(model: Model, stored: IntArray) -> FloatArray:
-    """Stored outputs (..., size of all) to real ones."""
-    ends = np.cumsum([tensor.size for tensor in model.outputs])[:-1]
+    """What `simulate` returns, as real numbers."""
+    sequences = sum(tensor.size for tensor in model.outputs if tensor.is_sequence)
+    vectors = sum(tensor.size for tensor in model.outputs) - sequences
+    steps = (stored.shape[-1] - vectors) // sequences if sequences and vectors else 1
+    ends = np.cumsum([tensor.size * (steps if tensor.is_sequence else 1) for tensor in model.outputs])[:-1]
     parts = zip(np.split(stored, ends, axis=-1), model.outputs, strict=True)
     return beside([dequantize_array(values, tensor.quantization) for values, tensor in parts])
 
@@ -74,7 +77,7 @@ def simulate(model: Model, inputs: IntArray) -> IntArray:
 
     Returns:
         (batch, output size), or (batch, output elements, output size) where the model yields a sequence; several
-        outputs side by side.
+        outputs side by side, (batch, values) if only some are sequences.
     """
     run = _whole_run(model, inputs, frozenset())
     return beside([run.whole(tensor.name) for tensor in model.outputs])
@@ -124,7 +127,7 @@ class _Run:
         self._elements: defaultdict[str, list[IntArray]] = defaultdict(list)
         self.states = {op.name: initial_state(op, self._batch) for op in self._model.ops}
         layout = self._model.layout
-        self.samples = np.moveaxis(inputs[:, len(layout.vectors) :], 1, 0)
+        self.samples = np.moveaxis(inputs[:, layout.first_step :], 1, 0)
         self._values |= {name: self._stored(name, values) for name, values in layout.given(inputs).items()}
         for part in schedule.start:
             self.advance(part, 0)
