@@ -16,10 +16,16 @@ from edgelstm.report.table import LINE_WIDTH
 @click.command
 @output_options
 def targets(terminal: Terminal) -> None:
-    """List the targets: one TOML file each, in the folder targets/."""
-    found = [load_target(name) for name in list_targets()]
+    """List the targets, cores and boards: one TOML file each, in the folder targets/."""
+    found = sorted((load_target(name) for name in list_targets()), key=lambda target: bool(target.board))
     values = [
-        {"name": target.name, "description": target.description, "isa": target.isa, "runners": list(target.runners)}
+        {
+            "name": target.name,
+            "board": target.board,
+            "description": target.description,
+            "isa": target.isa,
+            "runners": list(target.runners),
+        }
         for target in found
     ]
     terminal.result(values, lambda console: _print_targets(found, console))
@@ -29,7 +35,9 @@ def _print_targets(found: Sequence[Target], console: Console) -> None:
     margin = 2 + max(len(target.name) for target in found)
     for target in found:
         console.print(f"{target.name:<{margin}}kernels {target.isa}; runs on {' or '.join(target.runners)}")
-        console.print(_indented(target.description, margin))
+        console.print(
+            _indented(f"{target.board}: {target.description}" if target.board else target.description, margin)
+        )
 
 
 def _indented(text: str, margin: int) -> str:
