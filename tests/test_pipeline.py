@@ -62,6 +62,9 @@ def test_build_returns_what_it_wrote(tflite: Path, tmp_path: Path, require_tool:
     assert 0 < result.flash.tables <= costs["flash, tables"]
     assert result.firmware_flash_bytes > result.flash.total
     assert result.firmware_ram_bytes > result.ram.state + result.ram.buffers
+    sections = result.firmware_sections
+    assert result.firmware_flash_bytes == pytest.approx(sections[".text"] + sections[".rodata"], abs=8)
+    assert sections[".stack"] <= result.firmware_ram_bytes <= sections[".stack"] + sections[".bss"] + 8
 
 
 def test_a_program_that_hangs_is_ended_and_says_what_to_do(

@@ -51,6 +51,7 @@ RESULT = Result(
     cost=Cost(2319, 18860),
     accuracy=ACCURACY,
     verification=RUNGS,
+    firmware_sections={".text": 9000, ".rodata": 3000, ".stack": 16384, ".bss": 40},
 )
 ON_HOST = replace(
     RESULT,
@@ -58,6 +59,7 @@ ON_HOST = replace(
     ram=RamBytes(96, 4, 0),
     firmware_flash_bytes=0,
     firmware_ram_bytes=0,
+    firmware_sections={},
     cost=Cost(None, None),
 )
 
@@ -108,6 +110,7 @@ def test_numbers_stand_under_their_target() -> None:
     assert rows["flash: weights"].split()[2:] == ["6100", "B", "6100", "B"]
     assert rows["instructions a step"].split()[3:] == ["2319", "-"]
     assert rows["RAM: stack"].split()[2:] == ["108", "B", "-"]
+    assert rows["firmware: .rodata"].split()[2:] == ["3000", "B", "-"]
     assert len(rows["flash: weights"]) == len(rows["cost"]) == len(rows["instructions a step"])
 
 

@@ -42,6 +42,7 @@ VERBS = {
     "build": ("build", "model to verified firmware: all steps in one"),
     "verify": ("build", "prove the C equal to the official interpreter"),
     "run": ("look", "run a model on data, in integers"),
+    "estimate": ("estimate", "what a model costs on every target, even before it is trained"),
     "profile": ("measure", "count the instructions of a step, layer by layer"),
     "flash": ("flash", "write firmware to a chip and see its self-test pass"),
     "monitor": ("monitor", "show what firmware sends over a serial port"),

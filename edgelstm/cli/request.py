@@ -51,12 +51,12 @@ def step_graph_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
-def target_options(*, several: bool) -> Decorator:
-    """Options that decide what the C is written, compiled and run for."""
+def target_options(*, several: bool, default: str = "cortex-m4") -> Decorator:
+    """Options that decide what the C is written, compiled and run for; `default` is what help says of no target."""
     more = "; several separated by commas, or all" if several else ""
     names = f"A target of `edgelstm targets`, or a .toml file of yours{more}."
     options = [
-        click.option("-t", "--target", help=f"{names} [cortex-m4]"),
+        click.option("-t", "--target", help=f"{names} [{default}]"),
         click.option("--optimize", type=click.Choice(OPTIMIZE), help="What activations may cost in tables [balanced]."),
         click.option("--constant-time", is_flag=True, default=None, help="Execute as many instructions for all data."),
         click.option("--wide-weights", is_flag=True, default=None, help="Half as much weight flash again, for speed."),

@@ -1,7 +1,7 @@
 """Model + Options -> {file name: C text}. Templates choose text, Python computes."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jinja2
@@ -28,6 +28,7 @@ from edgelstm.simulate import simulate_steps
 __all__ = ["APP_FILES", "OPTIMIZE", "Generated", "Options", "emit", "selftest_inputs"]
 
 SELFTEST_STEPS = 16
+ROLES = ("weights", "tables", "other_constants")
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,17 @@ class Selftest:
 
 @dataclass(frozen=True)
 class Generated:
-    """C files by name, and the memory role of each constant array by symbol."""
+    """C files by name, and what is known of the constant arrays in them.
+
+    Attributes:
+        files: texts by name.
+        roles: the memory role of each array by symbol, one of ROLES.
+        constant_bytes: of all arrays of a role.
+    """
 
     files: Mapping[str, str]
     roles: Mapping[str, str]
+    constant_bytes: Mapping[str, int]
 
 
 APP_FILES = ("main.c", "port.h", "replay.c", "replay.h")
@@ -77,9 +85,8 @@ def emit(model: Model, options: Options) -> Generated:
         **library.files,
         **{file: _app_file(environment, file, context) for file in APP_FILES},
     }
-    declared = [constant for item in items.values() for constant in item.declared]
-    roles = {constant.name: constant.role for constant in (*declared, *library.tables)}
-    return Generated(files, roles)
+    constants = _constants(list(items.values()), library.tables)
+    return Generated(files, {constant.name: constant.role for constant in constants}, _constant_bytes(constants))
 
 
 def _layouts(options: Options) -> tuple[Layout, ...]:
@@ -150,10 +157,19 @@ def _generation(model: Model, options: Options) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
-def _costs(plan: Plan, items: list[Item], tables: tuple[Declaration, ...]) -> list[str]:
-    sizes = dict.fromkeys(("weights", "tables", "other_constants"), 0)
-    for constant in (*(constant for item in items for constant in item.declared), *tables):
+def _constants(items: Sequence[Item], tables: Sequence[Declaration]) -> tuple[Declaration, ...]:
+    return (*(constant for item in items for constant in item.declared), *tables)
+
+
+def _constant_bytes(constants: Sequence[Declaration]) -> dict[str, int]:
+    sizes = dict.fromkeys(ROLES, 0)
+    for constant in constants:
         sizes[constant.role] += constant.values.nbytes
+    return sizes
+
+
+def _costs(plan: Plan, items: list[Item], tables: tuple[Declaration, ...]) -> list[str]:
+    sizes = _constant_bytes(_constants(items, tables))
     rows = [
         ("flash, weights", sizes["weights"], "bytes"),
         ("flash, tables", sizes["tables"], "bytes"),

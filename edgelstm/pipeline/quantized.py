@@ -1,7 +1,7 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectE
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import FloatModel, Model, Tensor
+from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
@@ -93,17 +93,53 @@ def _step(model: Model, request: BuildRequest) -> StepFile | None:
 
 def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     """Read, calibrate, quantize, export and measure; an int8 .tflite is only read."""
-    loaded = load_tflite(path, request.contract) if is_tflite(path) else load_keras(path)
+    loaded = load(path, request, progress)
     if isinstance(loaded, Model):
-        return _as_read(path, loaded, request, data, progress)
-    float_model = replace(loaded, name=request.name or as_model_name(path.stem))
-    progress.note(f"read {path.name}: {float_model.parameters} parameters")
+        return as_read(path, loaded, request, data, progress)
     if data.dataset is None:
         raise DataError(
             f"{path.name} is a float model: quantization needs data to choose its scales from",
-            f"give --data data.npz with {_arrays_of(float_model.inputs)}",
+            f"give --data data.npz with {_arrays_of(loaded.inputs)}",
         )
-    dataset = _fitted(data.dataset, float_model, progress)
+    dataset = checked(data.dataset, loaded, progress)
+    model, count = calibrated(loaded, dataset, request, progress)
+    tflite = write_tflite(to_tflite_model(model))
+    check_tflite(tflite)
+    step = _step(model, request)
+    accuracy = measure_accuracy(
+        loaded, model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
+    )
+    progress.note(f"quantized to int8 on {count} calibration sequences")
+    _warn_saturation(accuracy, progress)
+    _warn_distance(accuracy, progress)
+    if step is not None:
+        step = measured(step, loaded, model, dataset, progress)
+    return Quantized(model, tflite, accuracy, step)
+
+
+def load(path: Path, request: BuildRequest, progress: Progress) -> Model | FloatModel:
+    """Read a model file; a float model gets the name that is asked for, or the file's."""
+    loaded = load_tflite(path, request.contract) if is_tflite(path) else load_keras(path)
+    if isinstance(loaded, Model):
+        return loaded
+    progress.note(f"read {path.name}: {loaded.parameters} parameters")
+    return replace(loaded, name=request.name or as_model_name(path.stem))
+
+
+def calibrated(
+    float_model: FloatModel,
+    dataset: Dataset,
+    request: BuildRequest,
+    progress: Progress,
+    expected: Callable[[FloatModel, Ranges], Ranges] = lambda _, ranges: ranges,
+) -> tuple[Model, int]:
+    """Choose scales on data that fit the model, and round its weights.
+
+    `expected` may put other ranges in the place of those that the data show.
+
+    Returns:
+        the model, and how many sequences its ranges were observed on.
+    """
     calibration = dataset.calibration
     timesteps = float_model.timesteps or request.timesteps or float_model.layout.timesteps(calibration.x)
     _check_window(timesteps, request)
@@ -114,26 +150,16 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         None if calibration.lengths is None else calibration.lengths[:count],
         lambda done, total: progress.advance("calibration", done, total),
     )
-    model = quantize(float_model, ranges, timesteps, request.contract)
+    model = quantize(float_model, expected(float_model, ranges), timesteps, request.contract)
     _check_lengths(model, dataset)
     _note_native(model, progress)
-    tflite = write_tflite(to_tflite_model(model))
-    check_tflite(tflite)
-    step = _step(model, request)
-    accuracy = measure_accuracy(
-        float_model, model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
-    )
-    progress.note(f"quantized to int8 on {count} calibration sequences")
-    _warn_saturation(accuracy, progress)
-    _warn_distance(accuracy, progress)
-    if step is not None:
-        step = measured(step, float_model, model, dataset, progress)
-    return Quantized(model, tflite, accuracy, step)
+    return model, count
 
 
-def _as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
+def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
+    """A model that is quantized already; DataError where data that were given do not fit it."""
     if data.dataset is not None:
-        _fitted(data.dataset, model, progress)
+        checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
@@ -183,7 +209,8 @@ def fitted(dataset: Dataset, model: Model) -> Dataset:
     return fit_dataset(dataset, model.inputs, None)[0]
 
 
-def _fitted(dataset: Dataset, model: Model | FloatModel, progress: Progress) -> Dataset:
+def checked(dataset: Dataset, model: Model | FloatModel, progress: Progress) -> Dataset:
+    """The data as a model takes them, of its window; raises DataError where it cannot."""
     found, warnings = fit_dataset(dataset, model.inputs, model.timesteps)
     for warning in warnings:
         progress.warn(warning)

@@ -163,7 +163,8 @@ def verify_program(
     rungs = (*rungs, run.rung)
     require_match(rungs)
     model, plan = quantized.model, make_plan(quantized.model)
-    use = None if target.arch == "host" else memory_use(read_elf(program.path), target)
+    elf = None if target.arch == "host" else read_elf(program.path)
+    use = None if elf is None else memory_use(elf, target)
     return Result(
         model=ModelFacts(as_model_name(model.name), quantized.sha256, model.parameters, model.macs_per_step),
         target=TargetFacts(target.name, program.compiler, runner.name, request.choices),
@@ -174,6 +175,7 @@ def verify_program(
         cost=run.cost,
         accuracy=quantized.accuracy,
         verification=rungs,
+        firmware_sections={} if elf is None else {section.name: section.size for section in elf.sections},
     )
 
 

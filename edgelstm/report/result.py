@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgelstm.report.metrics import Accuracy
@@ -106,7 +106,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything a build found out about one target. `accuracy` is None without data."""
+    """Everything a build found out about one target.
+
+    `accuracy` is None without data; `firmware_sections` are the bytes of each section of the ELF, none for the host.
+    """
 
     model: ModelFacts
     target: TargetFacts
@@ -117,6 +120,7 @@ class Result:
     cost: Cost
     accuracy: Accuracy | None
     verification: tuple[Rung, ...]
+    firmware_sections: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The text of report.json."""
@@ -130,7 +134,11 @@ class Result:
             "memory": {
                 "flash_bytes": asdict(self.flash) | {"total": self.flash.total},
                 "ram_bytes": asdict(self.ram) | {"total": self.ram.total},
-                "firmware_bytes": {"flash": self.firmware_flash_bytes, "ram": self.firmware_ram_bytes},
+                "firmware_bytes": {
+                    "flash": self.firmware_flash_bytes,
+                    "ram": self.firmware_ram_bytes,
+                    "sections": dict(self.firmware_sections),
+                },
             },
             "cost": asdict(self.cost),
             "accuracy": None if self.accuracy is None else accuracy_mapping(self.accuracy),
@@ -197,4 +205,5 @@ def result_from_mapping(values: Mapping[str, Any]) -> Result:
         cost=Cost(**values["cost"]),
         accuracy=None if accuracy is None else accuracy_from_mapping(accuracy),
         verification=tuple(Rung(**rung) for rung in rungs),
+        firmware_sections={str(name): int(size) for name, size in memory["firmware_bytes"]["sections"].items()},
     )

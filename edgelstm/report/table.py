@@ -57,12 +57,22 @@ def _costs(results: Sequence[Result]) -> Table:
         "RAM: stack": [_measured(result.ram.stack, " B") for result in results],
         "RAM: all of the model": [_bytes(result.ram.total) for result in results],
         "RAM: firmware, stack reserve": [_measured(result.firmware_ram_bytes, " B") for result in results],
+        **_sections(results),
         "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
         "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table
+
+
+def _sections(results: Sequence[Result]) -> dict[str, list[str]]:
+    """Rows for the sections of the firmware."""
+    names = dict.fromkeys(name for result in results for name in result.firmware_sections)
+    return {
+        f"firmware: {name}": [_measured(result.firmware_sections.get(name), " B") for result in results]
+        for name in names
+    }
 
 
 def _bytes(count: int) -> str:

@@ -51,11 +51,17 @@ class ProgramRun:
 
 
 def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expectation:
-    """Choose verification inputs and simulate them.
+    """Choose verification inputs and simulate them."""
+    inputs = verification_inputs(model, dataset, sequences)
+    return Expectation(model, inputs, simulator_trace(model, inputs))
 
-    They are test sequences, cut or padded with zeros to the model's window, and stress sequences: noise over the
-    whole range of int8, and extremes only, which saturate gates and cells. Where the input is ids, stress is any of
-    them and the nearest two that do not exist.
+
+def verification_inputs(model: Model, dataset: Dataset | None, sequences: int) -> IntArray:
+    """Stored inputs (sequences, rows, width): test sequences, then STRESS_SEQUENCES of stress.
+
+    Test sequences are cut or padded with zeros to the model's window. Stress is noise over the whole range of int8, and
+    extremes only, which saturate gates and cells. Where the input is ids, stress is any of them and the nearest two
+    that do not exist.
     """
     schedule = make_schedule(model, model.timesteps)
     steps = min(model.timesteps, MOST_STEPS) if schedule.is_streaming else model.timesteps
@@ -63,11 +69,10 @@ def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expect
     rng = np.random.default_rng(0)
     layout = model.layout
     stress = layout.join({tensor.name: _stress(tensor, steps, rng) for tensor in model.inputs})
-    inputs = stress
-    if dataset is not None:
-        real = stored_inputs(model, layout.first_steps(dataset.test.x[: min(sequences, room)], steps))
-        inputs = np.concatenate([_padded(model, real, steps), stress])
-    return Expectation(model, inputs, simulator_trace(model, inputs))
+    if dataset is None:
+        return stress
+    real = stored_inputs(model, layout.first_steps(dataset.test.x[: min(sequences, room)], steps))
+    return np.concatenate([_padded(model, real, steps), stress])
 
 
 def _stress(tensor: QuantizedTensor, steps: int, rng: np.random.Generator) -> IntArray:

@@ -1,0 +1,48 @@
+"""Data made up for a float model that comes without any, so that it can be quantized and what it costs be counted.
+
+A step's cost hardly depends on the scales: inputs of mean 0 and variance 1 that remember, and any ids, stand in.
+"""
+
+import numpy as np
+
+from edgelstm.data import Dataset
+from edgelstm.ir import FloatArray, FloatModel, Ranges, Tensor
+from edgelstm.ops.lstm import LstmLayer
+from edgelstm.pipeline.stand_in import signals
+
+TIMESTEPS = 32
+"""The window of a model that takes any."""
+
+TRAINED_CELL = 16.0
+"""What cell states reach after training: half of the examples' LSTMs are beyond 12. Those of fresh weights stay below
+2, where other code serves."""
+
+_SEQUENCES = 32
+_MOST_VALUES = 1 << 22
+_SEED = 20240608
+
+
+def assumed_data(model: FloatModel, timesteps: int | None) -> Dataset:
+    """Sequences laid out as the model takes them, of its window, else of `timesteps`."""
+    rng = np.random.default_rng(_SEED)
+    window = model.timesteps or timesteps or TIMESTEPS
+    values = window * sum(tensor.size for tensor in model.inputs)
+    sequences = int(np.clip(_MOST_VALUES // values, 1, _SEQUENCES))
+    arrays = {tensor.name: _values(rng, tensor, sequences, window) for tensor in model.inputs}
+    return Dataset(model.layout.join(arrays))
+
+
+def trained_ranges(model: FloatModel, ranges: Ranges) -> Ranges:
+    """The ranges of fresh weights, with cell states as after training."""
+    cells = [layer.cell_range_name for layer in model.layers if isinstance(layer, LstmLayer)]
+    return {**ranges, **{name: (min(ranges[name][0], -TRAINED_CELL), ranges[name][1]) for name in cells}}
+
+
+def _values(rng: np.random.Generator, tensor: Tensor, sequences: int, timesteps: int) -> FloatArray:
+    """(sequences, time, size) of a sequence, (sequences, size) of a vector."""
+    shape = (sequences, timesteps, tensor.size) if tensor.is_sequence else (sequences, tensor.size)
+    if tensor.vocabulary:
+        return rng.integers(0, tensor.vocabulary, shape).astype(np.float32)
+    if tensor.is_sequence:
+        return signals(rng, *shape)
+    return rng.normal(size=shape).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Limits on what a model may cost, and the pace of its samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgelstm.report.estimate import Estimate
+
+UNKNOWN = "cannot be checked: "
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often samples come, in Hz, and the chip's clock, in Hz; None where that is not asked about.
+
+    Where the core's timing is not published, an instruction counts as one cycle.
+    """
+
+    sample_rate_hz: float | None = None
+    clock_hz: float | None = None
+
+    def needed_hz(self, estimate: Estimate) -> float | None:
+        """The clock at which a chip just keeps up."""
+        cost = estimate.per_sample
+        if cost is None or self.sample_rate_hz is None:
+            return None
+        return cost * cycles_of_instruction(estimate) * self.sample_rate_hz
+
+    def real_time_factor(self, estimate: Estimate) -> float | None:
+        """How many times faster than its samples come a chip takes them."""
+        needed = self.needed_hz(estimate)
+        return self.clock_hz / needed if needed and self.clock_hz is not None else None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What must not be exceeded; None where anything goes.
+
+    Attributes:
+        flash_bytes: of the model: code, tables, weights, other constants.
+        ram_bytes: of the model: state, buffers, stack.
+        deadline: of the slowest sample, in instructions.
+        deadline_s: the same in seconds, at the clock of a `Pace`.
+    """
+
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    deadline: int | None = None
+    deadline_s: float | None = None
+
+
+def cycles_of_instruction(estimate: Estimate) -> float:
+    """The highest that is known; 1 where the core's maker publishes nothing."""
+    range_of = estimate.load.cycles_per_instruction if estimate.load else None
+    return 1.0 if range_of is None else range_of[1]
+
+
+def exceeded(estimates: Sequence[Estimate], limits: Limits, pace: Pace) -> list[str]:
+    """A line for each limit that an estimate exceeds, or that cannot be checked for what is missing."""
+    return [
+        f"{each.model} on {each.target}: {problem}" for each in estimates for problem in _problems(each, limits, pace)
+    ]
+
+
+def _problems(estimate: Estimate, limits: Limits, pace: Pace) -> list[str]:
+    load, why = estimate.load, "; ".join(estimate.missing)
+    found = [
+        _above("flash", estimate.flash.total, limits.flash_bytes, "bytes", estimate.code_known, why),
+        _above("RAM", estimate.ram_bytes, limits.ram_bytes, "bytes", load is not None, why),
+        _above(
+            "the slowest sample", load.worst if load else 0, limits.deadline,
+            "instructions", load is not None, why,
+        ),
+    ]  # fmt: skip
+    if limits.deadline_s is not None and pace.clock_hz is not None:
+        worst_us = load.worst * cycles_of_instruction(estimate) / pace.clock_hz * 1e6 if load else 0.0
+        wanted_us = limits.deadline_s * 1e6
+        found.append(_above("the slowest sample", worst_us, wanted_us, "us", load is not None, why))
+    return [problem for problem in found if problem]
+
+
+def _above(what: str, found: float, limit: float | None, unit: str, is_known: bool, why: str) -> str:
+    """In words how far it is above the limit; "" if it is not."""
+    if limit is None:
+        return ""
+    if found > limit:
+        least = "" if is_known else "at least "
+        return f"{what} takes {least}{found:.0f} {unit}, {found - limit:.0f} more than {limit:.0f}"
+    return "" if is_known else f"{what} {UNKNOWN}{why}"

@@ -1,0 +1,195 @@
+"""`edgelstm estimate`: its table, its JSON, its limits, and what it says where something is missing."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import BUILD, edgelstm, succeed
+from keras_files import KerasLayer, dense, gru, lstm, write_keras
+
+from edgelstm.pipeline.estimated import chips
+
+TARGETS = "cortex-m0,cortex-m4,rv32imc"
+UNITS = ("estimate", "--units", "4,8", "--inputs", "3", "--quiet")
+MODEL = ("estimate", "model.keras", "--data", "data.npz", "--quiet")
+
+
+@pytest.fixture
+def tools(require_tool) -> None:
+    for tool in ("arm-none-eabi-gcc", "riscv64-unknown-elf-gcc", "qemu-system-arm", "qemu-system-riscv32", "cc"):
+        require_tool(tool)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on PATH, and no package that stands in."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("edgelstm.device.compilers._zig", lambda: None)
+
+
+@pytest.mark.usefixtures("tools", "quick_ladder")
+@pytest.mark.parametrize("kind", [lstm, gru])
+def test_it_is_near_what_build_measures(kind, workspace: Path) -> None:
+    rng = np.random.default_rng(3)
+    recurrent = kind(rng, 3, 12)
+    # Large enough for cell states that only other data would show to need other code.
+    recurrent = replace(recurrent, weights=[3 * array for array in recurrent.weights])
+    write_keras(workspace / "model.keras", [recurrent, dense(rng, 12, 2)])
+    built = succeed(*BUILD, "--target", TARGETS, "--json").json
+    for how, allowed in ((MODEL, 0.02), (("estimate", "model.keras", "--quiet"), 0.05)):
+        found = succeed(*how, "--target", TARGETS, "--json").json["estimates"]
+        assert [each["target"] for each in found] == TARGETS.split(",")
+        for measured, each in zip(built, found, strict=True):
+            assert each["fits"] is True
+            assert each["flash_bytes"]["weights"] == measured["memory"]["flash_bytes"]["weights"]
+            assert _figures(each, each["load"]["step"], each["load"]["per_run"]) == pytest.approx(
+                _figures(measured["memory"], *measured["cost"].values()), rel=allowed
+            )
+
+
+def _figures(memory: Mapping[str, Any], step: float, run: float) -> dict[str, float]:
+    return {
+        "flash": memory["flash_bytes"]["total"],
+        "RAM": memory["ram_bytes"]["total"],
+        "flash of the firmware": memory["firmware_bytes"]["flash"],
+        "RAM of the firmware": memory["firmware_bytes"]["ram"],
+        "step": step,
+        "run": run,
+    }
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_model_is_shown_for_every_microcontroller(workspace: Path) -> None:
+    before = set(workspace.rglob("*"))
+    outcome = succeed("estimate", "model.keras", "--sample-rate", "100", "--clock", "64")
+    rows = {line.split()[0]: line for line in outcome.out.splitlines() if line.split()[:1]}
+    assert set(chips()) <= set(rows)
+    assert "host" not in rows
+    assert "yes" in rows["cortex-m4"]
+    assert rows["cortex-m4"].endswith("x")
+    assert ".." in rows["cortex-m4"]
+    assert "an instruction counts as one cycle" in outcome.out
+    assert "inputs of mean 0 and variance 1 are assumed" in outcome.err
+    assert set(workspace.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("tools")
+def test_sizes_need_no_model_and_more_units_cost_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = succeed(*UNITS, "--outputs", "2")
+    assert "LSTM(4)" in outcome.out
+    assert "LSTM(8)" in outcome.out
+    for layer in ("lstm", "gru", "simple_rnn"):
+        small, large = succeed(*UNITS, "--layer", layer, "--json").json["estimates"]
+        assert small["target"] == "cortex-m4"
+        assert 0 < small["flash_bytes"]["weights"] < large["flash_bytes"]["weights"]
+        assert 0 < small["load"]["step"] < large["load"]["step"] <= large["load"]["worst"]
+        assert small["ram_bytes"]["total"] < large["ram_bytes"]["total"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("tools")
+def test_limits_fail_and_say_by_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = ("--max-flash", "64K", "--max-ram", "1k", "--deadline", "20000", "--clock", "64")
+    known = succeed(*UNITS, *kept, "--json").json
+    assert known["exceeded"] == []
+    large = known["estimates"][1]
+    flash, ram, worst = large["flash_bytes"]["total"], large["ram_bytes"]["total"], large["load"]["worst"]
+    exceeded = ("--max-flash", flash - 1, "--max-ram", ram - 1, "--deadline", worst - 1)
+    outcome = edgelstm(*UNITS, *exceeded)
+    assert outcome.code == 1
+    assert "LSTM(8)" in outcome.out
+    for line in (
+        f"LSTM(8) on cortex-m4: flash takes {flash} bytes, 1 more than {flash - 1}",
+        f"LSTM(8) on cortex-m4: RAM takes {ram} bytes, 1 more than {ram - 1}",
+        f"LSTM(8) on cortex-m4: the slowest sample takes {worst} instructions, 1 more than {worst - 1}",
+    ):
+        assert line in outcome.err
+    assert "LSTM(4)" not in outcome.err
+    in_json = edgelstm(*UNITS, *exceeded, "--json")
+    assert in_json.code == 1
+    assert len(in_json.json["exceeded"]) == 3
+    late = edgelstm("estimate", "--units", "8", "--inputs", "3", "--deadline", "5us", "--clock", "64", "--json")
+    assert late.code == 1
+    assert "us, " in late.json["exceeded"][0]
+
+
+@pytest.mark.usefixtures("tools")
+def test_what_does_not_fit_says_by_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ("estimate", "--units", "260", "--inputs", "8", "--target", "cortex-m0", "--quiet")
+    (found,) = succeed(*arguments, "--json").json["estimates"]
+    over = found["firmware_bytes"]["flash"] - found["target_bytes"]["flash"]
+    assert found["fits"] is False
+    assert over > 0
+    assert found["excess_bytes"] == {"flash": over}
+    assert f"no: flash +{over}" in succeed(*arguments).out
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_tools_what_is_known_is_a_lower_bound(workspace: Path) -> None:
+    outcome = succeed(*MODEL, "--target", "cortex-m4,rv32imc")
+    assert "no compiler for cortex-m4 was found" in outcome.out
+    assert "install gcc-riscv64-unknown-elf" in outcome.out
+    for each in succeed(*MODEL, "--target", "cortex-m4,rv32imc", "--json").json["estimates"]:
+        assert each["fits"] is None
+        assert each["load"] is None
+        assert each["flash_bytes"]["code_known"] is False
+        assert each["flash_bytes"]["total"] > each["flash_bytes"]["weights"] > 0
+        assert each["ram_bytes"]["state"] > 0
+    outcome = edgelstm(*MODEL, "--target", "cortex-m4", "--max-flash", "64K", "--deadline", "9999", "--max-ram", "8")
+    assert outcome.code == 1
+    assert "flash cannot be checked: no compiler for cortex-m4" in outcome.err
+    assert "the slowest sample cannot be checked" in outcome.err
+    assert "RAM takes at least" in outcome.err
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_lower_bound_is_what_the_generator_declares(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = succeed(*MODEL, "--target", "cortex-m4", "--json").json["estimates"]
+    monkeypatch.undo()
+    monkeypatch.chdir(workspace)
+    if shutil.which("arm-none-eabi-gcc"):
+        (compiled,) = succeed(*MODEL, "--target", "cortex-m4", "--json").json["estimates"]
+        declared, kept = found["flash_bytes"], compiled["flash_bytes"]
+        assert declared["tables"] == kept["tables"]
+        # The compiler puts small arrays into the code.
+        assert kept["weights"] <= declared["weights"] < kept["weights"] + 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--units", "0,abc,-3,99999999", "--inputs", "6"), ["'0'", "'abc'", "'-3'", "'99999999'", "from 1 to 65536"]),
+        (("--units", "16"), ["--units needs --inputs"]),
+        (("model.keras", "--units", "16", "--data", "x"), ["a model is named too", "--inputs", "--data belongs"]),
+        (("model.keras", "--inputs", "3", "--layer", "gru"), ["--inputs says", "--layer says"]),
+        (("--units", "20000,8,30000", "--inputs", "6"), ["LSTM(20000)", "LSTM(30000)", "no target has the flash"]),
+        (("--units", "8", "--inputs", "0"), ["--inputs"]),
+        (("--units", "8", "--inputs", "3", "--deadline", "5ms"), ["needs --clock"]),
+        (("--units", "8", "--inputs", "3", "--deadline", "soon"), ["'soon' is no deadline"]),
+        (("--units", "8", "--inputs", "3", "--max-flash", "12Q"), ["'12Q' is no number of bytes"]),
+        (("--units", "8", "--inputs", "3", "--layer", "rnn"), ["--layer"]),
+        (("--units", "8", "--inputs", "3", "--target", "host"), ["host has no memory"]),
+        (("--units", "8", "--inputs", "3", "--target", "cortex-m5"), ["there is no target called 'cortex-m5'"]),
+        (("missing.keras",), ["cannot read missing.keras"]),
+        ((), ["no model is named"]),
+    ],
+)
+def test_bad_input_is_named(arguments: tuple[str, ...], words: list[str], workspace: Path) -> None:
+    error = edgelstm("estimate", *arguments).error
+    for word in words:
+        assert word in error
+
+
+def test_all_that_cannot_be_compiled_is_named_at_once(workspace: Path) -> None:
+    layers = [KerasLayer(kind, {"name": kind.lower()}) for kind in ("Conv3D", "UpSampling1D")]
+    write_keras(workspace / "model.keras", layers)
+    error = edgelstm("estimate", "model.keras").error
+    assert "conv3d" in error
+    assert "upsampling1d" in error
