@@ -1,5 +1,6 @@
 """targets, doctor: chips and the tools that reach them."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -65,7 +66,7 @@ def _print_findings(packages: Sequence[Finding], chips: Sequence[Readiness], con
     for row in rows:
         console.print("".join(f"{cell:<{width}}" for cell, width in zip(row, (*widths, 0), strict=True)))
     for (what, advice), names in _missing(chips).items():
-        console.print(_wrapped(f"\nto {what} {', '.join(names)}:", "  "))
+        console.print("\n" + _wrapped(f"to {what} {', '.join(names)}:", "  "))
         console.print(_wrapped(f"  {advice}", "    "))
 
 
@@ -86,6 +87,7 @@ def _missing(chips: Sequence[Readiness]) -> Mapping[tuple[str, str], list[str]]:
 
 
 def _wrapped(text: str, indent: str) -> str:
-    lead = "\n" if text.startswith("\n") else ""
-    body = text.removeprefix("\n")
-    return lead + textwrap.fill(body, LINE_WIDTH, subsequent_indent=indent, break_long_words=False)
+    """Lines that break outside of commands, which stand in backquotes: one that is broken cannot be copied."""
+    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    lines = textwrap.fill(whole, LINE_WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")

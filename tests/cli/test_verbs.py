@@ -161,9 +161,10 @@ def test_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     found = succeed("doctor").out
     assert re.search(r"^cortex-m4 +-- +-- +gdb$", found, re.MULTILINE)
-    assert re.search(r"^to build cortex-m0, .*cortex-m4.*:$", found, re.MULTILINE | re.DOTALL)
+    assert re.search(r"^to build bluepill, .*cortex-m4,\s.*:$", found, re.MULTILINE | re.DOTALL)
     assert "\n  install gcc-arm-none-eabi (apt)" in found
     assert "\n  install qemu-system-arm (apt)" in found
+    assert all(line.count("`") % 2 == 0 for line in found.splitlines())
     assert max(map(len, found.splitlines())) <= 80
     chip = next(one for one in succeed("doctor", "--json").json["targets"] if one["target"] == "cortex-m4")
     assert not chip["run"]["is_there"]
