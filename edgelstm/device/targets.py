@@ -17,10 +17,13 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _ADDRESS_LIMIT = 1 << 32
 _FILE_LIMIT_BYTES = 1 << 16
 
-RUNNER_NAMES = ("host", "qemu", "unicorn")
+RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
-REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "host": ()}
+REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "avr": ("flash", "ram"), "host": ()}
 """The memory regions that the linker script of an architecture needs; the keys are the architectures."""
+
+_WITHOUT_SEMIHOSTING = ("host", "avr")
+"""Architectures with a port of their own."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,14 @@ class QemuMachine:
 
 
 @dataclass(frozen=True)
+class SimavrMcu:
+    """How simavr emulates a target: its name of the part, and the clock in Hz."""
+
+    mcu: str
+    clock_hz: int
+
+
+@dataclass(frozen=True)
 class Target:
     """What the generated firmware is built for and runs on.
 
@@ -66,6 +77,7 @@ class Target:
         flash: for each way to write it that needs to be told more, its options; that way knows which there are.
         qemu: None if QEMU does not emulate the target.
         unicorn_cpu: Unicorn's CPU model, "" if it has none.
+        simavr: None if simavr does not emulate the target.
     """
 
     name: str
@@ -80,6 +92,7 @@ class Target:
     flash: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     qemu: QemuMachine | None = None
     unicorn_cpu: str = ""
+    simavr: SimavrMcu | None = None
 
     def region(self, name: str) -> MemoryRegion:
         """The memory region of that name.
@@ -209,13 +222,14 @@ class _Reader:
 def support_dirs(target: Target) -> tuple[Path, ...]:
     """Where the C files lie that every firmware of the target has: start-up, port, run-time functions."""
     arch = targets_dir() / "arch"
-    return (arch / target.arch,) if target.arch == "host" else (arch / "chip", arch / target.arch)
+    return (arch / target.arch,) if target.arch in _WITHOUT_SEMIHOSTING else (arch / "chip", arch / target.arch)
 
 
 def _target(name: str, reader: _Reader) -> Target:
     flags = reader.table("compiler_flags")
     qemu = reader.table("qemu")
     unicorn = reader.table("unicorn")
+    simavr = reader.table("simavr")
     return Target(
         name=name,
         description=reader.text("description"),
@@ -231,6 +245,9 @@ def _target(name: str, reader: _Reader) -> Target:
         if qemu is None
         else QemuMachine(qemu.text("machine", pattern=_WORD), qemu.integer("ticks_hz", 1, 10**10)),
         unicorn_cpu="" if unicorn is None else unicorn.text("cpu", pattern=_WORD),
+        simavr=None
+        if simavr is None
+        else SimavrMcu(simavr.text("mcu", pattern=_WORD), simavr.integer("clock_hz", 1, 10**9)),
     )
 
 
@@ -266,6 +283,8 @@ def _contradictions(target: Target) -> list[str]:
         problems.append("qemu: needed, because runners names it")
     if "unicorn" in target.runners and not target.unicorn_cpu:
         problems.append("unicorn: needed, because runners names it")
+    if "simavr" in target.runners and target.simavr is None:
+        problems.append("simavr: needed, because runners names it")
     if target.arch not in REGIONS:
         return [*problems, f"arch: {target.arch!r} is none of {', '.join(REGIONS)}"]
     return problems + _memory_problems(target)

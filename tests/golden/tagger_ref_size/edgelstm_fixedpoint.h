@@ -7,6 +7,14 @@
 
 #include <stdint.h>
 
+/* In front of the type of every constant array, and of what pointers to one point to: where data memory does not
+ * show the program's, as on AVR, constants stay there and are read from there. */
+#if defined(__FLASH)
+#define EL_FLASH __flash
+#else
+#define EL_FLASH
+#endif
+
 #if defined(__GNUC__)
 #define EL_ALIGNED __attribute__((aligned(4)))
 #define EL_INLINE static inline __attribute__((always_inline))
@@ -108,7 +116,7 @@ EL_INLINE int32_t el_rounding_shift(int32_t value, unsigned shift)
 /* a * b / 2^shift to nearest, ties away from zero; a >= 0, |a * b| <= 2^30, shift 1..30. The sign is that of b. */
 EL_INLINE int32_t el_rounding_product(int32_t a, int32_t b, unsigned shift)
 {
-    return (a * b + (int32_t)((1u << (shift - 1u)) - ((uint32_t)b >> 31))) >> shift;
+    return (a * b + (int32_t)((UINT32_C(1) << (shift - 1u)) - ((uint32_t)b >> 31))) >> shift;
 }
 
 /* value * multiplier * 2^(shift - 31) with two roundings; a left shift wraps as in TensorFlow Lite. */
