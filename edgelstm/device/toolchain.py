@@ -188,7 +188,7 @@ def _compile_flags(target: Target, compiler: Compiler, optimize: str, include_di
     return [
         *target.compiler_flags[compiler.family],
         _STANDARDS.get(target.arch, "-std=c99"),
-        OPTIMIZE_FLAGS[optimize],
+        "-Os" if target.arch == "avr" else OPTIMIZE_FLAGS[optimize],  # -O2 doubles the code there for little speed
         "-g",
         *(("-gno-record-gcc-switches",) if compiler.family == "gcc" else ()),
         *freestanding,

@@ -5,6 +5,7 @@ from edgelstm.codegen.layouts.columns import BiasedColumns, Columns
 from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
+from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
 
 __all__ = [
@@ -31,7 +32,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "armv6m": (BiasedColumns(), Rows()),
     "rv32": (ColumnsMulh(), Rows()),
     "mve": (Rows(),),
-    "avr": (Rows(),),
+    "avr": (Quads(), Rows()),
 }
 """The layouts of each instruction set header in templates/c/isa, fastest first; the last takes any weights."""
 
