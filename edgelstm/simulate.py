@@ -44,8 +44,11 @@ def stored_inputs(model: Model, values: FloatArray) -> IntArray:
 
 
 def real_outputs(model: Model, stored: IntArray) -> FloatArray:
-    """Stored outputs (..., size of all) to real ones."""
-    ends = np.cumsum([tensor.size for tensor in model.outputs])[:-1]
+    """What `simulate` returns, as real numbers."""
+    sequences = sum(tensor.size for tensor in model.outputs if tensor.is_sequence)
+    vectors = sum(tensor.size for tensor in model.outputs) - sequences
+    steps = (stored.shape[-1] - vectors) // sequences if sequences and vectors else 1
+    ends = np.cumsum([tensor.size * (steps if tensor.is_sequence else 1) for tensor in model.outputs])[:-1]
     parts = zip(np.split(stored, ends, axis=-1), model.outputs, strict=True)
     return beside([dequantize_array(values, tensor.quantization) for values, tensor in parts])
 
@@ -74,7 +77,7 @@ def simulate(model: Model, inputs: IntArray) -> IntArray:
 
     Returns:
         (batch, output size), or (batch, output elements, output size) where the model yields a sequence; several
-        outputs side by side.
+        outputs side by side, (batch, values) if only some are sequences.
     """
     run = _whole_run(model, inputs, frozenset())
     return beside([run.whole(tensor.name) for tensor in model.outputs])

@@ -71,6 +71,15 @@ def _read_vector(rng: np.random.Generator, ops: list[Op], source: QuantizedTenso
     return ops[-1].output
 
 
+def _with_steps(ops: list[Op], steps: QuantizedTensor) -> tuple[str, ...]:
+    """The last op's vector behind a sequence, where all come with each sample; no names where they do not."""
+    producer = next((op for op in ops if op.output.name == steps.name), None)
+    is_late = any(op.needs_whole_input for op in ops)
+    if producer is None or producer.is_alias or is_late or ops[-1].output.is_sequence:
+        return ()
+    return steps.name, ops[-1].output.name
+
+
 def _outputs(
     rng: np.random.Generator, ops: list[Op], joined: QuantizedTensor, given: list[QuantizedTensor]
 ) -> tuple[str, ...]:
@@ -85,7 +94,7 @@ def _outputs(
             ops.append(_concatenate(rng, "ends", [end, *loose]))
             end = ops[-1].output
     if rng.random() < 0.4:
-        return ()
+        return _with_steps(ops, joined) if rng.random() < 0.3 else ()
     ops += _dense_and_activation(rng, "second", end, int(rng.integers(1, 6)))
     names = end.name, ops[-1].output.name
     return names if rng.random() < 0.5 else names[::-1]

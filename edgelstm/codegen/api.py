@@ -84,7 +84,9 @@ class ApiOutput:
         return f"results{self.name.removeprefix('output')}"
 
     def at(self, step: str) -> str:
-        """Argument for the result of a step, in an array of all."""
+        """Argument for the result of a step, in an array of all; of a vector the last one stays."""
+        if not self.tensor.is_sequence:
+            return self.name
         return f"&{self.name}[{self.tensor.size}u * {step}]"
 
 

@@ -119,8 +119,10 @@ def _context(
         "generation": _generation(model, options),
         "api": api,
         "window": _window(model),
-        "results": " and ".join(f"{schedule.output_count} x {one.size} values" for one in model.outputs),
-        "output": model.output,
+        "results": " and ".join(
+            f"{schedule.output_count if one.is_sequence else 1} x {one.size} values" for one in model.outputs
+        ),
+        "output": next((one for one in model.outputs if one.is_sequence), model.output),
         "timesteps": model.timesteps,
         "plan": plan,
         "items": items,
@@ -179,7 +181,10 @@ def _needs_window(schedule: Schedule) -> str:
         for op in ops
         if op.needs_whole_input or op.whole_inputs or op.repeats or (op.pace is not None and op.pace.lag)
     ]
-    return as_model_name((waits or list(ops))[0].name, "layer") if not schedule.is_streaming else ""
+    waiting = (waits or list(ops))[0]
+    if waiting.is_alias and waiting.input in schedule.model.inputs:
+        waiting = next((op for op in ops if waiting.output in op.inputs), waiting)
+    return as_model_name(waiting.name, "layer") if not schedule.is_streaming else ""
 
 
 def _window(model: Model) -> str:

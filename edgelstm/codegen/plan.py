@@ -3,27 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from edgelstm.codegen.places import Place
 from edgelstm.ir import Op, QuantizedTensor, StateArray
 from edgelstm.schedule import Copy, Line, Loop, Schedule
 
 _ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a tensor lives: a C array and the offset of the tensor's first element in it."""
-
-    array: str
-    offset: int | str = 0
-
-    @property
-    def expression(self) -> str:
-        """C expression of the first element's address."""
-        return f"&{self.array}[{self.offset}]" if self.offset else self.array
-
-    def element(self, index: str) -> str:
-        """C expression of an element."""
-        return f"{self.array}[{self.offset} + {index}]" if self.offset else f"{self.array}[{index}]"
 
 
 @dataclass(frozen=True)

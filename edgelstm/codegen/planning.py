@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from edgelstm.codegen.lifetimes import lifetimes, pack_lifetimes
 from edgelstm.codegen.names import layer_identifiers
+from edgelstm.codegen.places import Place, index_of, numbered, piece
 from edgelstm.codegen.plan import (
     Action,
     Call,
     Cleared,
     Keep,
-    Place,
     Plan,
     PlannedInput,
     PlannedOp,
@@ -119,8 +119,8 @@ class _Planning:
             outputs=tuple(self._outputs.values()),
             items=tuple(self._items.values()),
             start=tuple(call for part in schedule.start for call in self._once(part)),
-            step=step,
-            line=line if streams else (),
+            step=(*step, *line) if streams and self._model.answers_steps else step,
+            line=line if streams and not self._model.answers_steps else (),
             parts=() if streams else tuple(self._parts()),
             state=tuple(
                 (f"{item.identifier}_{array.name}", array) for item in self._items.values() for array in item.op.state
@@ -187,10 +187,10 @@ class _Planning:
             if op.repeats and op.input.size == op.output.size:
                 return places[op.input.name]
             if op.repeats:
-                return _piece(places[op.input.name], op.output.size, _index(tick, count, is_reversed))
+                return piece(places[op.input.name], op.output.size, index_of(tick, count, is_reversed))
             return self._element(op.input, tick, count, not is_reversed, places)
         stored = self._stored[tensor.name]
-        return _piece(Place(stored.array), stored.size, _index(tick, count, is_reversed))
+        return piece(Place(stored.array), stored.size, index_of(tick, count, is_reversed))
 
     def _read(self, tensor: QuantizedTensor, level: int) -> Place:
         if tensor.is_sequence and self._schedule.reads_stored(tensor, level):
@@ -244,7 +244,7 @@ class _Planning:
             return ()
         tick = "self->position" if clock.level == 0 else "tick"
         if stored is not None:
-            target = _numbered(stored.array, stored.size, stored.counter or tick)
+            target = numbered(stored.array, stored.size, stored.counter or tick)
             found.append(Keep(source, target, tensor.size, stored.counter))
         answer = self._outputs.get(tensor.name)
         if schedule.is_streaming and answer is not None:
@@ -252,7 +252,7 @@ class _Planning:
             found += [Yield()] if clock.paces else []
         elif self._writes_output(tensor):
             counter = "self->output_count" if clock.paces else ""
-            target = _numbered("output", tensor.size, counter or tick)
+            target = numbered("output", tensor.size, counter or tick)
             found.append(Keep(source, target, tensor.size, counter))
         return tuple(found)
 
@@ -305,7 +305,7 @@ class _Planning:
                 calls = self._once(part)
             else:
                 source = self._element(output, "tick", ticks, False, self._places)
-                calls = (Keep(source, _numbered("output", output.size, "tick"), output.size),)
+                calls = (Keep(source, numbered("output", output.size, "tick"), output.size),)
             uses_tick = any(re.search(r"\btick\b", text) for text in _texts(calls))
             parts.append(PlannedPart(position, position + ticks, calls, uses_tick))
             position += ticks
@@ -334,27 +334,6 @@ def _of_user(name: str) -> str:
     """The name of the user's layer of which a tensor is the result."""
     layer, _, part = name.rpartition("/")
     return layer if layer and part in _RESULTS else name
-
-
-def _index(tick: str | None, count: int, is_reversed: bool) -> str | int:
-    """The number of the element of a tick, or of the last."""
-    if tick is None:
-        return 0 if is_reversed else count - 1
-    return f"({count - 1}u - {tick})" if is_reversed else tick
-
-
-def _piece(whole: Place, size: int, index: str | int) -> Place:
-    """An element of a place that holds several, one behind the other."""
-    if isinstance(index, int):
-        assert isinstance(whole.offset, int)
-        return Place(whole.array, whole.offset + size * index)
-    found = _numbered(whole.array, size, index)
-    return replace(found, offset=f"{whole.offset} + {found.offset}") if whole.offset else found
-
-
-def _numbered(array: str, size: int, index: str) -> Place:
-    """The element of a C expression's number in an array of elements of that size."""
-    return Place(array, f"{size}u * {index}" if size > 1 else index.strip("()"))
 
 
 def _texts(calls: Sequence[Action]) -> list[str]:

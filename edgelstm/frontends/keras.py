@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras_config import is_custom
-from edgelstm.frontends.keras_graph import label
+from edgelstm.frontends.keras_entries import label
 from edgelstm.frontends.keras_guess import guessed_inputs
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.frontends.keras_tensors import KerasTensors
@@ -223,11 +223,9 @@ def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[st
 
 
 def _several_outputs_problems(source: KerasSource, tensors: KerasTensors) -> Iterator[str]:
-    """Several outputs are results of layers, each another one's, and due at one time."""
+    """Several outputs are results of layers, each another one's."""
     pieces = [piece for reference in source.outputs for piece in tensors.read(reference) or ()]
     names = [piece.name for piece in pieces]
-    if len({piece.is_sequence for piece in pieces}) > 1:
-        yield f"of the outputs {', '.join(names)} some are sequences and some single vectors; build a model for each"
     inputs = {tensor.name for tensor in source.inputs.values()}
     for name, count in Counter(names).items():
         if name in inputs:

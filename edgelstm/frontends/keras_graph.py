@@ -4,7 +4,6 @@ Reads Sequential and Functional models, and models nested in them, as Keras 2, t
 them.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,34 +11,22 @@ from typing import Any
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends import keras_config as read
-from edgelstm.frontends.keras_code import code_in, precision_problems
+from edgelstm.frontends.keras_entries import (
+    MODELS,
+    Entry,
+    Place,
+    entry_problems,
+    label,
+    read_entries,
+    wrapped_layer,
+)
 from edgelstm.frontends.keras_masks import Described, without_masks
 from edgelstm.frontends.keras_order import Node, execution_order, model_inputs, model_outputs, read_calls
 from edgelstm.ir import TensorReference
 
 DEEPEST_NESTING = 8
-MOST_LAYERS = 1000
 
-_MODELS = frozenset({"Sequential", "Functional", "Model"})
-_ID_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
 _MODEL_INPUT = TensorReference("")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a layer's weights are.
-
-    Attributes:
-        group: the path in model.weights.h5, "layers/sequential/layers/lstm_1"; "" for what has no weights.
-        name: the layer's own name, or that of the wrapper around it.
-        outermost: the layer of the whole model that it is, or is nested in.
-        wrapped: the path from the wrapper's group to the layer's, "layer" or "".
-    """
-
-    group: str
-    name: str
-    outermost: str
-    wrapped: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,31 +88,10 @@ class Graph:
     inputs: tuple[GraphInput, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """An element of "layers" in a model's config. `name` is unique in that model, `full_name` in all."""
-
-    class_name: str
-    name: str
-    full_name: str
-    config: Mapping[str, Any]
-    raw: Mapping[str, Any]
-    place: Place
-
-    @property
-    def label(self) -> str:
-        return label(self.full_name, self.class_name)
-
-
-def label(name: str, class_name: str) -> str:
-    """What messages call a layer."""
-    return f'layer "{name}" ({class_name})'
-
-
 def read_graph(model: Mapping[str, Any]) -> Graph:
     """Read a serialized model, {"class_name": ..., "config": ...}; raises ModelFormatError."""
     class_name = read.class_name(model)
-    if class_name not in _MODELS:
+    if class_name not in MODELS:
         reason = f"the model is of the class {class_name}; only Sequential and Functional models can be read"
         return Graph("model", "", None, (), (reason,))
     graph = _read_model(model, scope=(), group="")
@@ -150,7 +116,7 @@ def _read_model(
         raise ModelFormatError(f"models are nested deeper than {DEEPEST_NESTING} levels", "flatten the model")
     config = model.get("config")
     config = read.mapping({"layers": config} if isinstance(config, list) else config, "the config of a model")
-    entries = _read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
+    entries = read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
     is_sequential = read.class_name(model) == "Sequential"
     wiring = _chain(entries) if is_sequential else _wiring(config, entries, is_whole=not scope)
     entries, ends, several = {name: entries[name] for name in wiring.takes}, wiring.ends, wiring.several
@@ -165,7 +131,7 @@ def _read_model(
         from_layers = tuple(_resolved(one, yields) for one in wiring.takes[entry.name]) or (source,)
         passes = entry.class_name == "InputLayer" and not several
         yields[entry.name] = from_layers[0] if passes else TensorReference(entry.full_name)
-        problems += [f"{entry.label}: {reason}" for reason in _entry_problems(entry)]
+        problems += [f"{entry.label}: {reason}" for reason in entry_problems(entry)]
         problems += [f"{entry.label}: {reason}" for reason in _output_problems(wiring.takes[entry.name], entries)]
         if (inner := _inner_model(entry, scope, from_layers[0])) is not None:
             if len(from_layers) != 1:
@@ -207,14 +173,14 @@ class _Wiring:
     problems: tuple[str, ...] = ()
 
 
-def _chain(entries: Mapping[str, _Entry]) -> _Wiring:
+def _chain(entries: Mapping[str, Entry]) -> _Wiring:
     """A Sequential model: each layer takes what the one before yields."""
     ends = [TensorReference(name) for name in entries]
     takes = {name: [before] if before else [] for name, before in zip(entries, (None, *ends), strict=False)}
     return _Wiring(takes, ends[-1:])
 
 
-def _wiring(config: Mapping[str, Any], entries: Mapping[str, _Entry], *, is_whole: bool) -> _Wiring:
+def _wiring(config: Mapping[str, Any], entries: Mapping[str, Entry], *, is_whole: bool) -> _Wiring:
     """A Functional model; only the whole one may have several inputs and outputs."""
     nodes = _nodes(entries)
     order, problems = execution_order(nodes, config, may_have_several=is_whole)
@@ -225,7 +191,7 @@ def _wiring(config: Mapping[str, Any], entries: Mapping[str, _Entry], *, is_whol
     return _Wiring(takes, ends, several, tuple(problems))
 
 
-def _several_inputs(sources: Sequence[TensorReference], entries: Mapping[str, _Entry]) -> tuple[GraphInput, ...]:
+def _several_inputs(sources: Sequence[TensorReference], entries: Mapping[str, Entry]) -> tuple[GraphInput, ...]:
     """The inputs of a model that has more than one."""
     if len(sources) < 2 or any(source.layer not in entries for source in sources):
         return ()
@@ -234,18 +200,18 @@ def _several_inputs(sources: Sequence[TensorReference], entries: Mapping[str, _E
     )
 
 
-def _stated_shape(entry: _Entry) -> read.Shape | None:
+def _stated_shape(entry: Entry) -> read.Shape | None:
     shapes = (read.shape(entry.config.get(key)) for key in _BATCH_SHAPES)
     return next((shape for shape in shapes if shape is not None), None)
 
 
-def _inner_model(entry: _Entry, scope: tuple[str, ...], source: TensorReference) -> Graph | None:
+def _inner_model(entry: Entry, scope: tuple[str, ...], source: TensorReference) -> Graph | None:
     """The layers of a model that is a layer, or is in a TimeDistributed; None for any other layer."""
     inside = (*scope, entry.name)
-    if entry.class_name in _MODELS:
+    if entry.class_name in MODELS:
         return _read_model(entry.raw, inside, f"{entry.place.group}/", source)
-    wrapped = _wrapped(entry)
-    if wrapped is None or read.class_name(wrapped) not in _MODELS:
+    wrapped = wrapped_layer(entry)
+    if wrapped is None or read.class_name(wrapped) not in MODELS:
         return None
     inner = _read_model(wrapped, inside, f"{entry.place.group}/{_WRAPPED}/", source)
     deeper = [f"{label(layer.name, layer.class_name)}: {_TWICE}" for layer in inner.layers if layer.is_per_step]
@@ -255,20 +221,10 @@ def _inner_model(entry: _Entry, scope: tuple[str, ...], source: TensorReference)
     return replace(inner, layers=layers, input_shape=shape, problems=(*inner.problems, *deeper))
 
 
-def _wrapped(entry: _Entry) -> Mapping[str, Any] | None:
-    """What is in a TimeDistributed; None for other layers."""
-    if entry.class_name != "TimeDistributed":
-        return None
-    return read.mapping(entry.config.get("layer"), "the layer in a TimeDistributed")
-
-
 _WRAPPED = "layer"
 """Where a TimeDistributed has the weights of the layer in it."""
 
 _TWICE = "is in a TimeDistributed in a TimeDistributed: an axis more than a model's time and features"
-
-_OPERATIONS = "keras.src.ops."
-"""The modules of what is called as a function, such as those by which Keras 3 computes masks."""
 
 _BATCH_SHAPES = ("batch_shape", "batch_input_shape")
 
@@ -278,62 +234,20 @@ def _built_shape(item: Mapping[str, Any]) -> read.Shape | None:
     return read.shape(built.get("input_shape")) if isinstance(built, Mapping) else None
 
 
-def _read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> dict[str, _Entry]:
-    """Read a model's layers by name.
-
-    Keras names a weight group after the layer's class, and counts the layers of a class in the file's order.
-    Operations, which have no weights, stand among them and are not counted.
-    """
-    if len(items) > MOST_LAYERS:
-        raise ModelFormatError(f"a model has {len(items)} layers, more than {MOST_LAYERS}", read.SAVE_AGAIN)
-    entries: dict[str, _Entry] = {}
-    counts: Counter[str] = Counter()
-    for item in items:
-        raw = read.mapping(item, "a layer")
-        class_name = read.class_name(raw)
-        config = read.mapping(raw.get("config"), f"the config of a layer ({class_name})")
-        name = read.text(raw.get("name", config.get("name")), f"the name of a layer ({class_name})")
-        if name in entries:
-            raise ModelFormatError(f'two layers have the name "{name}"', "rename one and save the model again")
-        snake = _snake_case(class_name)
-        is_operation = str(raw.get("module")).startswith(_OPERATIONS)
-        count = counts[snake]
-        counts[snake] += not is_operation
-        entries[name] = _Entry(
-            class_name=class_name,
-            name=name,
-            full_name="/".join((*scope, name)),
-            config=config,
-            raw=raw,
-            place=Place(
-                group="" if is_operation else f"{group}layers/{snake}" + (f"_{count}" if count else ""),
-                name=name,
-                outermost=scope[0] if scope else name,
-            ),
-        )
-    return entries
-
-
 def _resolved(reference: TensorReference, yields: Mapping[str, TensorReference]) -> TensorReference:
     """What a layer of one model means, in names of the whole model; a layer "?" where there is no order."""
     known = yields.get(reference.layer, TensorReference("?"))
     return known._replace(output=reference.output) if reference.output else known
 
 
-def _output_problems(references: Sequence[TensorReference], entries: Mapping[str, _Entry]) -> Iterator[str]:
+def _output_problems(references: Sequence[TensorReference], entries: Mapping[str, Entry]) -> Iterator[str]:
     """Models and inputs have one output; what layers have is theirs to say."""
     for name, output in references:
-        if output and name in entries and entries[name].class_name in (*_MODELS, "InputLayer"):
+        if output and name in entries and entries[name].class_name in (*MODELS, "InputLayer"):
             yield f'takes output {output} of "{name}", which has one'
 
 
-def _snake_case(class_name: str) -> str:
-    name = class_name.rpartition(">")[2]
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _nodes(entries: Mapping[str, _Entry]) -> Mapping[str, Node]:
+def _nodes(entries: Mapping[str, Entry]) -> Mapping[str, Node]:
     nodes = {name: _node(entry) for name, entry in entries.items()}
     described = {
         name: Described(entry.class_name, entry.config, entry.raw.get("inbound_nodes"))
@@ -342,34 +256,15 @@ def _nodes(entries: Mapping[str, _Entry]) -> Mapping[str, Node]:
     return without_masks(nodes, described)
 
 
-def _node(entry: _Entry) -> Node:
+def _node(entry: Entry) -> Node:
     is_input = entry.class_name == "InputLayer"
     return Node(entry.label, is_input, () if is_input else read_calls(entry.raw.get("inbound_nodes", [])))
 
 
-def _graph_layer(entry: _Entry) -> GraphLayer:
-    inner = _wrapped(entry)
+def _graph_layer(entry: Entry) -> GraphLayer:
+    inner = wrapped_layer(entry)
     if inner is None:
         return GraphLayer(entry.class_name, entry.full_name, entry.config, entry.place)
     config = read.mapping(inner.get("config"), "the config of the layer in a TimeDistributed")
     place = replace(entry.place, wrapped=_WRAPPED)
     return GraphLayer(read.class_name(inner), entry.full_name, config, place, is_per_step=True)
-
-
-def _entry_problems(entry: _Entry) -> Iterator[str]:
-    """What makes a layer unfit whatever its class."""
-    if entry.class_name in _MODELS:
-        return
-    if entry.class_name != "InputLayer" or entry.config.get("dtype") not in _ID_TYPES:
-        yield from precision_problems(entry.config)
-    if entry.class_name == "InputLayer":
-        for kind in ("sparse", "ragged", "optional"):
-            if entry.config.get(kind):
-                yield f"{kind} inputs are not supported"
-    if (inner := _wrapped(entry)) is not None:
-        if read.class_name(inner) in _MODELS:
-            return
-        yield from precision_problems(read.mapping(inner.get("config"), "the config of a wrapped layer"))
-    if entry.class_name != "Lambda" and not read.is_custom(entry.class_name):
-        for option, code in code_in(entry.config):
-            yield f"{option} is the Python code {code}, which is not in the file and never run"

@@ -9,7 +9,8 @@ from edgelstm.errors import ModelFormatError
 from edgelstm.frontends.keras_archive import KerasArchive, read_archive
 from edgelstm.frontends.keras_attention import join_attention
 from edgelstm.frontends.keras_config import Shape
-from edgelstm.frontends.keras_graph import Graph, label, read_graph
+from edgelstm.frontends.keras_entries import label
+from edgelstm.frontends.keras_graph import Graph, read_graph
 from edgelstm.frontends.keras_guess import implied_features
 from edgelstm.frontends.keras_ids import vocabulary_of
 from edgelstm.frontends.keras_inputs import MOST_FEATURES, MOST_TIMESTEPS, several_inputs

@@ -9,7 +9,7 @@ from edgelstm.errors import ModelFormatError
 from edgelstm.frontends.hdf5 import Hdf5Content, StoredArray
 from edgelstm.frontends.keras_archive import Layout
 from edgelstm.frontends.keras_config import SAVE_AGAIN
-from edgelstm.frontends.keras_graph import Place
+from edgelstm.frontends.keras_entries import Place
 from edgelstm.ir import FloatArray
 
 _PARTS = ("vars", "cell/vars", "forward_layer/cell/vars", "backward_layer/cell/vars")

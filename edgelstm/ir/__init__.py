@@ -6,9 +6,9 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from edgelstm.ir.float_model import FloatModel
 from edgelstm.ir.inputs import MOST_INPUTS, InputLayout, beside
 from edgelstm.ir.layers import (
-    FloatModel,
     KerasLayer,
     Layer,
     LayerBuilder,
@@ -19,7 +19,8 @@ from edgelstm.ir.layers import (
     UnaryLayer,
 )
 from edgelstm.ir.loads import Load, by_state
-from edgelstm.ir.ops import Constant, Matrix, Model, Op, Pace, Reduction, UnaryOp
+from edgelstm.ir.model import Model
+from edgelstm.ir.ops import Constant, Matrix, Op, Pace, Reduction, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ir.state_array import StateArray
 from edgelstm.ir.tensors import IDS, MOST_IDS, Quantization, QuantizedTensor, Tensor

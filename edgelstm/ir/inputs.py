@@ -21,7 +21,12 @@ AnyTensor = TypeVar("AnyTensor", bound=Tensor)
 
 
 def beside(arrays: Sequence[AnyArray]) -> AnyArray:
-    """Arrays (..., size) side by side; the array itself where there is one."""
+    """Arrays (..., size) side by side; the array itself where there is one.
+
+    Sequences (batch, time, size) among vectors (batch, size) are flattened.
+    """
+    if len({array.ndim for array in arrays}) > 1:
+        arrays = [array.reshape(len(array), -1) for array in arrays]
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
 

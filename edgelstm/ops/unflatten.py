@@ -36,9 +36,9 @@ class UnflattenLayer(UnaryLayer):
         return cls(name, vector, replace(output, vocabulary=vector.vocabulary))
 
     @classmethod
-    def of_held(cls, vector: Tensor, channels: int = 0) -> Self:
+    def of_held(cls, vector: Tensor) -> Self:
         """The layer behind an input that holds a whole sequence."""
-        return cls.of(held_name(vector.name), vector, vector.timesteps or 1, channels)
+        return cls.of(held_name(vector.name), vector, vector.timesteps or 1, vector.channels)
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, time * size) -> (batch, time, size)."""

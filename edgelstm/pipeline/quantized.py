@@ -197,6 +197,11 @@ def _check_lengths(model: Model, dataset: Dataset) -> None:
             "the data has sequences of several lengths, but the model needs its whole window before it answers",
             "leave `lengths` out and pad the sequences as for training",
         )
+    if has_lengths and len({tensor.is_sequence for tensor in model.outputs}) > 1:
+        raise DataError(
+            "the data has sequences of several lengths, and of the outputs some are sequences and some single vectors",
+            "leave `lengths` out, or build a model for each output",
+        )
 
 
 def _check_window(timesteps: int, request: BuildRequest) -> None:

@@ -76,7 +76,7 @@ def count_steps(
     regions = [Region(f"{name}_step", sequences * timesteps)]
     if not schedule.is_streaming:
         regions.append(Region(f"{name}_output_slice", sequences * schedule.slices))
-    elif not model.output.is_sequence:
+    elif not model.answers_steps:
         regions.append(Region(f"{name}_output", sequences * timesteps))
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as folder:
         arguments = write_vectors(Path(folder), model, inputs)

@@ -33,8 +33,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
         'the input "second" has any number of time steps, and "first" has 5; state it for both',
         'the input "long" has 40000 time steps, "first" 5, so that it is given whole, but its 80000 values are more '
         "than 65536",
-        "of the outputs one/last_step, two/last_step, three/last_step, first some are sequences and some single "
-        "vectors; build a model for each",
         'the output "first" is an input of the model',
     ),
     "two_masks": (

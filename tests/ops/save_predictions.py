@@ -195,12 +195,22 @@ def teacher_forced() -> Any:
     samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
     told = layers.Input((4,), name="words")
     hints = layers.Input((4, 2), name="hints")
+    images = layers.Input((5, 3, 2), name="images")
     _, *states = layers.LSTM(5, return_state=True)(samples)
     embedded = layers.Concatenate()([layers.Embedding(WORDS, 3)(told), hints])
     said = layers.LSTM(5, return_sequences=True)(embedded, initial_state=states)
     behind = layers.GRU(3, go_backwards=True)(hints)
-    both = [layers.Dense(6, activation="softmax")(said), layers.RepeatVector(4)(behind)]
-    return keras.Model([samples, told, hints], layers.Concatenate()(both))
+    seen = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 2)(images))
+    both = [layers.Dense(6, activation="softmax")(said), layers.RepeatVector(4)(behind), layers.RepeatVector(4)(seen)]
+    return keras.Model([samples, told, hints, images], layers.Concatenate()(both))
+
+
+def steps_and_end() -> Any:
+    """What is heard at each step, and in the end."""
+    samples = layers.Input((TIMESTEPS, FEATURES), name="samples")
+    steps = layers.LSTM(5, return_sequences=True)(samples)
+    last = layers.GRU(4)(steps)
+    return keras.Model(samples, [layers.Dense(3, activation="softmax")(last), layers.Dense(2)(steps)])
 
 
 def states_from_inputs() -> Any:
@@ -535,6 +545,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     ),
     "several_ends": several_ends,
     "teacher_forced": teacher_forced,
+    "steps_and_end": steps_and_end,
     "taken_apart": lambda: sequential(
         layers.LSTM(6),
         layers.Dense(10),
@@ -612,6 +623,14 @@ def weight(rng: np.random.Generator, spread: float, variable: Any) -> np.ndarray
     return np.abs(values) + 0.1 if "variance" in variable.name or not old.shape else values
 
 
+def together(outputs: Any) -> np.ndarray:
+    """Several outputs side by side, or flattened where only some are sequences."""
+    arrays = [np.asarray(one) for one in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+    if len({array.ndim for array in arrays}) > 1:
+        arrays = [array.reshape(len(array), -1) for array in arrays]
+    return np.concatenate(arrays, axis=-1)
+
+
 def save_several(model: Any, rng: np.random.Generator, path: Path) -> None:
     """A model with several inputs, as "inputs.<name>", and outputs, which are put side by side."""
     names = getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs]
@@ -621,10 +640,7 @@ def save_several(model: Any, rng: np.random.Generator, path: Path) -> None:
         else rng.normal(size=(5, *shape[1:])).astype(np.float32)
         for name, shape in zip(names, model.input_shape, strict=True)
     }
-    found = model([inputs[name] for name in names], training=False)
-    outputs = np.concatenate(
-        [np.asarray(one) for one in (found if isinstance(found, list | tuple) else [found])], axis=-1
-    )
+    outputs = together(model([inputs[name] for name in names], training=False))
     model.save(path.with_suffix(".keras"))
     model.save(path.with_suffix(".h5"))
     np.savez(path.with_suffix(".npz"), outputs=outputs, **{f"inputs.{name}": values for name, values in inputs.items()})
@@ -652,7 +668,7 @@ def save(name: str, folder: Path) -> None:
         inputs[0, :3] = inputs[1, 4:] = 0  # what an Embedding may mask
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
-    np.savez(folder / f"{name}.npz", inputs=inputs, outputs=np.asarray(model(inputs, training=False)))
+    np.savez(folder / f"{name}.npz", inputs=inputs, outputs=together(model(inputs, training=False)))
 
 
 if __name__ == "__main__":
