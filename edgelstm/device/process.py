@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -46,6 +47,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     stdout_file: Path | None = None,
     output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
+    until: re.Pattern[str] | None = None,
 ) -> Completed:
     """Run a program in a process group of its own and wait for it.
 
@@ -59,6 +61,7 @@ def run(
         environment: variables to set in addition to ours.
         stdout_file: receives standard output, which then is not part of `output`.
         output_limit_bytes: beyond it the middle of the output is left out.
+        until: as soon as the output has this, the program is ended, for one that shows something and goes on.
 
     Raises:
         ToolMissingError: the program does not exist or is not executable.
@@ -74,7 +77,7 @@ def run(
         assert pipe is not None
         capture = _Capture(pipe, output_limit_bytes)
         try:
-            ended = _wait(process, started + timeout_s)
+            ended = _wait(process, started + timeout_s, lambda: until is not None and capture.shows(until))
         finally:
             _end_group(process)
             capture.join(_DRAIN_S)
@@ -117,10 +120,10 @@ def _start(
         ) from error
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    """Whether the program ended before the deadline."""
+def _wait(process: subprocess.Popen[bytes], deadline: float, has_shown_enough: Callable[[], bool]) -> bool:
+    """Whether the program ended, or had shown enough, before the deadline."""
     pause = _POLL_FIRST_S
-    while not _has_ended(process):
+    while not _has_ended(process) and not has_shown_enough():
         if time.monotonic() >= deadline:
             return False
         time.sleep(pause)
@@ -160,6 +163,9 @@ class _Capture:
     def join(self, timeout_s: float) -> None:
         # A process that left the group may hold the pipe open for ever; its output is not waited for.
         self._thread.join(timeout_s)
+
+    def shows(self, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(self.text()) is not None
 
     def text(self) -> str:
         with self._lock:

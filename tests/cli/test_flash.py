@@ -116,5 +116,5 @@ def test_the_address_of_the_project_is_used(built: Path) -> None:
     Path("edgelstm.toml").write_text('[flash]\naddress = "bench:2331"\n')
     assert "bench:2331" in succeed("flash", "--dry-run").out
     assert "other:1" in succeed("flash", "--dry-run", "--address", "other:1").out
-    Path("edgelstm.toml").write_text('[flash]\nrunner = "dfu"\n')
-    assert "there is no flash runner 'dfu'" in edgelstm("flash", "--dry-run").error
+    Path("edgelstm.toml").write_text('[flash]\nrunner = "jtag"\n')
+    assert "there is no flash runner 'jtag'" in edgelstm("flash", "--dry-run").error
