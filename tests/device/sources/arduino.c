@@ -127,14 +127,19 @@ int main(int count, char **argument)
     if (avr == NULL || avr_init(avr) != 0 || !open_terminal(argument[4])) {
         return 2;
     }
+    uint32_t loader = avr->flashend;
     for (int index = 0; index < chunks_count; index++) {
+        if (chunks[index].baseaddr + chunks[index].size > avr->flashend + 1) {
+            fprintf(stderr, "%s is larger than the flash\n", argument[3]);
+            return 3;
+        }
+        loader = chunks[index].baseaddr < loader ? chunks[index].baseaddr : loader;
         memcpy(&avr->flash[chunks[index].baseaddr], chunks[index].data, chunks[index].size);
     }
-    const uint32_t loader = chunks[0].baseaddr;
     alarm(LIMIT_S);
     avr->frequency = (uint32_t)strtoul(argument[2], NULL, 0);
     avr->sleep = do_not_wait;
-    avr->pc = loader;
+    avr->pc = avr->reset_pc = loader; /* as its fuses have it */
     avr->codeend = avr->flashend;
     avr->data[MCUSR] |= EXTERNAL_RESET; /* else optiboot goes on at once */
     run(avr, loader);
