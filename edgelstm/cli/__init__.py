@@ -109,7 +109,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def call(arguments: list[str]) -> int:
     """Run a command and return its exit code; every error becomes a message."""
     try:
-        root.main(arguments, prog_name="edgelstm", standalone_mode=False)
+        exit_code = root.main(arguments, prog_name="edgelstm", standalone_mode=False)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`). Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,7 +121,7 @@ def call(arguments: list[str]) -> int:
         message, hint, exit_code = _explain(error, arguments)
         _show_error(message, hint, arguments)
         return exit_code
-    return 0
+    return exit_code if isinstance(exit_code, int) else 0
 
 
 def _explain(error: Exception, arguments: list[str]) -> tuple[str, str, int]:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,8 @@ from edgelstm.errors import ToolError, ToolMissingError, ToolTimeoutError
 OUTPUT_LIMIT_BYTES = 1 << 20
 _POLL_FIRST_S, _POLL_LAST_S = 0.001, 0.02
 _DRAIN_S = 2.0
+_stopping = threading.Event()
+"""Set while programs that other threads wait for shall end: of Ctrl-C those threads learn nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def run(
         ToolMissingError: the program does not exist or is not executable.
         ToolTimeoutError: it ran longer than `timeout_s`. The message ends with its last output.
     """
+    raise_if_stopped()
     started = time.monotonic()
     with tempfile.TemporaryFile() as stdin, contextlib.ExitStack() as stack:
         stdin.write(input_bytes)
@@ -87,6 +90,22 @@ def run(
             "it may hang; if the work is just large, allow it more time",
         )
     return Completed(tuple(argv), process.returncode, capture.text(), time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def programs_stopped() -> Iterator[None]:
+    """Inside, every `run` of another thread ends its program at once and raises KeyboardInterrupt."""
+    _stopping.set()
+    try:
+        yield
+    finally:
+        _stopping.clear()
+
+
+def raise_if_stopped() -> None:
+    """Raise KeyboardInterrupt where another thread wants all work to end."""
+    if _stopping.is_set():
+        raise KeyboardInterrupt
 
 
 def tail(output: str, lines: int = 40) -> str:
@@ -124,6 +143,7 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, has_shown_enough: C
     """Whether the program ended, or had shown enough, before the deadline."""
     pause = _POLL_FIRST_S
     while not _has_ended(process) and not has_shown_enough():
+        raise_if_stopped()
         if time.monotonic() >= deadline:
             return False
         time.sleep(pause)
