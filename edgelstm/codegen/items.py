@@ -145,9 +145,7 @@ def _vector_streams(symbol: str, vector: Vectors) -> Iterator[_Stream]:
         yield _Stream(weights, stream)
 
 
-def _streams(
-    op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], flash: str
-) -> Iterator[_Stream]:
+def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], flash: str) -> Iterator[_Stream]:
     for prefix, matrices in (("", op.matrices(contract)), ("second_", op.second_matrices(contract))):
         if matrices:
             packed = pack(matrices, layouts, fused=contract is not Contract.TFLM)
@@ -180,7 +178,9 @@ def _scales(prefix: str, packed: PackedWeights, flash: str) -> tuple[Declaration
         comment = f"For each 4 rows of the weights in turn: {words}."
         return (declare(f"{prefix}row_scales", np.array(packed.row_scales, np.int32), "weights", comment, "", flash),)
     return tuple(
-        declare(f"{prefix}{key}", np.array(values, np.int32), "other_constants", packed.layout.scales_comment, "", flash)
+        declare(
+            f"{prefix}{key}", np.array(values, np.int32), "other_constants", packed.layout.scales_comment, "", flash
+        )
         for key, values in zip(("input_scales", "recurrent_scales"), packed.gate_scales, strict=False)
     )
 

@@ -211,7 +211,8 @@ def run_program(
 
 
 def _cost(costs: ReplayCosts, run: RunResult, timesteps: int) -> Cost:
-    return Cost(*_of_ticks(costs, run.instructions_per_tick, timesteps), *_of_ticks(costs, run.cycles_per_tick, timesteps))
+    instructions = _of_ticks(costs, run.instructions_per_tick, timesteps)
+    return Cost(*instructions, *_of_ticks(costs, run.cycles_per_tick, timesteps))
 
 
 def _of_ticks(costs: ReplayCosts, per_tick: Fraction | None, timesteps: int) -> tuple[int | None, int | None]:

@@ -50,7 +50,9 @@ class AvrdudeRunner(ProgramRunner):
         ),
         Failure(r"verification (?:error|mismatch)", "what was read back differs", "try again, with another cable"),
         Failure(r"AVR [Pp]art \"?([^\"\s]+)\"? not found", "it does not know the part {0}", "update avrdude"),
-        Failure(r"can(?:not|'t) find programmer id \"?([^\"\s]+)", "it does not know the programmer {0}", "update avrdude"),
+        Failure(
+            r"can(?:not|'t) find programmer id \"?([^\"\s]+)", "it does not know the programmer {0}", "update avrdude"
+        ),
     )
 
     def script(self, job: FlashJob, image: FirmwareImage) -> Script:

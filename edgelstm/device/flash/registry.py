@@ -16,7 +16,16 @@ from edgelstm.errors import ProjectError, TargetError
 
 FLASH_RUNNERS: Mapping[str, type[FlashRunner]] = {
     runner.name: runner
-    for runner in (GdbRunner, OpenOcdRunner, PyOcdRunner, JLinkRunner, DfuRunner, Uf2Runner, EsptoolRunner, AvrdudeRunner)
+    for runner in (
+        GdbRunner,
+        OpenOcdRunner,
+        PyOcdRunner,
+        JLinkRunner,
+        DfuRunner,
+        Uf2Runner,
+        EsptoolRunner,
+        AvrdudeRunner,
+    )
 }
 
 

@@ -36,8 +36,9 @@ def count_in_simavr(
     """
     results = cwd / RESULTS_FILE
     results.unlink(missing_ok=True)
-    wanted = [f"out={results.resolve()}", f"after={after}", *(f"region={address}:{calls}" for address, calls in regions)]
-    completed = runner.start(elf, arguments, wanted, cwd=cwd, timeout_s=timeout_s)
+    functions = [f"region={address}:{calls}" for address, calls in regions]
+    options = (f"out={results.resolve()}", f"after={after}", *functions)
+    completed = runner.start(elf, arguments, options, cwd=cwd, timeout_s=timeout_s)
     if completed.exit_code != 0:
         return completed.exit_code, completed.output, ()
     with results.open() as lines:
@@ -59,5 +60,8 @@ def _counts(lines: Iterator[str], regions: int) -> Iterator[RawCount]:
     if not is_complete:
         raise ToolFailedError(NOT_RETURNED, NOT_RETURNED_HINT)
     for made, found in zip(calls, blocks, strict=True):
-        instructions, clocks = (tuple(each) for each in zip(*made, strict=True)) if made else ((), ())
-        yield RawCount(instructions, tuple(sorted(found, key=lambda block: block.address)), clocks)
+        yield RawCount(
+            tuple(executed for executed, _ in made),
+            tuple(sorted(found, key=lambda block: block.address)),
+            tuple(clocks for _, clocks in made),
+        )
