@@ -192,7 +192,7 @@ EL_NOINLINE el_word *el_gates_quads(int32_t z[4], el_word *weights, const el_wid
     return weights;
 }
 
-/* The recurrent part, added and saturated. */
+/* The recurrent part, added; what follows saturates. */
 EL_NOINLINE el_word *el_gates_add_quads(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
                                         int32_t correction, const EL_FLASH int32_t *scales, int shift0, int shift1,
                                         int shift2, int shift3)
@@ -201,7 +201,7 @@ EL_NOINLINE el_word *el_gates_add_quads(int32_t z[4], el_word *weights, const el
     (void)shift0, (void)shift1, (void)shift2, (void)shift3;
     weights = el_quads_sums(sums, weights, values, columns, correction);
     for (unsigned row = 0; row < 4u; row++) {
-        z[row] = el_saturate16(z[row] + el_scale24(sums[row], scales[row]));
+        z[row] += el_scale24(sums[row], scales[row]);
     }
     return weights;
 }
