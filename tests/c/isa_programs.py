@@ -116,7 +116,10 @@ def _kernel(number: int, case: KernelCase) -> str:
     """A function that returns 0 if every row comes out right and nothing else is written or read."""
     packed, columns, rows = case.packed, len(case.values), len(case.matrix.bias)
     grouped, width, name = packed.grouped_rows, padded(columns), f"case{number}"
-    parts = [array_text(f"{name}_values", case.values), array_text(f"{name}_words", packed.words, qualifier="EL_FLASH ")]
+    parts = [
+        array_text(f"{name}_values", case.values),
+        array_text(f"{name}_words", packed.words, qualifier="EL_FLASH "),
+    ]
     parts.append(_array(f"{name}_sums", case.sums))
     parts.append(array_text(f"{name}_shifted", np.concatenate([np.zeros(1, np.int8), case.values])))
     squares = int((case.values.astype(np.int64) ** 2).sum())

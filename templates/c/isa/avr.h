@@ -178,32 +178,41 @@ EL_NOINLINE int32_t el_scale24(uint32_t sum, int32_t scale)
     return shift < 0 ? el_rounding_shift(value, (unsigned)-shift) : value;
 }
 
-/* The input part of 4 gates: z[r] = saturate16(the scaled sum of row r). The scales hold the shifts. */
-EL_NOINLINE el_word *el_gates_quads(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
-                                    int32_t correction, const EL_FLASH int32_t *scales, int shift0, int shift1,
-                                    int shift2, int shift3)
+/* Scaled sums of 4 rows, added to z. The scales hold the shifts. */
+EL_NOINLINE el_word *el_add_scaled(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
+                                   int32_t correction, const EL_FLASH int32_t *scales)
 {
     uint32_t sums[4];
-    (void)shift0, (void)shift1, (void)shift2, (void)shift3;
     weights = el_quads_sums(sums, weights, values, columns, correction);
-    for (unsigned row = 0; row < 4u; row++) {
-        z[row] = el_saturate16(el_scale24(sums[row], scales[row]));
+    for (uint8_t row = 0; row < 4u; row++) {
+        z[row] += el_scale24(sums[row], scales[row]);
+    }
+    return weights;
+}
+
+/* The input part of 4 gates: z[r] = saturate16(the scaled sum of row r). */
+static inline el_word *el_gates_quads(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
+                                      int32_t correction, const EL_FLASH int32_t *scales, int shift0, int shift1,
+                                      int shift2, int shift3)
+{
+    (void)shift0, (void)shift1, (void)shift2, (void)shift3;
+    for (uint8_t row = 0; row < 4u; row++) {
+        z[row] = 0;
+    }
+    weights = el_add_scaled(z, weights, values, columns, correction, scales);
+    for (uint8_t row = 0; row < 4u; row++) {
+        z[row] = el_saturate16(z[row]);
     }
     return weights;
 }
 
 /* The recurrent part, added; what follows saturates. */
-EL_NOINLINE el_word *el_gates_add_quads(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
-                                        int32_t correction, const EL_FLASH int32_t *scales, int shift0, int shift1,
-                                        int shift2, int shift3)
+static inline el_word *el_gates_add_quads(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
+                                          int32_t correction, const EL_FLASH int32_t *scales, int shift0, int shift1,
+                                          int shift2, int shift3)
 {
-    uint32_t sums[4];
     (void)shift0, (void)shift1, (void)shift2, (void)shift3;
-    weights = el_quads_sums(sums, weights, values, columns, correction);
-    for (unsigned row = 0; row < 4u; row++) {
-        z[row] += el_scale24(sums[row], scales[row]);
-    }
-    return weights;
+    return el_add_scaled(z, weights, values, columns, correction, scales);
 }
 
 #endif
