@@ -1,8 +1,8 @@
 /*
  * Runs an AVR firmware in simavr. Arguments:
  *   MCU CLOCK_HZ STACK_LIMIT ARGUMENTS [out=PATH after=ADDRESS region=ADDRESS:CALLS ...]
- * STACK_LIMIT is the first address of data memory that the stack may use, ARGUMENTS what the firmware is told, joined by
- * blanks; the rest is explained in count.h. Standard input is the content of program memory, from address 0.
+ * STACK_LIMIT is the first address of data memory that the stack may use, ARGUMENTS what the firmware is told, joined
+ * by blanks; the rest is explained in count.h. Standard input is the content of program memory, from address 0.
  *
  * It ends with the firmware's exit code, or EXIT_FAULT: the stack left its room, the program ran out of its memory, or
  * it went to sleep for ever. Whoever starts it sets a time limit.
@@ -97,7 +97,8 @@ static int run(avr_t *avr, uint32_t stack_limit, uint32_t code_end)
             avr_raise_irq(input, byte);
         }
         const int state = avr_run(avr);
-        count_instruction(address, size_of(avr, address), (uint32_t)(avr->cycle - cycle), avr->pc, stack, stack_of(avr));
+        count_instruction(address, size_of(avr, address), (uint32_t)(avr->cycle - cycle), avr->pc, stack,
+                          stack_of(avr));
         has_stack = has_stack || stack_of(avr) == avr->ramend;
         if (host_exit_code() != RUNNING) {
             return host_exit_code();

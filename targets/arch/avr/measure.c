@@ -1,4 +1,5 @@
-/* port.h for AVR: time in processor clocks from Timer 1, which runs from the first question on; stack use from paint. */
+/* port.h for AVR: time in processor clocks from Timer 1, which runs from the first question on; stack use from paint.
+ */
 #include "port.h"
 
 #include <avr/interrupt.h>

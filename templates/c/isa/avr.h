@@ -45,8 +45,8 @@ static inline int32_t el_widen(el_wide *wide, const int8_t *narrow, unsigned col
 }
 
 /* bias + row * values for 4 rows, whose weights begin with the 4 biases. Returns the weights behind them. */
-EL_NOINLINE el_word *el_dot4_rows(int32_t sums[4], el_word *weights, const el_wide *values,
-                                          unsigned columns, int32_t correction)
+EL_NOINLINE el_word *el_dot4_rows(int32_t sums[4], el_word *weights, const el_wide *values, unsigned columns,
+                                  int32_t correction)
 {
     (void)correction;
     for (unsigned row = 0; row < 4u; row++) {

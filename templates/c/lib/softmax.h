@@ -5,7 +5,8 @@
 #include "edgelstm_fixedpoint.h"
 
 /* exp(-1/4), exp(-1/2), exp(-1), exp(-2), exp(-4), exp(-8), exp(-16), Q0.31. */
-static const EL_FLASH int32_t el_exponential_factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+static const EL_FLASH int32_t el_exponential_factors[7] = {1672461947, 1302514674, 790015084, 290630308,
+                                                           39332535,   720401,     242};
 
 #if EL_CONSTANT_TIME
 /* value where mask is all ones, 0 where it is 0; compilers that saw where the mask comes from would branch. */

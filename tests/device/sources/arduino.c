@@ -1,8 +1,8 @@
 /* An Arduino: simavr with a boot loader behind a pseudo terminal. Arguments: MCU CLOCK_HZ BOOT_LOADER_HEX LINK
  *
  * LINK becomes a link to the terminal. The board gets its power with the first byte that arrives, as opening a serial
- * port resets a real one, and never runs faster than real time. What the program behind the boot loader sends is shown on
- * standard output, too. It ends by itself after LIMIT_S seconds. */
+ * port resets a real one, and never runs faster than real time. What the program behind the boot loader sends is shown
+ * on standard output, too. It ends by itself after LIMIT_S seconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pty.h>

@@ -28,7 +28,7 @@ EL_INLINE int32_t el_round_multiply(int32_t a, int32_t b)
 /* a * b / 2^shift to nearest, ties upwards; a, b >= 0, a below 2^15, b below 2^16, shift 14..30. */
 EL_INLINE int32_t el_half_up_product(int32_t a, int32_t b, unsigned shift)
 {
-    return (a * b + (int32_t)(UINT32_C(1) << (shift - 1u))) >> shift;
+    return el_shift_right(a * b + (int32_t)(UINT32_C(1) << (shift - 1u)), shift);
 }
 #endif
 
