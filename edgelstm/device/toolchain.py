@@ -29,6 +29,8 @@ _FREESTANDING_FLAGS = (
     "-fno-unwind-tables",
     "-fomit-frame-pointer",
 )
+_FALSE_WARNINGS = {"avr": ("-Wno-uninitialized",)}
+"""gcc 5 calls constants in program memory uninitialized once it has computed with their values and dropped them."""
 _STANDARDS = {"avr": "-std=gnu99"}
 """C99 has no word for constants in program memory."""
 
@@ -104,7 +106,7 @@ def compile_firmware(
     except OSError as error:
         raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
     build = _Build(target, compiler, output_dir, timeout_s)
-    strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
+    strict = (*WARNING_FLAGS, *_FALSE_WARNINGS.get(target.arch, ()), *(("-Werror",) if warnings_are_errors else ()))
     flags = [*_compile_flags(target, compiler, optimize), *strict]
     files = [*support_sources(target), *(source.resolve() for source in sources)]
     made = _compile(build, files, flags, [*include_dirs, templates_dir() / "c" / "app"], shared)
