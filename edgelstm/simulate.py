@@ -127,7 +127,7 @@ class _Run:
         self._elements: defaultdict[str, list[IntArray]] = defaultdict(list)
         self.states = {op.name: initial_state(op, self._batch) for op in self._model.ops}
         layout = self._model.layout
-        self.samples = np.moveaxis(inputs[:, len(layout.vectors) :], 1, 0)
+        self.samples = np.moveaxis(inputs[:, layout.first_step :], 1, 0)
         self._values |= {name: self._stored(name, values) for name, values in layout.given(inputs).items()}
         for part in schedule.start:
             self.advance(part, 0)

@@ -16,12 +16,14 @@ from edgelstm.data import Dataset, fit_dataset, load_dataset
 from edgelstm.data.source import flat_arrays
 from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.frontends.tflite import model_from_tflite
+from edgelstm.frontends.tflite_graph import read_graph
 from edgelstm.ir import InputLayout, Model, Quantization, QuantizedTensor, Tensor, beside
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.merge import Add
 from edgelstm.ops.repeat_vector import RepeatVector
 from edgelstm.ops.reverse import Reverse
+from edgelstm.ops.unflatten import Unflatten
 from edgelstm.schedule import make_schedule
 from edgelstm.simulate import dequantize_array, real_outputs, simulate, simulate_steps
 from edgelstm.tflite import write_tflite
@@ -106,6 +108,15 @@ def test_a_layout_splits_what_it_joins() -> None:
     for name, values in layout.split(joined).items():
         np.testing.assert_array_equal(values, parts[name])
     assert layout.timesteps(layout.first_steps(joined, 2)) == 2
+
+
+def test_a_long_vector_takes_no_more_room_than_it_fills() -> None:
+    layout = InputLayout.of((Tensor("a", 3, is_sequence=True), Tensor("b", 4000, is_sequence=False, timesteps=400)))
+    parts = {"a": np.ones((2, 5, 3)), "b": np.arange(8000.0).reshape(2, 4000)}
+    joined = layout.join(parts)
+    assert joined.shape == (2, 1334 + 5, 3)
+    for name, values in layout.split(joined).items():
+        np.testing.assert_array_equal(values, parts[name])
 
 
 def test_data_of_several_inputs_come_from_a_file(tmp_path: Path) -> None:
@@ -264,6 +275,26 @@ def test_each_output_has_its_own_scale_where_only_some_are_sequences() -> None:
     real = real_outputs(model, whole)
     for tensor, values in ((model.outputs[0], np.s_[:, :end]), (model.outputs[1], np.s_[:, end:])):
         np.testing.assert_array_equal(real[values], dequantize_array(whole[values], tensor.quantization))
+
+
+def test_sequences_of_two_lengths_are_no_outputs() -> None:
+    one, held = sequence("one"), replace(vector("held", 6), timesteps=3)
+    steps = Unflatten.of_held(held)
+    ends = added("first", one, one), added("second", steps.output, steps.output)
+    model = Model(
+        "m", one, (steps, *ends), 4, Contract.LITERT, further_inputs=(held,), output_names=("first", "second")
+    )
+    with pytest.raises(UnsupportedModelError, match="do not all have a new element at each sample"):
+        make_plan(model)
+    arrays = [np.zeros((2, 4, 2)), np.zeros((2, 3, 2))]
+    assert beside(arrays).shape == (2, 14)
+
+
+def test_an_input_is_not_called_as_the_steps_of_another() -> None:
+    held, other = replace(vector("b", 6), timesteps=3), sequence("b/steps")
+    records = to_tflite_model(random_held(0, Contract.LITERT))
+    with pytest.raises(UnsupportedModelError, match="two inputs are called 'b' and 'b/steps'"):
+        read_graph(records, {"b": held, "b/steps": other}, 4)
 
 
 def test_vectors_of_a_window_do_not_go_with_sequences() -> None:

@@ -47,7 +47,7 @@ _JOINING = frozenset({"Add", "Multiply"})
 _STARTING = frozenset({"Bidirectional", "GRU", "LSTM", "SimpleRNN"})
 """Of these, the classes whose further inputs are states."""
 
-_DEEPEST = 16
+_DEEPEST = 64
 """Joins within joins, whose parts are gone through one by one."""
 
 
@@ -160,14 +160,16 @@ class _Graph:
 
     def _in_join(self, mask: str, inputs: Sequence[str], depth: int) -> frozenset[str]:
         """LogicalOr of the mask so far and that of the next input."""
-        *rest, last = inputs
-        if not rest:
-            return self.computing(mask, last, depth + 1)
-        parts = self.sources(mask) if self.is_a(mask, "LogicalOr") else []
-        if len(parts) != 2:
-            return frozenset()
-        before, behind = self._in_join(parts[0], rest, depth + 1), self.computing(parts[1], last, depth + 1)
-        return before | behind | {mask} if before and behind else frozenset()
+        found = set[str]()
+        for source in reversed(inputs[1:]):
+            parts = self.sources(mask) if self.is_a(mask, "LogicalOr") else []
+            inside = self.computing(parts[1], source, depth + 1) if len(parts) == 2 else frozenset()
+            if not inside:
+                return frozenset()
+            found |= {mask, *inside}
+            mask = parts[0]
+        inside = self.computing(mask, inputs[0], depth + 1)
+        return inside | found if inside else inside
 
     def _in_concatenation(self, mask: str, inputs: Sequence[str], depth: int) -> frozenset[str]:
         """Any of a concatenation of masks, each as wide as its input; ones stand for a sequence without one."""

@@ -13,6 +13,7 @@ from edgelstm.frontends.tflite_kind import WAY_AROUND, Kind, is_vector, kind_of,
 from edgelstm.ir import FloatModel, Model, QuantizedTensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.registry import TFLITE_OPERATORS
+from edgelstm.ops.unflatten import held_name
 from edgelstm.quantization.quantize import contract_of
 from edgelstm.tflite import read_subgraphs, read_tflite, write_tflite
 from edgelstm.tflite.check import check_records
@@ -61,7 +62,7 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     inputs |= {
         source.name: _held(inputs[source.name], source.shape[1])
         for source in records.inputs
-        if inputs[source.name].is_sequence and source.shape[1] != timesteps
+        if inputs[source.name].is_sequence and (source.shape[1] != timesteps or _is_written_whole(records, source))
     }
     ops = read_graph(join_attention(records), inputs, timesteps)
     contract = contract_of(ops, contract)
@@ -82,6 +83,17 @@ def _input_tensor(records: TfliteModel, source: TfliteTensor) -> QuantizedTensor
         return QuantizedTensor.from_tflite(source, is_sequence=False)
     step = QuantizedTensor.from_tflite(source, is_sequence=True)
     return replace(step, size=math.prod(source.shape[2:]))
+
+
+def _is_written_whole(records: TfliteModel, source: TfliteTensor) -> bool:
+    """Whether the file has our RESHAPE of an input that is given whole though it is as long as the first."""
+    return any(
+        operator.builtin == "RESHAPE"
+        and operator.outputs[0].name == held_name(source.name)
+        and operator.inputs[0] == source
+        and operator.outputs[0].shape == source.shape
+        for operator in records.operators
+    )
 
 
 def _held(sequence: QuantizedTensor, timesteps: int) -> QuantizedTensor:

@@ -77,6 +77,8 @@ class _Reading:
         for name, tensor in inputs.items():
             if not tensor.is_sequence and tensor.timesteps:
                 op = Unflatten.of_held(tensor)
+                if op.name in inputs:
+                    raise UnsupportedModelError([f"two inputs are called {quoted(name)} and {quoted(op.name)}"])
                 self.ops.append(op)
                 self.tensors |= {name: op.output, op.output.name: op.output}
                 self._timesteps |= {name: op.repeats, op.output.name: op.repeats}

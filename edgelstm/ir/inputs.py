@@ -1,8 +1,8 @@
 """How all inputs of a model lie in one array, so that what handles data need not know how many there are.
 
-An array (sequences, rows, width) begins with a row for each vector, which the model is given before the first step;
-behind them a row for each time step has what every sequence has at that step, side by side. A model with one input, a
-sequence, has just that sequence's array.
+An array (sequences, rows, width) has a row for each time step, with what every sequence has at that step, side by side.
+In front of these are the vectors, which the model is given before the first step, each in as many rows as it fills. A
+model with one input, a sequence, has just that sequence's array.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ AnyTensor = TypeVar("AnyTensor", bound=Tensor)
 def beside(arrays: Sequence[AnyArray]) -> AnyArray:
     """Arrays (..., size) side by side; the array itself where there is one.
 
-    Sequences (batch, time, size) among vectors (batch, size) are flattened.
+    Sequences (batch, time, size) of different lengths, or among vectors (batch, size), are flattened.
     """
-    if len({array.ndim for array in arrays}) > 1:
+    if len({array.shape[:-1] for array in arrays}) > 1:
         arrays = [array.reshape(len(array), -1) for array in arrays]
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
 
@@ -51,19 +51,33 @@ class InputLayout(Generic[AnyTensor]):
     @property
     def width(self) -> int:
         """Columns of the array."""
-        return max(sum(tensor.size for tensor in self.sequences), *(tensor.size for tensor in self.vectors), 0)
+        return sum(tensor.size for tensor in self.sequences)
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """How many each vector fills."""
+        return tuple(-(-tensor.size // self.width) for tensor in self.vectors)
+
+    @property
+    def first_step(self) -> int:
+        """The row of it."""
+        return sum(self.rows)
 
     def timesteps(self, array: AnyArray) -> int:
         """How many time steps an array (sequences, rows, width) has."""
-        return int(array.shape[1]) - len(self.vectors)
+        return int(array.shape[1]) - self.first_step
 
     def first_steps(self, array: AnyArray, timesteps: int) -> AnyArray:
         """An array without what lies behind that many time steps."""
-        return array[:, : len(self.vectors) + timesteps]
+        return array[:, : self.first_step + timesteps]
 
     def given(self, array: AnyArray) -> dict[str, AnyArray]:
         """The vectors, (sequences, size) by name."""
-        return {tensor.name: array[:, row, : tensor.size] for row, tensor in enumerate(self.vectors)}
+        found, row = {}, 0
+        for tensor, rows in zip(self.vectors, self.rows, strict=True):
+            found[tensor.name] = array[:, row : row + rows].reshape(len(array), -1)[:, : tensor.size]
+            row += rows
+        return found
 
     def samples(self, row: AnyArray) -> dict[str, AnyArray]:
         """What the sequences have at some steps, (..., size) by name, of rows (..., width)."""
@@ -75,7 +89,7 @@ class InputLayout(Generic[AnyTensor]):
 
     def split(self, array: AnyArray) -> dict[str, AnyArray]:
         """All inputs by name: vectors (sequences, size), sequences (sequences, time, size)."""
-        return {**self.given(array), **self.samples(array[:, len(self.vectors) :])}
+        return {**self.given(array), **self.samples(array[:, self.first_step :])}
 
     def join(self, arrays: Mapping[str, AnyArray]) -> AnyArray:
         """What `split` takes apart."""
@@ -83,11 +97,10 @@ class InputLayout(Generic[AnyTensor]):
             return arrays[self.sequences[0].name]
         every = [arrays[tensor.name] for tensor in (*self.vectors, *self.sequences)]
         count, timesteps = arrays[self.sequences[0].name].shape[:2]
-        joined: AnyArray = np.zeros((count, len(self.vectors) + timesteps, self.width), np.result_type(*every))
-        for row, tensor in enumerate(self.vectors):
-            joined[:, row, : tensor.size] = arrays[tensor.name]
-        column = 0
-        for tensor in self.sequences:
-            joined[:, len(self.vectors) :, column : column + tensor.size] = arrays[tensor.name]
-            column += tensor.size
+        joined: AnyArray = np.zeros((count, self.first_step + timesteps, self.width), np.result_type(*every))
+        row = 0
+        for tensor, rows in zip(self.vectors, self.rows, strict=True):
+            joined[:, row : row + rows].reshape(count, -1)[:, : tensor.size] = arrays[tensor.name]
+            row += rows
+        joined[:, row:] = beside([arrays[tensor.name] for tensor in self.sequences])
         return joined

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgelstm.ir import Layer, SourceLayer, Tensor
 from edgelstm.ops.flatten import FlattenLayer, size_problems
+from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.sources import LARGEST_SIZE
 from edgelstm.ops.unflatten import UnflattenLayer
 
@@ -34,7 +35,11 @@ class ReshapeLayer(FlattenLayer):
         if input_tensor.is_sequence:
             return ()
         channels = shape[2] if len(shape) == 3 else 0
-        return (UnflattenLayer.of(source.name, input_tensor, shape[0], channels),)
+        if shape[0] > 1:
+            return (UnflattenLayer.of(source.name, input_tensor, shape[0], channels),)
+        # One step is the vector itself, which a RESHAPE in a .tflite does not tell from it.
+        step = Tensor(source.name, input_tensor.size, is_sequence=True, timesteps=1, channels=channels)
+        return (RepeatVectorLayer(source.name, input_tensor, step),)
 
     @classmethod
     def view(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:

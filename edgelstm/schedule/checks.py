@@ -18,8 +18,8 @@ def clashes(model: Model, runs: Sequence[tuple[Op, Clock]], clocks: Mapping[str,
             if clocks[tensor.name].count != op.whole_steps:
                 yield f"layer {op.name!r} needs {op.whole_steps} time steps, and gets {clocks[tensor.name].count}"
             if is_virtual(producers.get(tensor.name)):
-                what = "only another one backwards, or made of a vector"
-                yield f"layer {op.name!r} needs the whole of a sequence that is {what}"
+                what = "only another one backwards, or made of a vector; put a Dense or Activation between"
+                yield f"layer {op.name!r} needs the whole of the sequence {tensor.name!r}, which is {what}"
     levels = {op.name: clock.level for op, clock in runs}
     for op, clock in runs:
         if op.pace is not None and not op.pace.name and any(pace.name for pace in clock.paces):

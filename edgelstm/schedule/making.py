@@ -34,7 +34,7 @@ def make_schedule(model: Model, timesteps: int) -> Schedule:
         clocks |= dict.fromkeys((op.output.name, *(tensor.name for tensor in op.exposed.values())), after)
         if after.count < 1:
             problems.append(f"layer {op.name!r}: {run.count} time steps are too few for it")
-    problems += clashes(model, runs, clocks)
+    problems += dict.fromkeys(clashes(model, runs, clocks))
     if problems:
         raise UnsupportedModelError(problems)
     schedule = _arrange(model, timesteps, clocks, ready, runs)

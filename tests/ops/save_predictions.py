@@ -81,7 +81,10 @@ def masked_joins(inputs: Any) -> Any:
     """One mask of two branches, which an Add and a Concatenate join."""
     masked = layers.Masking()(inputs)
     left, right = layers.LSTM(4, return_sequences=True)(masked), layers.Dense(4)(masked)
-    both = layers.Concatenate()([layers.Add()([left, right]), left])
+    deep = layers.Add()([left, right] * 9)
+    for _ in range(18):
+        deep = layers.Dense(4, activation="tanh")(layers.Add()([deep, right]))
+    both = layers.Concatenate()([deep, left])
     return layers.LSTM(3)(layers.Dropout(0.1)(both))
 
 
@@ -546,6 +549,9 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "several_ends": several_ends,
     "teacher_forced": teacher_forced,
     "steps_and_end": steps_and_end,
+    "one_step": lambda: sequential(
+        layers.LSTM(6), layers.Reshape((1, 3, 2)), layers.Conv2D(3, (1, 2)), layers.Reshape((1, -1)), layers.GRU(3)
+    ),
     "taken_apart": lambda: sequential(
         layers.LSTM(6),
         layers.Dense(10),

@@ -52,7 +52,7 @@ def _predictions(
     folder = tmp_path_factory.mktemp(f"{implementation}_predictions")
     completed = run(
         [sys.executable, str(SAVE_PREDICTIONS), implementation, str(folder)],
-        timeout_s=300,
+        timeout_s=900,
         environment={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
     )
     assert completed.exit_code == 0, completed.output[-3000:]

@@ -28,6 +28,8 @@ from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.normalization import RescalingLayer
 from edgelstm.ops.patch import PatchOp
 from edgelstm.ops.patch_layer import NEEDS_IMAGE
+from edgelstm.ops.repeat_vector import RepeatVectorLayer
+from edgelstm.ops.unflatten import UnflattenLayer
 from edgelstm.ops.window import MOST_TICKS, Window, same_window
 
 IMAGE = Tensor("input", 12, is_sequence=True, timesteps=10, channels=2)
@@ -128,6 +130,15 @@ def test_a_reshape_of_each_step_is_no_layer(shape: list[int], tensor: Tensor, ch
     assert built(given, tensor) == ()
     found = registry.KERAS_LAYERS["Reshape"].view(given, (tensor,))
     assert (found.channels, found.size, found.timesteps) == (channels, tensor.size, tensor.timesteps)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"), [([1, 3], RepeatVectorLayer), ([3, 1], UnflattenLayer), ([3, 1, 1], UnflattenLayer)]
+)
+def test_a_reshape_makes_steps_of_a_vector(shape: list[int], kind: type[Layer]) -> None:
+    (layer,) = built(source("Reshape", {"target_shape": shape}), VECTOR)
+    assert type(layer) is kind
+    assert (layer.output.timesteps, layer.output.channels) == (shape[0], shape[2] if len(shape) == 3 else 0)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class OpenOcdRunner(ProgramRunner):
     keys = (
         Key("interface", "the probe's file in OpenOCD's folder interface, such as \"stlink\""),
         Key("target", "the chip's file in OpenOCD's folder target, such as \"stm32f4x\""),
+        Key("transport", 'how the probe speaks to the chip, where it can do both: "swd" or "jtag"', default=""),
     )
     program = "openocd"
     install = "install openocd (apt-get install openocd, brew install open-ocd)"

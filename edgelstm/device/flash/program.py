@@ -107,7 +107,7 @@ class ProgramRunner(FlashRunner):
     def missing(self) -> str | None:
         """How to install the program; None if it is there."""
         found = shutil.which(self.program) or (self.module and importlib.util.find_spec(self.module))
-        return None if found else f"{self.program}: {self.install}"
+        return None if found else self.install
 
     def command_line(self) -> tuple[str, ...]:
         """The program on PATH, else that of the Python package beside us."""

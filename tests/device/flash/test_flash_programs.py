@@ -311,7 +311,7 @@ def test_a_dry_run_is_what_is_run(stage: Stage, flash_segment_elf: Path, runner:
         ({"interface": "a b", "target": "x"}, "flash.openocd.interface: needs a word"),
         (
             {"interface": "a", "target": "x", "speed": 3},
-            "flash.openocd.speed: unknown key (there are interface, target)",
+            "flash.openocd.speed: unknown key (there are interface, target, transport)",
         ),
     ],
 )
