@@ -57,8 +57,8 @@ _REPORT_LIMIT_BYTES = 1 << 20
 def flash(elf: Path | None, terminal: Terminal, **options: object) -> None:
     """Write ELF [the project's firmware] to a board, verify it and run its self-test.
 
-    Each board has a runner of its own: a debug probe (openocd, pyocd, jlink), a boot loader (dfu, uf2, esptool), or
-    gdb, which is any running gdb server. --dry-run shows what the runner would do.
+    Each board has a runner of its own: a debug probe (openocd, pyocd, jlink), a boot loader (dfu, uf2, esptool,
+    avrdude), or gdb, which is any running gdb server. --dry-run shows what the runner would do.
     """
     project = load_project(Path()) if Path(PROJECT_FILE).is_file() else None
     path, target = _program(elf, options["target"], project)

@@ -19,10 +19,13 @@ _COMPILER_FLAG = re.compile(r"-(m|D|fno-|ffixed-)[\w.+=-]*|-target|-l(gcc|compil
 _FILE_LIMIT_BYTES = 1 << 16
 TARGET_SUFFIX = ".toml"
 
-RUNNER_NAMES = ("host", "qemu", "unicorn")
+RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
-REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "host": ()}
+REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "avr": ("flash", "ram"), "host": ()}
 """The memory regions that the linker script of an architecture needs; the keys are the architectures."""
+
+_WITHOUT_SEMIHOSTING = ("host", "avr")
+"""Architectures with a port of their own."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,14 @@ class QemuMachine:
 
 
 @dataclass(frozen=True)
+class SimavrMcu:
+    """How simavr emulates a target: its name of the part, and the clock in Hz."""
+
+    mcu: str
+    clock_hz: int
+
+
+@dataclass(frozen=True)
 class Target:
     """What the generated firmware is built for and runs on.
 
@@ -82,6 +93,7 @@ class Target:
         flash: for each way to write it that needs to be told more, its options; that way knows which there are.
         qemu: None if QEMU does not emulate the target.
         unicorn_cpu: Unicorn's CPU model, "" if it has none.
+        simavr: None if simavr does not emulate the target.
     """
 
     name: str
@@ -98,6 +110,7 @@ class Target:
     flash: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     qemu: QemuMachine | None = None
     unicorn_cpu: str = ""
+    simavr: SimavrMcu | None = None
 
     def region(self, name: str) -> MemoryRegion:
         """The memory region of that name.
@@ -167,7 +180,7 @@ def read_target(path: Path) -> Target:
 def support_dirs(target: Target) -> tuple[Path, ...]:
     """Where the C files lie that every firmware of the target has: start-up, port, run-time functions."""
     arch = targets_dir() / "arch"
-    return (arch / target.arch,) if target.arch == "host" else (arch / "chip", arch / target.arch)
+    return (arch / target.arch,) if target.arch in _WITHOUT_SEMIHOSTING else (arch / "chip", arch / target.arch)
 
 
 def boot_source(target: Target) -> Path | None:
@@ -186,6 +199,7 @@ def _target(name: str, reader: Reader) -> Target:
     flags = reader.table("compiler_flags")
     qemu = reader.table("qemu")
     unicorn = reader.table("unicorn")
+    simavr = reader.table("simavr")
     return Target(
         name=name,
         description=reader.text("description"),
@@ -203,6 +217,9 @@ def _target(name: str, reader: Reader) -> Target:
         if qemu is None
         else QemuMachine(qemu.text("machine", pattern=_WORD), qemu.integer("ticks_hz", 1, 10**10)),
         unicorn_cpu="" if unicorn is None else unicorn.text("cpu", pattern=_WORD),
+        simavr=None
+        if simavr is None
+        else SimavrMcu(simavr.text("mcu", pattern=_WORD), simavr.integer("clock_hz", 1, 10**9)),
     )
 
 
@@ -245,6 +262,8 @@ def _contradictions(target: Target) -> list[str]:
         problems.append("qemu: needed, because runners names it")
     if "unicorn" in target.runners and not target.unicorn_cpu:
         problems.append("unicorn: needed, because runners names it")
+    if "simavr" in target.runners and target.simavr is None:
+        problems.append("simavr: needed, because runners names it")
     boot = boot_source(target)
     if boot is not None and not boot.is_file():
         problems.append(f"boot: there is no targets/boot/{boot.name}")

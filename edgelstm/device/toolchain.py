@@ -29,7 +29,14 @@ _FREESTANDING_FLAGS = (
     "-fno-unwind-tables",
     "-fomit-frame-pointer",
 )
+_FALSE_WARNINGS = {"avr": ("-Wno-uninitialized",)}
+"""gcc 5 calls constants in program memory uninitialized once it has computed with their values and dropped them."""
+_STANDARDS = {"avr": "-std=gnu99"}
+"""C99 has no word for constants in program memory."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_FAR_CONSTANTS = "the constants in flash end behind the first 64 KB"  # as targets/arch/avr/link.ld.j2 says it
+_FILE_PREFIX_MAP_SINCE = 8
 _OVERFLOW = re.compile(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes")
 
 
@@ -99,7 +106,7 @@ def compile_firmware(
     except OSError as error:
         raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
     build = _Build(target, compiler, output_dir, timeout_s)
-    strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
+    strict = (*WARNING_FLAGS, *_FALSE_WARNINGS.get(target.arch, ()), *(("-Werror",) if warnings_are_errors else ()))
     flags = [*_compile_flags(target, compiler, optimize), *strict]
     files = [*support_sources(target), *(source.resolve() for source in sources)]
     made = _compile(build, files, flags, [*include_dirs, templates_dir() / "c" / "app"], shared)
@@ -177,6 +184,11 @@ class _Build:
         return unfinished.replace(self.output_dir / name)
 
     def _explain_overflow(self, output: str) -> None:
+        if _FAR_CONSTANTS in output:
+            raise DoesNotFitError(
+                f"the firmware does not fit into {self.target.name}: {_FAR_CONSTANTS}",
+                "constants further up cannot be read; choose --optimize size, or fewer units",
+            )
         overflows: dict[str, int] = {}
         for name, size in _OVERFLOW.findall(output):
             region = name.lower().removesuffix("_data")
@@ -193,8 +205,8 @@ def _compile_flags(target: Target, compiler: Compiler, optimize: str) -> list[st
     freestanding = () if target.arch == "host" else _FREESTANDING_FLAGS
     return [
         *target.compiler_flags[compiler.family],
-        "-std=c99",
-        OPTIMIZE_FLAGS[optimize],
+        _STANDARDS.get(target.arch, "-std=c99"),
+        "-Os" if target.arch == "avr" else OPTIMIZE_FLAGS[optimize],  # -O2 doubles the code there for little speed
         "-g",
         *(("-gno-record-gcc-switches",) if compiler.family == "gcc" else ()),
         *freestanding,
@@ -207,7 +219,7 @@ def _compile(
 ) -> Objects:
     """Compile, or take the object files of another target with the same code."""
     folders = [build.output_dir, *(path.parent for path in sources), *includes, Path(build.compiler.headers_dir)]
-    found = [*(f"-I{folder.resolve()}" for folder in includes), *_prefix_maps(folders)]
+    found = [*(f"-I{folder.resolve()}" for folder in includes), *_prefix_maps(build.compiler, folders)]
 
     def compile_all() -> Objects:
         return build.compile_all(sources, [*flags, *found])
@@ -226,14 +238,18 @@ def _sanitizer_flags(compiler: Compiler) -> tuple[str, ...]:
     return SANITIZER_FLAGS[compiler.sanitizers].get(compiler.family, ())
 
 
-def _prefix_maps(folders: Sequence[Path]) -> list[str]:
+def _prefix_maps(compiler: Compiler, folders: Sequence[Path]) -> list[str]:
     """Options that keep folders out of the debug information, so that it is the same on every computer."""
-    return [f"-ffile-prefix-map={folder}=." for folder in sorted({folder.resolve() for folder in folders})]
+    is_old = compiler.family == "gcc" and int(compiler.version.split(".")[0]) < _FILE_PREFIX_MAP_SINCE
+    option = "-fdebug-prefix-map" if is_old else "-ffile-prefix-map"
+    return [f"{option}={folder}=." for folder in sorted({folder.resolve() for folder in folders})]
 
 
 def _link_for_chip(build: _Build, objects: Sequence[str], name: str, said: str) -> Firmware:
     build.write("link.ld", render_linker_script(build.target).encode())
-    common = ["-nostdlib", "-T", "link.ld", "-Wl,--gc-sections", "-Wl,-e,reset_handler"]
+    common = ["-T", "link.ld", "-Wl,--gc-sections"]
+    if build.target.arch != "avr":  # whose compiler brings start-up code and vectors for each part
+        common += ["-nostdlib", "-Wl,-e,reset_handler"]
     map_file = build.output_dir / "obj" / f"{name}.map"
     if build.compiler.family == "zig":  # has no -Map
         said += build.link(objects, f"{name}.elf", [*common, "-Wl,--print-map"], stdout_file=map_file)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from edgelstm.device.flash.avrdude import AvrdudeRunner
 from edgelstm.device.flash.dfu import DfuRunner
 from edgelstm.device.flash.esptool import EsptoolRunner
 from edgelstm.device.flash.gdb_runner import GdbRunner
@@ -15,7 +16,16 @@ from edgelstm.errors import ProjectError, TargetError
 
 FLASH_RUNNERS: Mapping[str, type[FlashRunner]] = {
     runner.name: runner
-    for runner in (GdbRunner, OpenOcdRunner, PyOcdRunner, JLinkRunner, DfuRunner, Uf2Runner, EsptoolRunner)
+    for runner in (
+        GdbRunner,
+        OpenOcdRunner,
+        PyOcdRunner,
+        JLinkRunner,
+        DfuRunner,
+        Uf2Runner,
+        EsptoolRunner,
+        AvrdudeRunner,
+    )
 }
 
 
