@@ -13,13 +13,12 @@ import kernel_tables as tables
 import numpy as np
 from kernel_costs import PLAIN, Choice, measure
 from kernel_fit import Shape, fit, terms
-from kernel_limits import COST_MODEL_LIMIT, RANDOM_SHAPES
+from kernel_limits import COST_MODEL_LIMIT, MEASURED_TARGETS, RANDOM_SHAPES
 from kernel_models import PUBLISHED_SHAPES, benchmark
 from kernel_page import write_page
 from kernel_results import COST_MODEL, Prediction, read_predictions, write_rows
 
 from edgelstm.codegen.emit import OPTIMIZE
-from edgelstm.device.targets import list_targets
 
 INPUTS, UNITS = (1, 64), (4, 128)
 CORNERS = tuple((inputs, units) for inputs in INPUTS for units in UNITS)
@@ -27,7 +26,7 @@ SEED = 3
 
 
 @click.command()
-@click.option("--target", default="cortex-m4", show_default=True, type=click.Choice(list_targets()))
+@click.option("--target", default="cortex-m4", show_default=True, type=click.Choice(MEASURED_TARGETS))
 @click.option("--mode", "modes", multiple=True, type=click.Choice(OPTIMIZE), default=("balanced", "speed"))
 @click.option("--compiler", default="gcc", show_default=True, type=click.Choice(("gcc", "zig")))
 @click.option("--jobs", default=2, show_default=True, help="Processes that measure.")

@@ -13,16 +13,15 @@ from itertools import product
 import click
 import kernel_tables as tables
 from kernel_costs import PLAIN, VARIANTS, Choice, Cost, is_available, measure
-from kernel_limits import all_checks, unkept
+from kernel_limits import MEASURED_TARGETS, all_checks, unkept
 from kernel_models import LSTMS, MODELS, NATIVES, benchmark
 from kernel_natives import natives
 from kernel_page import write_page
 from kernel_results import RESULTS, merge_costs, read_costs, read_predictions, write_rows
 
 from edgelstm.codegen.emit import OPTIMIZE
-from edgelstm.device.targets import list_targets
 
-TARGETS = tuple(name for name in list_targets() if name != "host")
+TARGETS = MEASURED_TARGETS
 COMPILERS = ("gcc", "zig")
 
 

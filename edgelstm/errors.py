@@ -6,7 +6,8 @@ EdgelstmError
 │   ├── ModelFormatError      the file is damaged, or is not what its name says
 │   └── UnsupportedModelError layers or options outside what we compile; lists all of them
 ├── DataError                 arrays of the wrong shape, NaN, too few samples
-├── TargetError               unknown target, or the model does not fit it
+├── TargetError               unknown target
+│   └── DoesNotFitError       the firmware is too large for the target's memory
 ├── OutputError               a file or folder that we must not overwrite, or cannot write
 ├── ToolError                 a compiler, emulator or other program
 │   ├── ToolMissingError      is not installed
@@ -66,7 +67,11 @@ class DataError(EdgelstmError):
 
 
 class TargetError(EdgelstmError):
-    """An unknown target, or one that the model does not fit."""
+    """An unknown target, or one that cannot be used."""
+
+
+class DoesNotFitError(TargetError):
+    """A firmware is too large for the memory of its target."""
 
 
 class OutputError(EdgelstmError):

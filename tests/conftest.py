@@ -4,8 +4,12 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+LIBRARIES = {"simavr": Path("/usr/include/simavr/sim_avr.h")}
+"""What is no program and no Python package, by a file that it has."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,10 +23,10 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def require_tool() -> Callable[[str], None]:
-    """Skip where a program or a Python package is missing; in CI, where everything must be there, fail."""
+    """Skip where a program, a Python package or a library is missing; in CI, where everything must be there, fail."""
 
     def require(name: str) -> None:
-        if shutil.which(name) or importlib.util.find_spec(name):
+        if shutil.which(name) or importlib.util.find_spec(name) or (name in LIBRARIES and LIBRARIES[name].is_file()):
             return
         if os.environ.get("CI") == "true":
             pytest.fail(f"{name} is not installed, and CI must have it")

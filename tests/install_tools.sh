@@ -1,9 +1,11 @@
 #!/bin/sh
-# The tests' compilers and emulators: installed by apt where that is possible, else named.
+# The tests' compilers, emulators and flash programs: installed by apt where that is possible, else named.
 set -eu
 
-programs="arm-none-eabi-gcc qemu-system-arm riscv64-unknown-elf-gcc qemu-system-riscv32 gcc g++ clang clang-format"
-packages="gcc-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc gcc g++ clang clang-format"
+programs="arm-none-eabi-gcc qemu-system-arm riscv64-unknown-elf-gcc qemu-system-riscv32 gcc g++ clang clang-format openocd dfu-util"
+packages="gcc-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc gcc g++ clang clang-format openocd dfu-util"
+programs="$programs avr-gcc avrdude"
+packages="$packages gcc-avr avr-libc libsimavr-dev arduino-core-avr avrdude"
 
 missing=""
 for program in $programs; do

@@ -10,16 +10,16 @@ import kernel_tables as tables
 import kernels
 import numpy as np
 import pytest
+from cores import CORES
 from cost_model import random_shapes
 from kernel_costs import Choice, Cost, is_available, measure
 from kernel_fit import fit, formula, terms
-from kernel_limits import CONSTANT_TIME_TARGETS, RANDOM_SHAPES, RATIO_LIMITS, all_checks, ratio, unkept
+from kernel_limits import MEASURED_TARGETS, RANDOM_SHAPES, RATIO_LIMITS, all_checks, ratio, unkept
 from kernel_models import LSTMS, NATIVES, PUBLISHED_SHAPES, benchmark, shape_of
 from kernel_natives import natives
 from kernel_peers import best_cmsis_nn, read_peers
 from kernel_results import Prediction, merge_costs, read_costs, read_predictions, write_rows
 
-from edgelstm.device.targets import list_targets
 from edgelstm.errors import MismatchError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.verification.trace import simulator_trace
@@ -151,7 +151,7 @@ def test_nothing_measured_keeps_no_limit() -> None:
     assert len(subjects) == len(checks)
     for target, mode in RATIO_LIMITS:
         assert {f"{target} {mode} gcc {shape}" for shape in PUBLISHED_SHAPES} < subjects
-    assert set(CONSTANT_TIME_TARGETS) == set(list_targets()) - {"host"}
+    assert set(MEASURED_TARGETS) == set(CORES)
 
 
 @pytest.mark.parametrize(

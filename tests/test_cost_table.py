@@ -16,11 +16,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from cores import CORES
 from kernel_costs import PLAIN, Choice, measure
 from reference_models import attention, classifier, crnn, depthwise
 
 from edgelstm.codegen.emit import OPTIMIZE
-from edgelstm.device.targets import list_targets
 from edgelstm.ir import Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
@@ -31,7 +31,7 @@ TOLERANCE_PERCENT = 2.0
 TOLERANCE_BYTES = 8
 """Of small numbers 2 % is less than the compiler's alignment."""
 
-TARGETS = tuple(target for target in list_targets() if target != "host")
+TARGETS = CORES
 SHAPES = {
     "lstm_6_16": (6, (16,)),
     "lstm_16_32": (16, (32,)),

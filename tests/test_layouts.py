@@ -85,12 +85,18 @@ def decode_biased_columns(words: Words) -> Decoded:
     return stored.astype(np.int64) - 128, np.array([a, b, c, signed(s - c, 32) >> 8])
 
 
+def decode_quads(words: Words) -> Decoded:
+    stored = np.ascontiguousarray(words[4:].astype("<u4")).view(np.uint8).reshape(-1, 4).T.astype(np.int64)
+    return stored - 128, signed(words[:4].astype(np.int64), 32) + 128 * stored.sum(axis=1)
+
+
 DECODERS: Mapping[str, Callable[[Words], Decoded]] = {
     "rows": decode_rows,
     "hybrid": decode_hybrid,
     "chain4": decode_chain4,
     "columns": decode_columns,
     "biased_columns": decode_biased_columns,
+    "quads": decode_quads,
 }
 
 

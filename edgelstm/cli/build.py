@@ -1,6 +1,7 @@
 """quantize, generate, build, verify: from a model to verified firmware."""
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from edgelstm.pipeline.quantized import is_own_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
 from edgelstm.pipeline.step_file import STEP
 from edgelstm.pipeline.trained import ensure_trained
+from edgelstm.report.outcome import Outcome
+from edgelstm.report.outcome_table import print_outcomes
 from edgelstm.report.result import accuracy_mapping
-from edgelstm.report.table import print_accuracy, print_results
+from edgelstm.report.table import print_accuracy
 
 
 @click.command
@@ -109,10 +112,15 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
     MODEL is a .keras, .h5 or .tflite file; in a folder with an edgelstm.toml it is the project's.
     """
     request = request_for(model, output, options)
-    results = pipeline.build(request, terminal)
+    outcomes = pipeline.build_each(request, terminal)
+    _require_one(outcomes)
     terminal.note(f"firmware and report are in {request.output}")
-    values = [result.to_mapping() for result in results]
-    terminal.result(values[0] if len(values) == 1 else values, lambda console: print_results(results, console))
+    values = [
+        {"target": {"name": one.target}, "error": _error(one)} if one.result is None else one.result.to_mapping()
+        for one in outcomes
+    ]
+    terminal.result(values[0] if len(values) == 1 else values, lambda console: print_outcomes(outcomes, console))
+    _exit(outcomes)
 
 
 @click.command
@@ -124,10 +132,35 @@ def verify(model: Path | None, terminal: Terminal, **options: object) -> None:
     """Compare simulator, official interpreters, C on this computer and firmware on the target's emulator.
 
     Every output and every state of every step must be equal; if not, the first difference is named and the exit code
-    is 2. Nothing is kept.
+    is 2. Nothing is kept. Several targets are verified side by side, and one that fails stops no other.
     """
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
         request = replace(request_for(model, Path(work) / "out", options), may_train=False)
-        results = pipeline.build(request, terminal)
-    values = [{"target": result.target.name, "verification": result.to_mapping()["verification"]} for result in results]
-    terminal.result(values, lambda console: print_results(results, console))
+        outcomes = pipeline.build_each(request, terminal)
+    _require_one(outcomes)
+    values = [
+        {"target": one.target, "error": _error(one)}
+        if one.result is None
+        else {"target": one.target, "verification": one.result.to_mapping()["verification"]}
+        for one in outcomes
+    ]
+    terminal.result(values, lambda console: print_outcomes(outcomes, console))
+    _exit(outcomes)
+
+
+def _require_one(outcomes: Sequence[Outcome]) -> None:
+    """Raise the error of a single target: there is no table to show."""
+    if len(outcomes) == 1 and outcomes[0].error is not None:
+        raise outcomes[0].error
+
+
+def _error(outcome: Outcome) -> Mapping[str, str]:
+    assert outcome.error is not None
+    return {"message": outcome.error.message, "hint": outcome.error.hint}
+
+
+def _exit(outcomes: Sequence[Outcome]) -> None:
+    """End with the worst exit code of several targets; what went wrong has been shown."""
+    worst = max((one.error.exit_code for one in outcomes if one.error is not None), default=0)
+    if worst:
+        click.get_current_context().exit(worst)

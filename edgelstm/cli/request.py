@@ -8,12 +8,16 @@ from typing import Any
 import click
 
 from edgelstm.codegen.emit import OPTIMIZE
+from edgelstm.device.targets import list_targets
 from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
+
+ALL = "all"
+"""In place of targets: each that there is."""
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -49,9 +53,8 @@ def step_graph_option(command: Callable[..., None]) -> Callable[..., None]:
 
 def target_options(*, several: bool, default: str = "cortex-m4") -> Decorator:
     """Options that decide what the C is written, compiled and run for; `default` is what help says of no target."""
-    names = (
-        "A target of `edgelstm targets`; several separated by commas." if several else "A target of `edgelstm targets`."
-    )
+    more = "; several separated by commas, or all" if several else ""
+    names = f"A target of `edgelstm targets`, or a .toml file of yours{more}."
     options = [
         click.option("-t", "--target", help=f"{names} [{default}]"),
         click.option("--optimize", type=click.Choice(OPTIMIZE), help="What activations may cost in tables [balanced]."),
@@ -109,6 +112,8 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
 
 def _target_names(text: str) -> tuple[str, ...]:
     names = dict.fromkeys(name.strip() for name in text.split(","))
+    if names == {ALL: None}:
+        return list_targets()
     if "" in names:
         raise ProjectError(f"--target {text!a:.60} leaves a name out", "write it like cortex-m4 or cortex-m4,host")
     return tuple(names)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import jinja2
 
 from edgelstm.codegen.arrays import Declaration, declare
+from edgelstm.codegen.layouts import flash_qualifier
 from edgelstm.numerics import activations
 from edgelstm.numerics.activation_tables import (
     EXPONENTIAL_OF_EIGHT,
@@ -43,7 +44,7 @@ def activation_headers(
         constant_time: no branch or table miss depends on data; "speed" then has the tables of "balanced".
         isa: its own functions replace portable ones, where it has any.
     """
-    tables = _tables(contract, optimize, constant_time)
+    tables = _tables(contract, optimize, constant_time, flash_qualifier(isa))
     own = _own(contract, isa)
     names = {table.name for table in tables}
     choices = {
@@ -76,31 +77,31 @@ def _own(contract: Contract, isa: str) -> str | None:
     return path.read_text() if contract is not Contract.TFLM and path.is_file() else None
 
 
-def _tables(contract: Contract, optimize: str, constant_time: bool) -> tuple[Declaration, ...]:
+def _tables(contract: Contract, optimize: str, constant_time: bool, flash: str) -> tuple[Declaration, ...]:
     if contract is Contract.TFLM:
-        return (declare("el_sigmoid_table", activations.tflm_table(), "tables", "sigmoid(k / 24), Q0.16."),)
+        return (declare("el_sigmoid_table", activations.tflm_table(), "tables", "sigmoid(k / 24), Q0.16.", "", flash),)
     if optimize == "size":
         return ()
     if optimize == "balanced" or constant_time:
-        return _exponential_tables()
-    return _sigmoid_tables()
+        return _exponential_tables(flash)
+    return _sigmoid_tables(flash)
 
 
-def _exponential_tables() -> tuple[Declaration, ...]:
+def _exponential_tables(flash: str) -> tuple[Declaration, ...]:
     comment = (
         "exp(-(j + 1) / 4096), Q0.15, j < 4096, in pieces of 32, two words each. With k = j & 31 and the lower\n"
         " * half of the first word as slope: (first + slope * (32 k + 8)) >> 17, plus the bit that the second,\n"
         " * rotated right by k, has on top."
     )
-    return (declare("el_exponential_table", exponential_table().words, "tables", comment, " EL_ALIGNED"),)
+    return (declare("el_exponential_table", exponential_table().words, "tables", comment, " EL_ALIGNED", flash),)
 
 
-def _sigmoid_tables() -> tuple[Declaration, ...]:
+def _sigmoid_tables(flash: str) -> tuple[Declaration, ...]:
     table = sigmoid_table()
     base = "sigmoid(i / 4096), Q0.15, is this at i >> 7 plus twice the residual at i."
     tanh_base = "tanh(i / 8192) / 2, Q0.15, is this at i >> 7 plus twice the residual at i."
     return (
-        declare("el_sigmoid_base", table.base, "tables", base),
-        declare("el_tanh_base", table.tanh_base, "tables", tanh_base),
-        declare("el_sigmoid_residuals", table.residuals, "tables", f"For i < {SigmoidTable.SIZE}."),
+        declare("el_sigmoid_base", table.base, "tables", base, "", flash),
+        declare("el_tanh_base", table.tanh_base, "tables", tanh_base, "", flash),
+        declare("el_sigmoid_residuals", table.residuals, "tables", f"For i < {SigmoidTable.SIZE}.", "", flash),
     )

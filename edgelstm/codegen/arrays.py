@@ -17,13 +17,23 @@ class Declaration:
     declaration: str
 
 
-def declare(name: str, values: AnyArray, role: str, comment: str = "", attributes: str = "") -> Declaration:
+def declare(
+    name: str, values: AnyArray, role: str, comment: str = "", attributes: str = "", qualifier: str = ""
+) -> Declaration:
     """An array with the text that defines it; see `array_text`."""
-    return Declaration(name, values, role, array_text(name, values, comment, attributes))
+    return Declaration(name, values, role, array_text(name, values, comment, attributes, qualifier))
 
 
-def array_text(name: str, values: AnyArray, comment: str = "", attributes: str = "") -> str:
-    """A C array definition in row-major order, wrapped; `attributes` follow the brackets and start with a blank."""
+def array_text(name: str, values: AnyArray, comment: str = "", attributes: str = "", qualifier: str = "") -> str:
+    """A C array definition in row-major order, wrapped.
+
+    Args:
+        name: of the array.
+        values: int8 to int32, signed or not.
+        comment: in front of it.
+        attributes: follow the brackets, and start with a blank.
+        qualifier: in front of the type, and ends with a blank; see `layouts.flash_qualifier`.
+    """
     kind = f"{values.dtype}_t"
     lines: list[str] = []
     line = "   "
@@ -36,7 +46,7 @@ def array_text(name: str, values: AnyArray, comment: str = "", attributes: str =
     lines.append(line)
     head = f"/* {comment} */\n" if comment else ""
     body = "\n".join(lines)
-    return f"{head}static const {kind} {name}[{values.size}]{attributes} = {{\n{body}\n}};"
+    return f"{head}static const {qualifier}{kind} {name}[{values.size}]{attributes} = {{\n{body}\n}};"
 
 
 def _literal(value: int, dtype: str) -> str:

@@ -14,7 +14,7 @@ from edgelstm.codegen.arrays import Declaration, array_text
 from edgelstm.codegen.environment import template_environment
 from edgelstm.codegen.headers import library_headers
 from edgelstm.codegen.items import Item, make_item
-from edgelstm.codegen.layouts import LAYOUTS, WIDE_LAYOUTS, Layout
+from edgelstm.codegen.layouts import LAYOUTS, WIDE_LAYOUTS, Layout, flash_qualifier
 from edgelstm.codegen.options import OPTIMIZE, Options
 from edgelstm.codegen.plan import Plan
 from edgelstm.codegen.planning import make_plan
@@ -120,6 +120,7 @@ def _context(
         "isa": options.isa,
         "optimize": options.optimize,
         "choices": "".join(f", {choice}" for choice in options.chosen),
+        "flash": flash_qualifier(options.isa),
         "no_asm": options.no_asm,
         "constant_time": options.constant_time,
         "generation": _generation(model, options),
@@ -141,7 +142,7 @@ def _context(
         "uses_self": bool(plan.state or plan.arena_bytes or plan.given or not schedule.is_streaming),
         "includes": library.files,
         "costs": _costs(plan, list(items.values()), library.tables),
-        "selftest": _selftest(schedule, api, name, options.sha256),
+        "selftest": _selftest(schedule, api, name, options),
     }
 
 
@@ -209,9 +210,9 @@ def _window(model: Model) -> str:
     )
 
 
-def _selftest(schedule: Schedule, api: Api, name: str, sha256: str) -> Selftest:
+def _selftest(schedule: Schedule, api: Api, name: str, options: Options) -> Selftest:
     model = schedule.model
-    known = selftest_inputs(model, sha256)
+    known = selftest_inputs(model, options.sha256)
     steps = model.layout.timesteps(known[None])
     wanted = steps if schedule.is_streaming else model.timesteps
     leading = len(known) - steps
@@ -224,7 +225,11 @@ def _selftest(schedule: Schedule, api: Api, name: str, sha256: str) -> Selftest:
                     digest = (digest ^ byte) * 16777619 & 0xFFFFFFFF
     arrays = model.layout.split(known[None])
     declarations = tuple(
-        array_text(api.selftest_array(one, name), arrays[one.tensor.name][0].astype(one.tensor.quantization.dtype))
+        array_text(
+            api.selftest_array(one, name),
+            arrays[one.tensor.name][0].astype(one.tensor.quantization.dtype),
+            qualifier=flash_qualifier(options.isa),
+        )
         for one in api.inputs
     )
     return Selftest(steps, declarations, "t" if steps == wanted else f"(t % {steps}u)", f"{digest:08x}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelstm.codegen.arrays import Declaration, declare
 from edgelstm.codegen.cell import CellUpdate, cell_update
-from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, padded
+from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, flash_qualifier, padded
 from edgelstm.codegen.options import Options
 from edgelstm.codegen.plan import PlannedOp
 from edgelstm.codegen.vector_native import VectorNative
@@ -89,13 +89,13 @@ def make_item(
     """Pack an op's weights and render its C."""
     op, contract = planned.op, model.contract
     vector = vector_form(op, contract) if options.isa in VECTOR_KERNELS else None
-    symbol = f"{name}_{planned.identifier}"
+    symbol, flash = f"{name}_{planned.identifier}", flash_qualifier(options.isa)
     constants = tuple(
-        declare(f"{symbol}_{constant.name}", constant.values.ravel(), constant.role, constant.comment)
+        declare(f"{symbol}_{constant.name}", constant.values.ravel(), constant.role, constant.comment, qualifier=flash)
         for constant in op.constants(contract)
         if not (vector and constant.name in vector.replaced)
     )
-    packed = list(_vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts))
+    packed = list(_vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts, flash))
     scales = tuple(scale for one in packed for scale in one.scales)
     item = Item(
         op=op,
@@ -111,7 +111,7 @@ def make_item(
         padded_output=padded(op.output.size),
     )
     template = environment.get_template(f"ops/{op.kind}{f'_{options.isa}' if vector else ''}.c.j2")
-    text = template.render(model=name, item=item, op=op, contract=contract.value)
+    text = template.render(model=name, item=item, op=op, contract=contract.value, flash=flash)
     return replace(item, text=text + _begin(environment, name, item))
 
 
@@ -145,12 +145,12 @@ def _vector_streams(symbol: str, vector: Vectors) -> Iterator[_Stream]:
         yield _Stream(weights, stream)
 
 
-def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...]) -> Iterator[_Stream]:
+def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], flash: str) -> Iterator[_Stream]:
     for prefix, matrices in (("", op.matrices(contract)), ("second_", op.second_matrices(contract))):
         if matrices:
             packed = pack(matrices, layouts, fused=contract is not Contract.TFLM)
-            stream = declare(f"{symbol}_{prefix}weights", packed.words, "weights", _comment(packed))
-            scales = _scales(f"{symbol}_{prefix}", packed)
+            stream = declare(f"{symbol}_{prefix}weights", packed.words, "weights", _comment(packed), "", flash)
+            scales = _scales(f"{symbol}_{prefix}", packed, flash)
             groups = len(matrices) * (packed.grouped_rows // ROW_GROUP)
             yield _Stream(
                 Weights(
@@ -171,14 +171,16 @@ def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...
             )
 
 
-def _scales(prefix: str, packed: PackedWeights) -> tuple[Declaration, ...]:
+def _scales(prefix: str, packed: PackedWeights, flash: str) -> tuple[Declaration, ...]:
     """The arrays of multipliers: of the rows, or of the gates."""
     if packed.row_scales:
         words = packed.layout.scales_comment if packed.is_fused else "4 multipliers"
         comment = f"For each 4 rows of the weights in turn: {words}."
-        return (declare(f"{prefix}row_scales", np.array(packed.row_scales, np.int32), "weights", comment),)
+        return (declare(f"{prefix}row_scales", np.array(packed.row_scales, np.int32), "weights", comment, "", flash),)
     return tuple(
-        declare(f"{prefix}{key}", np.array(values, np.int32), "other_constants", packed.layout.scales_comment)
+        declare(
+            f"{prefix}{key}", np.array(values, np.int32), "other_constants", packed.layout.scales_comment, "", flash
+        )
         for key, values in zip(("input_scales", "recurrent_scales"), packed.gate_scales, strict=False)
     )
 

@@ -17,11 +17,17 @@ from edgelstm.errors import ToolError, ToolFailedError, ToolMissingError
 PROGRAMS = {
     "cortex-m": ("arm-none-eabi-gcc",),
     "riscv": ("riscv64-unknown-elf-gcc",),
+    "avr": ("avr-gcc",),
     "host": ("cc", "gcc", "clang"),
 }
 """What to look for on PATH, by architecture, in this order."""
 
-_INSTALL = {"cortex-m": "gcc-arm-none-eabi", "riscv": "gcc-riscv64-unknown-elf", "host": "gcc"}
+_INSTALL = {
+    "cortex-m": "gcc-arm-none-eabi",
+    "riscv": "gcc-riscv64-unknown-elf",
+    "avr": "gcc-avr and avr-libc",
+    "host": "gcc",
+}
 _VERSION_TIMEOUT_S = 30
 _PROBE_TIMEOUT_S = 180  # zig builds its C library when it is used for the first time
 
@@ -91,7 +97,7 @@ def find_compiler(target: Target, choice: str | None = None) -> Compiler:
 
 def _command(target: Target, choice: str | None) -> tuple[str, ...]:
     if choice is None:
-        found = _on_path(PROGRAMS[target.arch]) or _zig()
+        found = _on_path(PROGRAMS[target.arch]) or (_zig() if "zig" in target.compiler_flags else None)
     elif choice == "zig":
         found = _zig()
     elif choice == "gcc":
@@ -106,9 +112,10 @@ def _command(target: Target, choice: str | None) -> tuple[str, ...]:
             f"there is no compiler called {choice!r}", "choose gcc, clang, zig, or the path of a compiler"
         )
     if found is None:
+        or_zig = ', or zig by `pip install "edgelstm[emulate]"`' if "zig" in target.compiler_flags else ""
         raise ToolMissingError(
             f"no compiler for {target.name} was found" if choice is None else f"{choice} was not found",
-            f'install {_INSTALL[target.arch]} (apt), or zig by `pip install "edgelstm[emulate]"`',
+            f"install {_INSTALL[target.arch]} (apt){or_zig}",
         )
     return found
 
@@ -137,7 +144,8 @@ def _identify(command: tuple[str, ...]) -> Compiler:
         family, version = "clang", match.group(1)
     else:
         family = "gcc"
-        version = _output((*command, "-dumpfullversion")) if "Free Software Foundation" in text else ""
+        # gcc before 7 knows the second option alone, and says all of its version
+        version = _output((*command, "-dumpfullversion", "-dumpversion")) if "Free Software Foundation" in text else ""
     if re.fullmatch(r"\d[\w.+~-]*", version) is None:
         raise ToolError(f"{command[0]} is neither gcc nor clang nor zig", "choose another compiler")
     return Compiler(name, family, version, command, _output((*command, "-print-file-name=include")))

@@ -1,12 +1,14 @@
 """What is installed on this computer, and what would have to be installed for the rest."""
 
 import importlib.metadata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgelstm.device.compilers import find_compiler
+from edgelstm.device.flash import choose_flash_runner
 from edgelstm.device.runners import choose_runner
-from edgelstm.device.targets import list_targets, load_target
-from edgelstm.errors import EdgelstmError
+from edgelstm.device.targets import Target, list_targets, load_target
+from edgelstm.errors import EdgelstmError, ToolMissingError
 
 _PACKAGES = (
     ("tensorflow", "train models", 'pip install "edgelstm[train]"'),
@@ -15,6 +17,7 @@ _PACKAGES = (
     ("tflite-micro", "verify contract tflm", 'pip install "edgelstm[verify]"'),
     ("ziglang", "compile without gcc", 'pip install "edgelstm[emulate]"'),
     ("unicorn", "emulate without QEMU", 'pip install "edgelstm[emulate]"'),
+    ("pyserial", "watch a serial port", 'pip install "edgelstm[flash]"'),
 )
 
 
@@ -35,9 +38,49 @@ class Finding:
     advice: str
 
 
-def examine() -> list[Finding]:
-    """Look for packages, then for a compiler and a runner for each target."""
-    return [*(_package(*package) for package in _PACKAGES), *_targets()]
+@dataclass(frozen=True)
+class Readiness:
+    """What can be done for a target on this computer.
+
+    Attributes:
+        target: its name.
+        build: the compiler.
+        run: the emulator.
+        flash: what writes to the chip; None for a target that has no chip.
+    """
+
+    target: str
+    build: Finding
+    run: Finding
+    flash: Finding | None
+
+
+def examine_packages() -> list[Finding]:
+    """Look for the Python packages."""
+    return [_package(*package) for package in _PACKAGES]
+
+
+def examine_targets() -> list[Readiness]:
+    """Look for a compiler, an emulator and a flash runner for each target, by name."""
+    labels: dict[tuple[str, ...], str] = {}
+    return [_examine(load_target(name), labels) for name in list_targets()]
+
+
+def _examine(target: Target, labels: dict[tuple[str, ...], str]) -> Readiness:
+    """`labels` keeps compilers that were found: boards share them, and asking one for its version takes a while."""
+
+    def build() -> str:
+        key = (target.arch, *target.compiler_flags)
+        if key not in labels:
+            labels[key] = find_compiler(target).label
+        return labels[key]
+
+    return Readiness(
+        target.name,
+        _finding("build", build),
+        _finding("run", lambda: choose_runner(target).name),
+        _finding("flash", lambda: _flash_runner(target)) if target.flash_runner else None,
+    )
 
 
 def _package(name: str, purpose: str, advice: str) -> Finding:
@@ -48,16 +91,17 @@ def _package(name: str, purpose: str, advice: str) -> Finding:
     return Finding(purpose, f"{name} {version}", True, "")
 
 
-def _targets() -> list[Finding]:
-    findings = []
-    for name in list_targets():
-        target = load_target(name)
-        try:
-            findings.append(Finding(f"compile for {name}", find_compiler(target).label, True, ""))
-        except EdgelstmError as error:
-            findings.append(Finding(f"compile for {name}", error.message, False, error.hint))
-        try:
-            findings.append(Finding(f"run {name}", choose_runner(target).name, True, ""))
-        except EdgelstmError as error:
-            findings.append(Finding(f"run {name}", error.message, False, error.hint))
-    return findings
+def _finding(what: str, find: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, find(), True, "")
+    except EdgelstmError as error:
+        return Finding(what, error.message, False, error.hint)
+
+
+def _flash_runner(target: Target) -> str:
+    """The name of the target's own, if it is installed; a wrong table in the target's file is an error here, too."""
+    runner = choose_flash_runner(target)
+    _ = runner.options
+    if (advice := runner.missing()) is not None:
+        raise ToolMissingError(f"nothing is installed that {runner.name} needs", advice)
+    return runner.name

@@ -15,5 +15,5 @@ def render_linker_script(target: Target) -> str:
         keep_trailing_newline=True,
     )
     return environment.from_string(template).render(
-        target=target.name, memory=target.memory, stack_bytes=target.stack_bytes
+        target=target.name, memory=target.memory, flash=target.region("flash"), stack_bytes=target.stack_bytes
     )

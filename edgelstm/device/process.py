@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,8 @@ from edgelstm.errors import ToolError, ToolMissingError, ToolTimeoutError
 OUTPUT_LIMIT_BYTES = 1 << 20
 _POLL_FIRST_S, _POLL_LAST_S = 0.001, 0.02
 _DRAIN_S = 2.0
+_stopping = threading.Event()
+"""Set while programs that other threads wait for shall end: of Ctrl-C those threads learn nothing."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     stdout_file: Path | None = None,
     output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
+    until: re.Pattern[str] | None = None,
 ) -> Completed:
     """Run a program in a process group of its own and wait for it.
 
@@ -59,11 +63,13 @@ def run(
         environment: variables to set in addition to ours.
         stdout_file: receives standard output, which then is not part of `output`.
         output_limit_bytes: beyond it the middle of the output is left out.
+        until: as soon as the output has this, the program is ended, for one that shows something and goes on.
 
     Raises:
         ToolMissingError: the program does not exist or is not executable.
         ToolTimeoutError: it ran longer than `timeout_s`. The message ends with its last output.
     """
+    raise_if_stopped()
     started = time.monotonic()
     with tempfile.TemporaryFile() as stdin, contextlib.ExitStack() as stack:
         stdin.write(input_bytes)
@@ -74,7 +80,7 @@ def run(
         assert pipe is not None
         capture = _Capture(pipe, output_limit_bytes)
         try:
-            ended = _wait(process, started + timeout_s)
+            ended = _wait(process, started + timeout_s, lambda: until is not None and capture.shows(until))
         finally:
             _end_group(process)
             capture.join(_DRAIN_S)
@@ -84,6 +90,22 @@ def run(
             "it may hang; if the work is just large, allow it more time",
         )
     return Completed(tuple(argv), process.returncode, capture.text(), time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def programs_stopped() -> Iterator[None]:
+    """Inside, every `run` of another thread ends its program at once and raises KeyboardInterrupt."""
+    _stopping.set()
+    try:
+        yield
+    finally:
+        _stopping.clear()
+
+
+def raise_if_stopped() -> None:
+    """Raise KeyboardInterrupt where another thread wants all work to end."""
+    if _stopping.is_set():
+        raise KeyboardInterrupt
 
 
 def tail(output: str, lines: int = 40) -> str:
@@ -117,10 +139,11 @@ def _start(
         ) from error
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    """Whether the program ended before the deadline."""
+def _wait(process: subprocess.Popen[bytes], deadline: float, has_shown_enough: Callable[[], bool]) -> bool:
+    """Whether the program ended, or had shown enough, before the deadline."""
     pause = _POLL_FIRST_S
-    while not _has_ended(process):
+    while not _has_ended(process) and not has_shown_enough():
+        raise_if_stopped()
         if time.monotonic() >= deadline:
             return False
         time.sleep(pause)
@@ -160,6 +183,9 @@ class _Capture:
     def join(self, timeout_s: float) -> None:
         # A process that left the group may hold the pipe open for ever; its output is not waited for.
         self._thread.join(timeout_s)
+
+    def shows(self, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(self.text()) is not None
 
     def text(self) -> str:
         with self._lock:

@@ -3,33 +3,43 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
+from edgelstm.device.target_reader import ADDRESS_LIMIT, Reader
 from edgelstm.errors import TargetError
 from edgelstm.resources import targets_dir
 
 _TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_ADDRESS_LIMIT = 1 << 32
+_COMPILER_FLAG = re.compile(r"-(m|D|fno-|ffixed-)[\w.+=-]*|-target|-l(gcc|compiler_rt)|[a-z0-9][\w.+-]*")
+"""What chooses a core. No option that names a file or a program: a target's file may come from anywhere."""
 _FILE_LIMIT_BYTES = 1 << 16
+TARGET_SUFFIX = ".toml"
 
-RUNNER_NAMES = ("host", "qemu", "unicorn")
+RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
-REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "host": ()}
+REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "avr": ("flash", "ram"), "host": ()}
 """The memory regions that the linker script of an architecture needs; the keys are the architectures."""
+
+_WITHOUT_SEMIHOSTING = ("host", "avr")
+"""Architectures with a port of their own."""
 
 
 @dataclass(frozen=True)
 class MemoryRegion:
-    """A range of addresses on the chip, in bytes."""
+    """A range of addresses on the chip, in bytes.
+
+    `data_origin` is where the same bytes are read as data, on chips that fetch code and read data through
+    different windows; None where one address serves both.
+    """
 
     name: str
     origin: int
     size_bytes: int
+    data_origin: int | None = None
 
     @property
     def end(self) -> int:
@@ -39,6 +49,13 @@ class MemoryRegion:
     def holds(self, address: int) -> bool:
         """Whether `address` lies in the region."""
         return self.origin <= address < self.end
+
+    @property
+    def data_window(self) -> "MemoryRegion | None":
+        """The window through which it is read as data, where that is another."""
+        if self.data_origin is None:
+            return None
+        return MemoryRegion(f"{self.name}_data", self.data_origin, self.size_bytes)
 
 
 @dataclass(frozen=True)
@@ -50,22 +67,33 @@ class QemuMachine:
 
 
 @dataclass(frozen=True)
+class SimavrMcu:
+    """How simavr emulates a target: its name of the part, and the clock in Hz."""
+
+    mcu: str
+    clock_hz: int
+
+
+@dataclass(frozen=True)
 class Target:
     """What the generated firmware is built for and runs on.
 
     Attributes:
         name: the file's name without `.toml`.
         description: one line for people.
+        board: the name of the board whose chip this is, "" where the target stands for a core.
         arch: names the folder of startup code, `targets/arch/<arch>`.
         isa: names the kernel header, `templates/c/isa/<isa>.h`.
         compiler_flags: what makes a compiler of each family generate code for this target.
         runners: how to run a firmware, best first.
         memory: the regions of the linker script; empty for the host.
         stack_bytes: reserved for the stack; 0 for the host.
+        boot: names what the chip wants first in its flash, `targets/boot/<boot>.c`; "" for nothing.
         flash_runner: how to write a firmware to the chip by default, "" if there is no chip.
         flash: for each way to write it that needs to be told more, its options; that way knows which there are.
         qemu: None if QEMU does not emulate the target.
         unicorn_cpu: Unicorn's CPU model, "" if it has none.
+        simavr: None if simavr does not emulate the target.
     """
 
     name: str
@@ -76,10 +104,13 @@ class Target:
     runners: tuple[str, ...]
     memory: tuple[MemoryRegion, ...] = ()
     stack_bytes: int = 0
+    board: str = ""
+    boot: str = ""
     flash_runner: str = ""
     flash: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     qemu: QemuMachine | None = None
     unicorn_cpu: str = ""
+    simavr: SimavrMcu | None = None
 
     def region(self, name: str) -> MemoryRegion:
         """The memory region of that name.
@@ -98,12 +129,19 @@ def list_targets() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in targets_dir().glob("*.toml")))
 
 
+def list_cores() -> tuple[str, ...]:
+    """The names of the targets that stand for a processor core and not for a board, sorted."""
+    return tuple(name for name in list_targets() if name != "host" and not load_target(name).board)
+
+
 def load_target(name: str) -> Target:
-    """Read a target by name.
+    """Read a target by name, or from the user's own file if `name` ends in .toml.
 
     Raises:
         TargetError: there is no such target, or its file is wrong; lists everything that is wrong with it.
     """
+    if name.endswith(TARGET_SUFFIX):
+        return read_target(Path(name))
     known = list_targets()
     if _TARGET_NAME.fullmatch(name) is None or name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
@@ -118,13 +156,19 @@ def read_target(path: Path) -> Target:
     Raises:
         TargetError: the file cannot be read or is wrong; lists everything that is wrong with it.
     """
+    if _TARGET_NAME.fullmatch(path.stem) is None:
+        raise TargetError(
+            f"{path.name[:80]!r} cannot name a target", "name the file with a-z, 0-9 and -, as in my-board.toml"
+        )
+    if not path.is_file():
+        raise TargetError(f"there is no target file {path}", "leave .toml out to name a target of `edgelstm targets`")
     try:
         with path.open("rb") as file:
             content = file.read(_FILE_LIMIT_BYTES)
         table = tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError) as error:
         raise TargetError(f"target file {path} cannot be read: {error}") from error
-    reader = _Reader(table)
+    reader = Reader(table)
     target = _target(path.stem, reader)
     problems = reader.all_problems() or _contradictions(target)
     if problems:
@@ -133,118 +177,64 @@ def read_target(path: Path) -> Target:
     return target
 
 
-class _Reader:
-    """Takes typed values out of a table and notes what is wrong, to be told all at once."""
-
-    def __init__(self, table: Mapping[str, Any], path: str = "") -> None:
-        self._rest = dict(table)
-        self._path = path
-        self._children: list[_Reader] = []
-        self.problems: list[str] = []
-
-    def text(self, key: str, *, default: str | None = None, pattern: re.Pattern[str] | None = None) -> str:
-        value = self._take(key, default)
-        if not isinstance(value, str) or not value.isprintable() or len(value) > 200:
-            self._wrong(key, "text of one line")
-            return ""
-        if value != default and pattern is not None and pattern.fullmatch(value) is None:
-            self._wrong(key, "a word of a-z, 0-9, - and _")
-        return value
-
-    def integer(self, key: str, minimum: int, maximum: int, default: int | None = None) -> int:
-        value = self._take(key, default)
-        if type(value) is not int or (not minimum <= value <= maximum and value != default):
-            self._wrong(key, f"an integer from {minimum:#x} to {maximum:#x}")
-            return minimum
-        return value
-
-    def option(self, key: str) -> str | int:
-        return self.integer(key, 0, _ADDRESS_LIMIT) if type(self._rest.get(key)) is int else self.text(key)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._take(key, None)
-        if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
-            self._wrong(key, "a list of text")
-            return ()
-        return tuple(value)
-
-    def table(self, key: str) -> "_Reader | None":
-        value = self._rest.pop(key, None)
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            self._wrong(key, "a table")
-            return None
-        return self._child(value, f"{self._path}{key}.")
-
-    def tables(self, key: str) -> "tuple[_Reader, ...]":
-        value = self._rest.pop(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self._wrong(key, "a list of tables")
-            return ()
-        return tuple(self._child(item, f"{self._path}{key}[{index}].") for index, item in enumerate(value))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._rest))
-
-    def all_problems(self) -> list[str]:
-        unknown = [f"{self._path}{key}: unknown key" for key in self._rest]
-        below = [problem for child in self._children for problem in child.all_problems()]
-        return [*self.problems, *unknown, *below]
-
-    def _take(self, key: str, default: object) -> object:
-        if key not in self._rest:
-            return default
-        return self._rest.pop(key)
-
-    def _wrong(self, key: str, expected: str) -> None:
-        self.problems.append(f"{self._path}{key}: needs {expected}")
-
-    def _child(self, table: Mapping[str, Any], path: str) -> "_Reader":
-        child = _Reader(table, path)
-        self._children.append(child)
-        return child
-
-
 def support_dirs(target: Target) -> tuple[Path, ...]:
     """Where the C files lie that every firmware of the target has: start-up, port, run-time functions."""
     arch = targets_dir() / "arch"
-    return (arch / target.arch,) if target.arch == "host" else (arch / "chip", arch / target.arch)
+    return (arch / target.arch,) if target.arch in _WITHOUT_SEMIHOSTING else (arch / "chip", arch / target.arch)
 
 
-def _target(name: str, reader: _Reader) -> Target:
+def boot_source(target: Target) -> Path | None:
+    """The C file with what the target's chip wants first in its flash; None where it wants nothing."""
+    return targets_dir() / "boot" / f"{target.boot}.c" if target.boot else None
+
+
+def support_sources(target: Target) -> list[Path]:
+    """The C files that every firmware of the target has."""
+    boot = boot_source(target)
+    found = [path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))]
+    return found if boot is None else [*found, boot]
+
+
+def _target(name: str, reader: Reader) -> Target:
     flags = reader.table("compiler_flags")
     qemu = reader.table("qemu")
     unicorn = reader.table("unicorn")
+    simavr = reader.table("simavr")
     return Target(
         name=name,
         description=reader.text("description"),
+        board=reader.text("board", default=""),
         arch=reader.text("arch", pattern=_WORD),
         isa=reader.text("isa", pattern=_WORD),
         compiler_flags={} if flags is None else {family: flags.texts(family) for family in flags},
         runners=reader.texts("runners"),
         memory=tuple(_region(table) for table in reader.tables("memory")),
         stack_bytes=reader.integer("stack_bytes", 256, 1 << 24, default=0),
+        boot=reader.text("boot", default="", pattern=_WORD),
         flash_runner=reader.text("flash_runner", default="", pattern=_WORD),
         flash=_flash(reader.table("flash")),
         qemu=None
         if qemu is None
         else QemuMachine(qemu.text("machine", pattern=_WORD), qemu.integer("ticks_hz", 1, 10**10)),
         unicorn_cpu="" if unicorn is None else unicorn.text("cpu", pattern=_WORD),
+        simavr=None
+        if simavr is None
+        else SimavrMcu(simavr.text("mcu", pattern=_WORD), simavr.integer("clock_hz", 1, 10**9)),
     )
 
 
-def _flash(reader: _Reader | None) -> Mapping[str, Mapping[str, str | int]]:
+def _flash(reader: Reader | None) -> Mapping[str, Mapping[str, str | int]]:
     """[flash.<runner>] tables."""
     tables = {} if reader is None else {runner: reader.table(runner) for runner in reader}
     return {runner: {key: table.option(key) for key in table} for runner, table in tables.items() if table is not None}
 
 
-def _region(reader: _Reader) -> MemoryRegion:
+def _region(reader: Reader) -> MemoryRegion:
     return MemoryRegion(
         reader.text("name", pattern=_WORD),
-        reader.integer("origin", 0, _ADDRESS_LIMIT - 1),
-        reader.integer("size_bytes", 1, _ADDRESS_LIMIT),
+        reader.integer("origin", 0, ADDRESS_LIMIT - 1),
+        reader.integer("size_bytes", 1, ADDRESS_LIMIT),
+        reader.optional_integer("data_origin", 0, ADDRESS_LIMIT - 1),
     )
 
 
@@ -254,6 +244,12 @@ def _contradictions(target: Target) -> list[str]:
         f"compiler_flags.{family}: the families are {', '.join(COMPILER_FAMILIES)}"
         for family in target.compiler_flags
         if family not in COMPILER_FAMILIES
+    ]
+    problems += [
+        f"compiler_flags.{family}: {flag[:40]!r} does not choose a core"
+        for family, flags in target.compiler_flags.items()
+        for flag in flags
+        if _COMPILER_FLAG.fullmatch(flag) is None
     ]
     problems += [
         f"runners: {runner!r} is none of {', '.join(RUNNER_NAMES)}"
@@ -266,6 +262,11 @@ def _contradictions(target: Target) -> list[str]:
         problems.append("qemu: needed, because runners names it")
     if "unicorn" in target.runners and not target.unicorn_cpu:
         problems.append("unicorn: needed, because runners names it")
+    if "simavr" in target.runners and target.simavr is None:
+        problems.append("simavr: needed, because runners names it")
+    boot = boot_source(target)
+    if boot is not None and not boot.is_file():
+        problems.append(f"boot: there is no targets/boot/{boot.name}")
     if target.arch not in REGIONS:
         return [*problems, f"arch: {target.arch!r} is none of {', '.join(REGIONS)}"]
     return problems + _memory_problems(target)
@@ -276,12 +277,14 @@ def _memory_problems(target: Target) -> list[str]:
     names = [region.name for region in target.memory]
     if sorted(names) != sorted(needed):
         return [f"memory: {target.arch} needs the regions ({', '.join(needed)}), not ({', '.join(names)})"]
+    windows = [window for region in target.memory if (window := region.data_window) is not None]
+    spans = [*target.memory, *windows]
     problems = [
-        f"memory {region.name}: ends behind the 32-bit address space"
-        for region in target.memory
-        if region.end > _ADDRESS_LIMIT
+        f"memory {region.name}: ends behind the 32-bit address space" for region in spans if region.end > ADDRESS_LIMIT
     ]
-    ordered = sorted(target.memory, key=lambda region: region.origin)
+    if any(target.arch != "riscv" or window.name != "flash_data" for window in windows):
+        problems.append("memory: only the flash of riscv may have a data_origin")
+    ordered = sorted(spans, key=lambda region: region.origin)
     problems += [
         f"memory: {one.name} and {other.name} overlap" for one, other in pairwise(ordered) if one.end > other.origin
     ]

@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,10 @@ from edgelstm.device.elf import read_elf
 from edgelstm.device.images import to_binary, to_intel_hex
 from edgelstm.device.linker_script import render_linker_script
 from edgelstm.device.process import run, tail
-from edgelstm.device.targets import Target, support_dirs
-from edgelstm.errors import OutputError, ProjectError, TargetError, ToolFailedError
+from edgelstm.device.targets import Target, support_sources
+from edgelstm.errors import DoesNotFitError, OutputError, ProjectError, ToolFailedError
+from edgelstm.once import Once
+from edgelstm.output import content_hash
 from edgelstm.resources import templates_dir
 
 OPTIMIZE_FLAGS = {"speed": "-O2", "balanced": "-O2", "size": "-Os"}
@@ -27,7 +29,14 @@ _FREESTANDING_FLAGS = (
     "-fno-unwind-tables",
     "-fomit-frame-pointer",
 )
+_FALSE_WARNINGS = {"avr": ("-Wno-uninitialized",)}
+"""gcc 5 calls constants in program memory uninitialized once it has computed with their values and dropped them."""
+_STANDARDS = {"avr": "-std=gnu99"}
+"""C99 has no word for constants in program memory."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_FAR_CONSTANTS = "the constants in flash end behind the first 64 KB"  # as targets/arch/avr/link.ld.j2 says it
+_FILE_PREFIX_MAP_SINCE = 8
 _OVERFLOW = re.compile(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes")
 
 
@@ -65,6 +74,7 @@ def compile_firmware(
     optimize: str = "balanced",
     warnings_are_errors: bool = False,
     timeout_s: float = 300,
+    shared: "Once[Objects] | None" = None,
 ) -> Firmware:
     """Build `name`.elf, .bin, .hex and .map (for the host: an executable called `name`) in `output_dir`.
 
@@ -80,9 +90,10 @@ def compile_firmware(
         optimize: "speed", "balanced" or "size".
         warnings_are_errors: refuse sources that the compiler warns about.
         timeout_s: for each run of the compiler, in seconds.
+        shared: where targets with the same code find the object files of each other.
 
     Raises:
-        TargetError: it does not fit into the target's memory.
+        DoesNotFitError: it does not fit into the target's memory.
         ToolFailedError: the compiler refused; the message has the command and the end of what it said.
     """
     if optimize not in OPTIMIZE_FLAGS:
@@ -95,17 +106,23 @@ def compile_firmware(
     except OSError as error:
         raise OutputError(f"{output_dir} cannot be made: {error.strerror}", "choose another folder") from error
     build = _Build(target, compiler, output_dir, timeout_s)
-    port = [path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))]
-    includes = [*include_dirs, templates_dir() / "c" / "app"]
-    common = _compile_flags(target, compiler, optimize, includes)
-    headers = Path(compiler.headers_dir)
-    common += _prefix_maps([output_dir, *(path.parent for path in [*port, *sources]), *includes, headers])
-    strict = (*WARNING_FLAGS, *(("-Werror",) if warnings_are_errors else ()))
-    objects, said = build.compile_all([*port, *(source.resolve() for source in sources)], [*common, *strict])
+    strict = (*WARNING_FLAGS, *_FALSE_WARNINGS.get(target.arch, ()), *(("-Werror",) if warnings_are_errors else ()))
+    flags = [*_compile_flags(target, compiler, optimize), *strict]
+    files = [*support_sources(target), *(source.resolve() for source in sources)]
+    made = _compile(build, files, flags, [*include_dirs, templates_dir() / "c" / "app"], shared)
+    objects, said = build.install_objects(made), made.said
     if target.arch == "host":
         build.link(objects, name, [])
         return Firmware(output_dir / name, None, None, None, compiler, compiler.sanitizers, said)
     return _link_for_chip(build, objects, name, said)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Object files by name, in the order of their sources, and what the compiler said about these."""
+
+    files: Mapping[str, bytes]
+    said: str
 
 
 @dataclass(frozen=True)
@@ -117,17 +134,20 @@ class _Build:
     output_dir: Path
     timeout_s: float
 
-    def compile_all(self, sources: Sequence[Path], flags: Sequence[str]) -> tuple[list[str], str]:
-        """Compile sources side by side.
-
-        Returns:
-            the object files and what the compiler said, both in the order of the sources.
-        """
-        objects = [f"obj/{index:02d}-{source.stem}.o" for index, source in enumerate(sources)]
-        jobs = zip(sources, objects, strict=True)
+    def compile_all(self, sources: Sequence[Path], flags: Sequence[str]) -> Objects:
+        """Compile sources side by side."""
+        names = [f"obj/{index:02d}-{source.stem}.o" for index, source in enumerate(sources)]
+        jobs = zip(sources, names, strict=True)
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             said = pool.map(lambda job: self.call([*flags, "-c", str(job[0]), "-o", job[1]]), jobs)
-            return objects, "".join(said)
+            text = "".join(said)
+        return Objects({name: (self.output_dir / name).read_bytes() for name in names}, text)
+
+    def install_objects(self, objects: Objects) -> list[str]:
+        """Write object files where the linker takes them from; their names."""
+        for name, content in objects.files.items():
+            (self.output_dir / name).write_bytes(content)
+        return list(objects.files)
 
     def call(self, options: Sequence[str], stdout_file: Path | None = None) -> str:
         """Run the compiler; what it said."""
@@ -164,41 +184,72 @@ class _Build:
         return unfinished.replace(self.output_dir / name)
 
     def _explain_overflow(self, output: str) -> None:
-        overflows = dict(_OVERFLOW.findall(output))
+        if _FAR_CONSTANTS in output:
+            raise DoesNotFitError(
+                f"the firmware does not fit into {self.target.name}: {_FAR_CONSTANTS}",
+                "constants further up cannot be read; choose --optimize size, or fewer units",
+            )
+        overflows: dict[str, int] = {}
+        for name, size in _OVERFLOW.findall(output):
+            region = name.lower().removesuffix("_data")
+            overflows[region] = max(overflows.get(region, 0), int(size))
         if overflows:
-            listed = ", ".join(f"{region.lower()} by {size} bytes" for region, size in overflows.items())
-            raise TargetError(
+            listed = " and ".join(f"{region} by {size} bytes" for region, size in overflows.items())
+            raise DoesNotFitError(
                 f"the firmware does not fit into {self.target.name}: it exceeds {listed}",
                 "choose --optimize size, fewer units, or a larger target",
             )
 
 
-def _compile_flags(target: Target, compiler: Compiler, optimize: str, include_dirs: Sequence[Path]) -> list[str]:
+def _compile_flags(target: Target, compiler: Compiler, optimize: str) -> list[str]:
     freestanding = () if target.arch == "host" else _FREESTANDING_FLAGS
     return [
         *target.compiler_flags[compiler.family],
-        "-std=c99",
-        OPTIMIZE_FLAGS[optimize],
+        _STANDARDS.get(target.arch, "-std=c99"),
+        "-Os" if target.arch == "avr" else OPTIMIZE_FLAGS[optimize],  # -O2 doubles the code there for little speed
         "-g",
         *(("-gno-record-gcc-switches",) if compiler.family == "gcc" else ()),
         *freestanding,
         *_sanitizer_flags(compiler),
-        *(f"-I{folder.resolve()}" for folder in include_dirs),
     ]
+
+
+def _compile(
+    build: _Build, sources: Sequence[Path], flags: Sequence[str], includes: Sequence[Path], shared: Once[Objects] | None
+) -> Objects:
+    """Compile, or take the object files of another target with the same code."""
+    folders = [build.output_dir, *(path.parent for path in sources), *includes, Path(build.compiler.headers_dir)]
+    found = [*(f"-I{folder.resolve()}" for folder in includes), *_prefix_maps(build.compiler, folders)]
+
+    def compile_all() -> Objects:
+        return build.compile_all(sources, [*flags, *found])
+
+    if shared is None:
+        return compile_all()
+    # Not by the folders, whose names are kept out of the objects.
+    parts = [part for path in sources for part in (path.name, path.read_bytes())]
+    for folder in includes:
+        headers = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        parts += [part for path in headers for part in (str(path.relative_to(folder)), path.read_bytes())]
+    return shared.get(content_hash(repr(build.compiler), *flags, "files", *parts), compile_all)
 
 
 def _sanitizer_flags(compiler: Compiler) -> tuple[str, ...]:
     return SANITIZER_FLAGS[compiler.sanitizers].get(compiler.family, ())
 
 
-def _prefix_maps(folders: Sequence[Path]) -> list[str]:
+def _prefix_maps(compiler: Compiler, folders: Sequence[Path]) -> list[str]:
     """Options that keep folders out of the debug information, so that it is the same on every computer."""
-    return [f"-ffile-prefix-map={folder}=." for folder in sorted({folder.resolve() for folder in folders})]
+    is_old = compiler.family == "gcc" and int(compiler.version.split(".")[0]) < _FILE_PREFIX_MAP_SINCE
+    option = "-fdebug-prefix-map" if is_old else "-ffile-prefix-map"
+    return [f"{option}={folder}=." for folder in sorted({folder.resolve() for folder in folders})]
 
 
 def _link_for_chip(build: _Build, objects: Sequence[str], name: str, said: str) -> Firmware:
     build.write("link.ld", render_linker_script(build.target).encode())
-    common = ["-nostdlib", "-T", "link.ld", "-Wl,--gc-sections", "-Wl,-e,reset_handler"]
+    common = ["-T", "link.ld", "-Wl,--gc-sections"]
+    if build.target.arch != "avr":  # whose compiler brings start-up code and vectors for each part
+        common += ["-nostdlib", "-Wl,-e,reset_handler"]
     map_file = build.output_dir / "obj" / f"{name}.map"
     if build.compiler.family == "zig":  # has no -Map
         said += build.link(objects, f"{name}.elf", [*common, "-Wl,--print-map"], stdout_file=map_file)

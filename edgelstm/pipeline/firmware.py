@@ -8,8 +8,9 @@ from pathlib import Path
 from edgelstm.codegen.emit import Generated, emit
 from edgelstm.codegen.layouts import PORTABLE
 from edgelstm.device.compilers import Compiler
-from edgelstm.device.targets import Target, support_dirs
-from edgelstm.device.toolchain import Firmware, compile_firmware
+from edgelstm.device.targets import Target, support_dirs, support_sources
+from edgelstm.device.toolchain import Firmware, Objects, compile_firmware
+from edgelstm.once import Once
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.quantized import Quantized
 from edgelstm.pipeline.request import BuildRequest
@@ -57,7 +58,12 @@ def install_sources(generated: Generated, folder: OutputFolder, progress: Progre
 
 
 def ensure_firmware(
-    folder: OutputFolder, target: Target, compiler: Compiler, optimize: str, progress: Progress
+    folder: OutputFolder,
+    target: Target,
+    compiler: Compiler,
+    optimize: str,
+    progress: Progress,
+    shared: Once[Objects] | None = None,
 ) -> Program:
     """Compile what lies in the folder's `src`, or take back the program that came of the same things."""
     sources = folder.path / "src"
@@ -76,7 +82,7 @@ def ensure_firmware(
     else:
         begin(folder, FIRMWARE)
         with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
-            compile_sources(folder.path / "src", target, compiler, optimize, Path(work), progress)
+            compile_sources(sources, target, compiler, optimize, Path(work), progress, shared)
             files = {f"{NAME}{suffix}": (Path(work) / f"{NAME}{suffix}").read_bytes() for suffix in suffixes}
         folder.install(FIRMWARE, key, files, executable=frozenset({NAME}))
         progress.note(f"compiled {NAME}{suffixes[0]} with {compiler.label}")
@@ -93,12 +99,24 @@ def compile_host_twin(
     return compile_sources(work / "src", target, compiler, request.optimize, work, progress)
 
 
+def twin_hash(generated: Generated, target: Target, compiler: Compiler) -> str:
+    """Hash of what the program of `compile_host_twin` is made of."""
+    files = generated.files
+    return content_hash(repr(compiler), repr(target), support_hash(target), *files, *files.values())
+
+
 def compile_sources(
-    source_dir: Path, target: Target, compiler: Compiler, optimize: str, work: Path, progress: Progress
+    source_dir: Path,
+    target: Target,
+    compiler: Compiler,
+    optimize: str,
+    work: Path,
+    progress: Progress,
+    shared: Once[Objects] | None = None,
 ) -> Firmware:
     """Compile all C files of a folder; compiler warnings are errors in what we generate."""
     sources = sorted(path for path in source_dir.glob("*.c") if path.is_file())
-    firmware = compile_firmware(target, compiler, sources, [source_dir], work, NAME, optimize=optimize)
+    firmware = compile_firmware(target, compiler, sources, [source_dir], work, NAME, optimize=optimize, shared=shared)
     if firmware.warnings:
         progress.warn(f"{compiler.label} warns:\n{firmware.warnings.strip()}")
     return firmware
@@ -113,6 +131,6 @@ def write_sources(files: Mapping[str, str], folder: Path) -> None:
 
 def support_hash(target: Target) -> str:
     """Hash of the start-up code, port and linker script that every firmware of the target is compiled with."""
-    support = [path for folder in support_dirs(target) for path in sorted(folder.iterdir())]
-    paths = [*support, templates_dir() / "c" / "app" / "port.h"]
-    return content_hash(*(part for path in paths if path.is_file() for part in (path.name, path.read_bytes())))
+    scripts = [path for folder in support_dirs(target) for path in sorted(folder.glob("*.j2"))]
+    paths = [*support_sources(target), *scripts, templates_dir() / "c" / "app" / "port.h"]
+    return content_hash(*(part for path in paths for part in (path.name, path.read_bytes())))

@@ -11,7 +11,7 @@ from edgelstm.data import Dataset
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import read_elf
 from edgelstm.device.profile.attribution import Names, Places, break_down
-from edgelstm.device.profile.cycles import Cycles, cycle_table, estimate_cycles
+from edgelstm.device.profile.cycles import Cycles, cycle_table, estimate_cycles, measured_cycles
 from edgelstm.device.profile.decoding import Decode, decoder
 from edgelstm.device.targets import Target, load_target
 from edgelstm.identifiers import as_model_name
@@ -103,7 +103,12 @@ def _profile(
 def _summary(elf: Path, model: Model, target: Target, compiler: Compiler, optimize: str, counts: StepCounts) -> Profile:
     decode = decoder(read_elf(elf).machine)
     table = cycle_table(target)
-    cycles = [estimate_cycles(table, counted.instructions, decode) for _, counted in counts.regions]
+    cycles = [
+        measured_cycles(counts.counter, counted.clocks)
+        if counted.clocks
+        else estimate_cycles(table, counted.instructions, decode)
+        for _, counted in counts.regions
+    ]
     places = Places(elf, _names(model))
 
     parts = [break_down(function, counted, places, decode) for function, counted in counts.regions]

@@ -17,7 +17,7 @@ from edgelstm.errors import ToolMissingError, ToolTimeoutError
 from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import OutputFolder, content_hash
-from edgelstm.pipeline.firmware import Program, compile_host_twin, generate, support_hash
+from edgelstm.pipeline.firmware import Program, compile_host_twin
 from edgelstm.pipeline.quantized import Quantized, fitted
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import REPORT, begin
@@ -108,16 +108,13 @@ def require_oracle(contract: Contract) -> None:
 
 
 def verification_key(
-    program: Program, quantized: Quantized, request: BuildRequest, data: Data, runner: Runner, host: Compiler
+    program: Program, quantized: Quantized, request: BuildRequest, data: Data, runner: Runner, twin: str
 ) -> str:
-    """Hash of everything that a verification depends on."""
+    """Hash of everything that a verification depends on, of which `twin` stands for the program on this computer."""
     oracles = [f"{oracle.name} {oracle.version}" for oracle in ORACLES if oracle.is_available]
-    target = load_target("host")
-    twin = generate(quantized, target.isa, request).files
     return content_hash(
         __version__, program.sha256, quantized.sha256, data.sha256, runner.name, str(request.sequences),
-        request.contract.value, request.optimize, repr(host), repr(target), support_hash(target),
-        *oracles, *twin, *twin.values(),
+        request.contract.value, request.optimize, twin, *oracles,
     )  # fmt: skip
 
 

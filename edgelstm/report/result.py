@@ -65,11 +65,14 @@ class RamBytes:
 class Cost:
     """Executed instructions, from an emulator; None where they cannot be counted (on the host).
 
-    `instructions_per_run` is a whole window: all steps and one output.
+    `instructions_per_run` is a whole window: all steps and one output. Where the emulator is exact to the processor's
+    clock, there are cycles instead.
     """
 
     instructions_per_step: int | None
     instructions_per_run: int | None
+    cycles_per_step: int | None = None
+    cycles_per_run: int | None = None
 
 
 @dataclass(frozen=True)

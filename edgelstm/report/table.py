@@ -61,6 +61,9 @@ def _costs(results: Sequence[Result]) -> Table:
         "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
         "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
+    if any(result.cost.cycles_per_step for result in results):
+        rows["cycles a step"] = [_measured(result.cost.cycles_per_step) for result in results]
+        rows["cycles a run"] = [_measured(result.cost.cycles_per_run) for result in results]
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table

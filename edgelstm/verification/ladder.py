@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelstm.data import Dataset
-from edgelstm.device.runners import Runner
+from edgelstm.device.runners import Runner, RunResult
 from edgelstm.errors import MismatchError, ToolFailedError
 from edgelstm.ir import AnyArray, IntArray, Model, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
@@ -212,15 +212,21 @@ def run_program(
             f"{name}: the program's self-test failed, its known answers differ from the simulator's{where}",
             "a changed main.c, or the compiler, breaks the arithmetic; try another with --compiler",
         )
-    return ProgramRun(rung, costs.stack_bytes, _cost(costs, run.instructions_per_tick, expected.model.timesteps))
+    return ProgramRun(rung, costs.stack_bytes, _cost(costs, run, expected.model.timesteps))
 
 
-def _cost(costs: ReplayCosts, instructions_per_tick: Fraction | None, timesteps: int) -> Cost:
-    if instructions_per_tick is None or costs.steps == 0:
-        return Cost(None, None)
-    step = costs.step_ticks * instructions_per_tick / costs.steps
-    output = costs.output_ticks * instructions_per_tick / costs.outputs
-    return Cost(round(step), round(step * timesteps + output))
+def _cost(costs: ReplayCosts, run: RunResult, timesteps: int) -> Cost:
+    instructions = _of_ticks(costs, run.instructions_per_tick, timesteps)
+    return Cost(*instructions, *_of_ticks(costs, run.cycles_per_tick, timesteps))
+
+
+def _of_ticks(costs: ReplayCosts, per_tick: Fraction | None, timesteps: int) -> tuple[int | None, int | None]:
+    """What a step and a window cost in the unit of which a tick has so many."""
+    if per_tick is None or costs.steps == 0:
+        return None, None
+    step = costs.step_ticks * per_tick / costs.steps
+    output = costs.output_ticks * per_tick / costs.outputs
+    return round(step), round(step * timesteps + output)
 
 
 def _rung(name: str, expected: Expectation, comparison: Comparison, *, allowed: int | None = 0) -> Rung:

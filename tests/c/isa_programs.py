@@ -23,7 +23,7 @@ enum { MOST_COLUMNS = 516, SENTINEL = 0x5A5A };
 
 static EL_ALIGNED el_wide x[MOST_COLUMNS + 1];
 
-static int differ(const int32_t *found, const int32_t *expected, unsigned count)
+static int differ(const int32_t *found, const EL_FLASH int32_t *expected, unsigned count)
 {
     for (unsigned k = 0; k < count; k++) {
         if (found[k] != expected[k]) {
@@ -38,13 +38,13 @@ ELEMENTWISE = """
 static int elementwise(void)
 {
     for (unsigned k = 0; k < sizeof saturations / sizeof *saturations; k += 3u) {
-        const int32_t *row = &saturations[k];
+        const EL_FLASH int32_t *row = &saturations[k];
         if (el_saturate8(row[0]) != row[1] || el_saturate16(row[0]) != row[2]) {
             return 1;
         }
     }
     for (unsigned k = 0; k < sizeof products / sizeof *products; k += 4u) {
-        const int32_t *row = &products[k];
+        const EL_FLASH int32_t *row = &products[k];
         if (el_rounding_product(row[0], row[1], (unsigned)row[2]) != row[3]) {
             return 2;
         }
@@ -94,7 +94,7 @@ def run_program(
 
 
 def _array(name: str, values: Int64Array) -> str:
-    return array_text(name, values.ravel().astype(np.int32))
+    return array_text(name, values.ravel().astype(np.int32), qualifier="EL_FLASH ")
 
 
 def _requantizations() -> str:
@@ -116,7 +116,10 @@ def _kernel(number: int, case: KernelCase) -> str:
     """A function that returns 0 if every row comes out right and nothing else is written or read."""
     packed, columns, rows = case.packed, len(case.values), len(case.matrix.bias)
     grouped, width, name = packed.grouped_rows, padded(columns), f"case{number}"
-    parts = [array_text(f"{name}_values", case.values), array_text(f"{name}_words", packed.words)]
+    parts = [
+        array_text(f"{name}_values", case.values),
+        array_text(f"{name}_words", packed.words, qualifier="EL_FLASH "),
+    ]
     parts.append(_array(f"{name}_sums", case.sums))
     parts.append(array_text(f"{name}_shifted", np.concatenate([np.zeros(1, np.int8), case.values])))
     squares = int((case.values.astype(np.int64) ** 2).sum())

@@ -41,6 +41,12 @@ def test_c_is_the_definition_here(
     assert np.array_equal(found, EXPECTED)
 
 
+@pytest.mark.parametrize("optimize", ["size", "balanced", "speed"])
+def test_avr_computes_them_in_16_bits(optimize: str, require_tool: Callable[[str], None], tmp_path: Path) -> None:
+    require_tool("gcc")
+    assert np.array_equal(run_here(COMPILERS["gcc"], headers(optimize, False, "avr"), ROWS, tmp_path), EXPECTED)
+
+
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize(("optimize", "constant_time"), VARIANTS)
 def test_c_is_the_definition_on_cores(

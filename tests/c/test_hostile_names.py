@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cores import CORES
 from generated import WARNINGS, Generated, compile_objects, generate
 from hostile_names import BESIDE_LSTM, C_WORDS, CPP_WORDS, HOSTILE, LIBRARY, MACROS, MEETING, OWN, TYPES
 from reference_models import dense, lstm, tagger
@@ -14,7 +15,7 @@ from reference_models import dense, lstm, tagger
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.names import layer_identifiers
 from edgelstm.device.compilers import PROGRAMS
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Layer, Model, Tensor
 from edgelstm.numerics.contracts import Contract
@@ -110,7 +111,7 @@ def test_names_that_could_meet_do_not(require_tool: Require, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("optimize", ["size", "speed"])
-@pytest.mark.parametrize("target_name", [name for name in list_targets() if name not in ("cortex-m7", "cortex-m33")])
+@pytest.mark.parametrize("target_name", [name for name in CORES if name not in ("cortex-m7", "cortex-m33")])
 def test_names_beside_an_lstm_do_not_meet_its_symbols(
     target_name: str, optimize: str, require_tool: Require, tmp_path: Path
 ) -> None:

@@ -19,11 +19,12 @@ TARGETS: Mapping[str, str] = {
     "armv7m": "cortex-m3",
     "armv6m": "cortex-m0",
     "rv32": "rv32imc",
+    "avr": "atmega2560",
 }
 """A core for each header. All have el_saturate8, el_saturate16, el_requantize8, el_widen, el_dot1, el_dot_bytes, and
 el_dot4 of each of their layouts; the fastest layout, where there are two, has el_gates and el_gates_add too."""
 
-GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
+GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc", "avr": "avr-gcc"}
 QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 
 BUILDS = [
@@ -34,11 +35,13 @@ BUILDS = [
     ("zig", "qemu", "speed", ""),
     ("zig", "qemu", "size", "EL_NO_ASM"),
     ("gcc", "unicorn", "speed", ""),
+    ("gcc", "simavr", "speed", ""),
+    ("gcc", "simavr", "speed", "EL_NO_ASM"),
 ]
 """Compiler, emulator, optimization, macro."""
 
-UNICORN_WIDTHS = (6, 20, 140)
-"""Unicorn takes a minute for what QEMU does in a second."""
+FEW_WIDTHS = (6, 20, 140)
+"""Unicorn takes a minute for what QEMU does in a second, and values lie in the 8 KB of an AVR."""
 
 
 @cache
@@ -51,7 +54,7 @@ def header(isa: str) -> str:
 
 @cache
 def all_cases(isa: str, few: bool) -> Sequence[KernelCase]:
-    return tuple(kernel_cases(isa, UNICORN_WIDTHS) if few else kernel_cases(isa))
+    return tuple(kernel_cases(isa, FEW_WIDTHS) if few else kernel_cases(isa))
 
 
 def wrong_case(
@@ -64,10 +67,10 @@ def wrong_case(
         pytest.skip(f"{target.name} does not run in {runner}")
     for tool in (
         {"gcc": GCC[target.arch], "zig": "ziglang"}[compiler],
-        {"qemu": QEMU[target.arch]}.get(runner, runner),
+        QEMU[target.arch] if runner == "qemu" else runner,
     ):
         require_tool(tool)
-    cases = all_cases(isa, runner == "unicorn")
+    cases = all_cases(isa, runner in ("unicorn", "simavr"))
     code = run_program(target, compiler, runner, optimize, text, program(cases, choice), folder)
     names = ["", *(f"{case.packed.layout.name}: {case.name}" for case in cases), "elementwise"]
     return names[code] if code < len(names) else f"exit code {code}"
@@ -125,6 +128,12 @@ FAULTS = [
     ("armv6m", "+ (1 << 14) +", "+ (1 << 13) +"),
     ("armv6m", "(value >> 31) ^ limit", "limit"),
     ("armv6m", "(0x8080u * (uint32_t)sum)", "(0x8000u * (uint32_t)sum)"),
+    ("avr", "subi %[value], 0x80", "subi %[value], 0x81"),
+    ("avr", "adc %C[d], %[zero]", "nop"),
+    ("avr", "sbrs %C[sum], 7", "sbrc %C[sum], 7"),
+    ("avr", "lsl %[low]\\n\\tadc %B[high], r1", "nop"),
+    ("avr", "sbrc %C[high], 7", "sbrc %C[high], 6"),
+    ("avr", "return sum * -128;", "return sum * -127;"),
 ]
 
 
@@ -134,4 +143,6 @@ def test_a_planted_fault_is_noticed(
 ) -> None:
     assert right in header(isa)
     text = header(isa).replace(right, wrong)
-    assert wrong_case(isa, BUILDS[0], text, require_tool, tmp_path) != ""
+    runners = load_target(TARGETS[isa]).runners
+    build = next(build for build in BUILDS if build[1] in runners)
+    assert wrong_case(isa, build, text, require_tool, tmp_path) != ""

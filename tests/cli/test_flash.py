@@ -1,13 +1,21 @@
 """`edgelstm flash`: what it would do, what it says when it cannot, and firmware of ours on QEMU's board."""
 
+import os
+import pty
 import shutil
 import socket
+import threading
+import tty
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import edgelstm, succeed
+from fake_programs import Act, make_stage
 from qemu_boards import MPS2, build_firmware, halted_board
+
+from edgelstm.device.targets import load_target
 
 
 @pytest.fixture
@@ -95,6 +103,11 @@ def test_without_a_server_it_says_how_to_start_one(built: Path) -> None:
         (("out/firmware.bin", "--dry-run"), "firmware.bin"),
         (("--wait", "0"), "0.0 is not in the range"),
         (("--runner", "jtag"), "'jtag' is not"),
+        (("--baud", "9600"), "runner gdb does not take --baud"),
+        (("--runner", "esptool", "--address", "x:1"), "runner esptool does not take --address"),
+        (("--runner", "dfu"), "flash.dfu.id: missing"),
+        (("--target", "host"), "host has no chip to write to"),
+        (("--target", "cortex-m44"), "there is no target called"),
     ],
 )
 def test_a_wrong_command_is_explained(arguments: tuple[str, ...], message: str, built: Path) -> None:
@@ -116,5 +129,68 @@ def test_the_address_of_the_project_is_used(built: Path) -> None:
     Path("edgelstm.toml").write_text('[flash]\naddress = "bench:2331"\n')
     assert "bench:2331" in succeed("flash", "--dry-run").out
     assert "other:1" in succeed("flash", "--dry-run", "--address", "other:1").out
-    Path("edgelstm.toml").write_text('[flash]\nrunner = "dfu"\n')
-    assert "there is no flash runner 'dfu'" in edgelstm("flash", "--dry-run").error
+    Path("edgelstm.toml").write_text('[flash]\nrunner = "jtag"\n')
+    assert "there is no flash runner 'jtag'" in edgelstm("flash", "--dry-run").error
+
+
+def test_another_board_and_runner_by_name(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = replace(load_target("cortex-m4"), flash_runner="dfu", flash={"dfu": {"id": "0483:df11", "address": 0}})
+    monkeypatch.setattr("edgelstm.cli.flash.load_target", {"cortex-m4": board}.__getitem__)
+    stage = make_stage(tmp_path / "bin", monkeypatch)
+    stage.play("dfu-util", Act("File downloaded successfully\n"))
+    # The report of the build beside the firmware says which board it is for.
+    outcome = succeed("flash", "--probe", "77")
+    size = len(Path("out", "firmware.bin").read_bytes())
+    assert f"wrote {size} bytes in" in outcome.out
+    assert "the program runs; a DFU boot loader does not show" in outcome.out
+    (call,) = stage.calls
+    assert "-S 77 -s 0x00000000:leave -D firmware.bin" in " ".join(call.arguments)
+    assert call.files["firmware.bin"].encode("latin-1") == Path("out", "firmware.bin").read_bytes()
+    plan = succeed("flash", "--dry-run", "--json").json
+    assert plan["runner"] == "dfu"
+    assert plan["plan"].splitlines()[-1] == "dfu-util -d 0483:df11 -a 0 -s 0x00000000:leave -D firmware.bin"
+    assert "connect to the gdb server" in succeed("flash", "--dry-run", "--runner", "gdb").out
+
+
+def test_without_a_known_board_there_is_only_gdb(built: Path) -> None:
+    Path("out", "report.json").write_text('{"target": {"name": []}}')
+    assert "connect to the gdb server" in succeed("flash", "--dry-run").out
+    assert "runner openocd must know the board" in edgelstm("flash", "--dry-run", "--runner", "openocd").error
+
+
+def test_a_self_test_that_fails_under_openocd_is_a_mismatch(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {"openocd": {"interface": "stlink", "target": "stm32f4x"}}
+    board = replace(load_target("cortex-m4"), flash_runner="openocd", flash=tables)
+    monkeypatch.setattr("edgelstm.cli.flash.load_target", {"cortex-m4": board}.__getitem__)
+    stage = make_stage(tmp_path / "bin", monkeypatch)
+    stage.play("openocd", Act("selftest failed\n", 1, when="reset run"), Act("** Verified OK **\n"))
+    outcome = edgelstm("flash")
+    assert outcome.code == 2
+    assert "its self-test failed: this chip computes other values; it said:\nselftest failed" in outcome.err
+
+
+def test_a_serial_port_is_watched(tmp_path: Path) -> None:
+    pytest.importorskip("serial")
+    board, ours = pty.openpty()
+    tty.setraw(board)
+    port = os.ttyname(ours)
+    for report, code in ((b"selftest passed\r\n", 0), (b"selftest failed\r\n", 2), (b"fault: exception 0x3\r\n", 1)):
+        timer = threading.Timer(0.2, os.write, (board, b"\x1b[31mhello\r\n" + report))
+        timer.start()
+        outcome = edgelstm("monitor", "--port", port, "--seconds", "5")
+        timer.join()
+        assert outcome.code == code
+        assert outcome.out == f"?[31mhello\n{report.decode().strip()}\n"
+    timer = threading.Timer(0.2, os.write, (board, b"selftest passed\n"))
+    timer.start()
+    assert succeed("monitor", "--port", port, "--json", "--seconds", "5").json["exit_code"] == 0
+    timer.join()
+    assert (
+        f"no self-test was reported on {port} within 0.2 s"
+        in edgelstm("monitor", "--port", port, "--seconds", ".2").err
+    )
+    os.close(board)
+    os.close(ours)
+    assert "cannot be opened" in edgelstm("monitor", "--port", str(tmp_path / "none")).error

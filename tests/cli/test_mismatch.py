@@ -23,7 +23,7 @@ def _wrong_simulator(model: Model, inputs: IntArray) -> Trace:
     return Trace((replace(trace.arrays[0], values=hidden), *trace.arrays[1:]))
 
 
-def _wrong_weight(model: Model, options: Options) -> Generated:
+def wrong_weight(model: Model, options: Options) -> Generated:
     generated = emit(model, options)
     files = dict(generated.files)
     array = re.search(r"_weights\[\d+\][^;]*", files["model.c"])
@@ -35,7 +35,7 @@ def _wrong_weight(model: Model, options: Options) -> Generated:
 
 
 def _no_selftest(model: Model, options: Options) -> Generated:
-    generated = _wrong_weight(model, options)
+    generated = wrong_weight(model, options)
     main = re.sub(r"= \w+_selftest\(&network\);", "= true;", generated.files["main.c"])
     return replace(generated, files={**generated.files, "main.c": main})
 
@@ -71,7 +71,7 @@ def test_a_flipped_weight_bit_in_the_c_is_named(workspace: Path, monkeypatch: py
 
 @pytest.mark.usefixtures("quick_ladder")
 def test_the_self_test_notices_a_flipped_weight_bit(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgelstm.pipeline.firmware.emit", _wrong_weight)
+    monkeypatch.setattr("edgelstm.pipeline.firmware.emit", wrong_weight)
     outcome = edgelstm(*BUILD, *HOST, "--json")
     assert outcome.code == 2
     assert "self-test failed" in outcome.json["error"]["message"]

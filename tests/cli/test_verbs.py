@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from random_models import Bounds, random_model
 
 from edgelstm import __version__
 from edgelstm.cli import VERBS
+from edgelstm.device.targets import load_target
 from edgelstm.numerics.contracts import Contract
 from edgelstm.tflite import write_tflite
 from edgelstm.tflite.export import to_tflite_model
@@ -148,21 +150,41 @@ def test_targets_and_doctor_are_readable(require_tool: Callable[[str], None]) ->
     assert re.search(r"^cortex-m4 +kernels armv7em; runs on qemu or unicorn$", listed, re.MULTILINE)
     assert re.search(r"^host ", listed, re.MULTILINE)
     found = succeed("doctor").out
-    assert re.search(r"^(ok|--)  compile for cortex-m4 ", found, re.MULTILINE)
+    assert re.search(r"^target +build +run +flash$", found, re.MULTILINE)
+    assert re.search(r"^cortex-m4 +(\S+ [0-9.]+|--) +(qemu|unicorn|--) +gdb$", found, re.MULTILINE)
+    assert re.search(r"^host +\S.* host$", found, re.MULTILINE)
     assert max(map(len, (listed + found).splitlines())) <= 80
 
 
 def test_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
-    found = succeed("doctor")
-    assert re.search(
-        r"^--  compile for cortex-m4 +no compiler .*\n +install gcc-arm-none-eabi", found.out, re.MULTILINE
-    )
-    assert re.search(r"^--  run cortex-m4 +nothing .*\n +install qemu-system-arm", found.out, re.MULTILINE)
-    findings = {finding["what"]: finding for finding in succeed("doctor", "--json").json}
-    assert not findings["run cortex-m4"]["is_there"]
-    assert "unicorn" in findings["run cortex-m4"]["advice"]
+    found = succeed("doctor").out
+    assert re.search(r"^cortex-m4 +-- +-- +gdb$", found, re.MULTILINE)
+    assert re.search(r"^to build bluepill, .*cortex-m4,\s.*:$", found, re.MULTILINE | re.DOTALL)
+    assert "\n  install gcc-arm-none-eabi (apt)" in found
+    assert "\n  install qemu-system-arm (apt)" in found
+    assert all(line.count("`") % 2 == 0 for line in found.splitlines())
+    assert max(map(len, found.splitlines())) <= 80
+    chip = next(one for one in succeed("doctor", "--json").json["targets"] if one["target"] == "cortex-m4")
+    assert not chip["run"]["is_there"]
+    assert "unicorn" in chip["run"]["advice"]
+    assert chip["flash"] == {"what": "flash", "found": "gdb", "is_there": True, "advice": ""}
+
+
+def test_doctor_knows_what_a_board_is_flashed_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    chip = load_target("cortex-m3")
+    boards = {
+        "blue": replace(chip, name="blue", flash_runner="openocd", flash={"openocd": {"x": 1}}),
+        "red": replace(chip, name="red", flash_runner="dfu", flash={"dfu": {"id": "1:2", "address": 0}}),
+    }
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("edgelstm.device.doctor.list_targets", lambda: tuple(boards))
+    monkeypatch.setattr("edgelstm.device.doctor.load_target", boards.__getitem__)
+    found = succeed("doctor").out
+    assert re.search(r"^red .* --$", found, re.MULTILINE)
+    assert "to flash red:\n  install dfu-util (apt-get install dfu-util" in found
+    assert "to flash blue:\n  correct its table [flash.openocd]" in found
 
 
 @pytest.mark.parametrize(

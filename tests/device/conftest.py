@@ -8,7 +8,7 @@ from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import Firmware, compile_firmware
 
 SOURCES = Path(__file__).parent / "sources"
-GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc", "host": "gcc"}
+GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc", "avr": "avr-gcc", "host": "gcc"}
 Build = Callable[..., Firmware]
 
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cores import CORES
 
 from edgelstm.device.process import run
 from edgelstm.device.runners import EXIT_FAULT, Runner, RunResult, choose_runner
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.errors import TargetError, ToolError, ToolMissingError, ToolTimeoutError
 
 CHIP = load_target("cortex-m4")
 HOST = load_target("host")
 EMULATED = [(compiler, runner, "cortex-m4") for compiler in ("gcc", "zig") for runner in ("qemu", "unicorn")]
 EVERYWHERE = [*EMULATED, ("gcc", "host", "host")]
-CHIPS = [load_target(name) for name in list_targets() if name != "host"]
+CHIPS = [load_target(name) for name in CORES]
 EVERY_CHIP = [
     *EMULATED,
     *(

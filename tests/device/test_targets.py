@@ -50,7 +50,7 @@ def test_unknown_target_suggests_the_nearest(wrong, right):
     assert "edgelstm targets" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["../targets/host", "/etc/passwd", "", "host\0", "host.toml", "h" * 5000])
+@pytest.mark.parametrize("name", ["../targets/host", "/etc/passwd", "", "host\0", "h" * 5000])
 def test_names_are_no_paths(name):
     with pytest.raises(TargetError, match="there is no target called"):
         load_target(name)

@@ -4,18 +4,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cores import CORES
 from intel_hex import read_intel_hex
 
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.elf import read_elf
 from edgelstm.device.runners import choose_runner
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import compile_firmware
 from edgelstm.errors import ProjectError, TargetError, ToolError, ToolFailedError, ToolMissingError
 
 CHIP = load_target("cortex-m4")
 HOST = load_target("host")
-CHIPS = [name for name in list_targets() if name != "host"]
+CHIPS = CORES
 GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
 
 

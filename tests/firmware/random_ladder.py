@@ -37,6 +37,7 @@ from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import Target, load_target
 from edgelstm.device.toolchain import compile_firmware
+from edgelstm.errors import DoesNotFitError
 from edgelstm.ir import Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.report.result import Rung
@@ -255,7 +256,12 @@ def main() -> int:
         values: Counter[str] = Counter()
         mismatches: Counter[str] = Counter()
         for seed in range(arguments.first, arguments.last):
-            for rung in kinds[kind](seed, arguments.target or ["cortex-m4"]):
+            try:
+                rungs = kinds[kind](seed, arguments.target or ["cortex-m4"])
+            except DoesNotFitError as error:
+                print(f"{kind or 'model'} seed {seed} is left out: {error.message}")
+                continue
+            for rung in rungs:
                 values[rung.against] += rung.values
                 mismatches[rung.against] += rung.mismatches
                 if rung.mismatches:

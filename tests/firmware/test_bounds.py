@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cores import CORES
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.codegen.layouts import LAYOUTS, WIDE_LAYOUTS
 from edgelstm.device.compilers import PROGRAMS, find_compiler
 from edgelstm.device.runners import choose_runner
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import compile_firmware
 from edgelstm.ir import Model, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
@@ -22,7 +23,7 @@ from edgelstm.verification.trace import simulator_trace
 
 UNITS, INPUTS, STEPS = 6, 11, 6
 LIMIT = 2**23
-TARGETS = [name for name in list_targets() if name != "host"]
+TARGETS = CORES
 EMULATORS = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 
 # Each layer reads the hidden state of the one before it, so that one program covers all.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cores import CORES
 from random_models import Bounds, random_inputs, random_model
 from reference_models import classifier, dense, tagger
 
@@ -13,7 +14,7 @@ from edgelstm.codegen.layouts import WIDE_LAYOUTS
 from edgelstm.device import toolchain
 from edgelstm.device.compilers import PROGRAMS, find_compiler
 from edgelstm.device.runners import choose_runner
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import compile_firmware
 from edgelstm.ir import FloatModel, Tensor
 from edgelstm.numerics.contracts import Contract
@@ -21,7 +22,7 @@ from edgelstm.quantization import quantize
 from edgelstm.verification.ladder import Expectation, run_program
 from edgelstm.verification.trace import simulator_trace
 
-TARGETS = [name for name in list_targets() if name not in ("host", "cortex-m7", "cortex-m33")]
+TARGETS = [name for name in CORES if name not in ("cortex-m7", "cortex-m33")]
 EMULATORS = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 LEVELS = ("-O0", "-Og", "-O1", "-O2", "-O3", "-Os")
 WITHOUT_ASSEMBLER = (("zig", "-O1"), ("gcc", "-Og"))

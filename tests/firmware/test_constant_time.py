@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cores import CORES
 from reference_models import classifier, dense, embedding, lstm
 
 from edgelstm.codegen.emit import Options, emit
 from edgelstm.device.compilers import PROGRAMS, find_compiler
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import compile_firmware
 from edgelstm.ir import FloatModel, IntArray, Model, Tensor
 from edgelstm.numerics.contracts import Contract
@@ -20,7 +21,7 @@ from edgelstm.quantization import quantize
 from edgelstm.verification.step_counts import count_steps
 
 CLASSIFIER = classifier(6, (16,), 4, 24, Contract.LITERT)
-TARGETS = [name for name in list_targets() if name != "host"]
+TARGETS = CORES
 EMULATORS = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 LARGEST_VARIATION = 0.01
 BUILDS = (("gcc", "size"), ("gcc", "balanced"), ("gcc", "speed"), ("zig", "speed"))

@@ -5,6 +5,7 @@ from edgelstm.codegen.layouts.columns import BiasedColumns, Columns
 from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
+from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "WIDE_LAYOUTS",
     "Layout",
     "Words",
+    "flash_qualifier",
     "pad",
     "padded",
     "single_row",
@@ -30,6 +32,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "armv6m": (BiasedColumns(), Rows()),
     "rv32": (ColumnsMulh(), Rows()),
     "mve": (Rows(),),
+    "avr": (Quads(), Rows()),
 }
 """The layouts of each instruction set header in templates/c/isa, fastest first; the last takes any weights."""
 
@@ -40,3 +43,11 @@ WIDE_LAYOUTS: dict[str, tuple[Layout, ...]] = {
 
 VECTOR_KERNELS = ("mve",)
 """Instruction sets whose recurrent layers and Dense work on vectors, in a layout of their own; the rest: PORTABLE."""
+
+
+def flash_qualifier(isa: str) -> str:
+    """What the C of constant arrays, and of pointers to them, says in front of the type.
+
+    On AVR, data memory does not show the program's: there, the pointers' type tells where they point.
+    """
+    return "EL_FLASH " if isa == "avr" else ""

@@ -5,47 +5,24 @@ Any server will do: OpenOCD, pyOCD, J-Link, Black Magic, st-util, QEMU. gdb itse
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edgelstm.device.flash.image import FirmwareImage, Segment, read_image, reset_registers
+from edgelstm.device.flash.interface import FlashResult, Progress
 from edgelstm.device.flash.plan import FlashPlan, plan_flash
 from edgelstm.device.flash.run import RunOutcome, run_until_exit
 from edgelstm.device.flash.server import GdbServer
 from edgelstm.errors import FlashError
 
-Progress = Callable[[int, int], None]
-"""Called with the bytes handled so far, writing and verifying together, and how many there will be."""
-
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.%]{2,64}\])?:(?P<port>[0-9]{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True)
-class FlashResult:
-    """What was done.
-
-    Attributes:
-        bytes_written: program bytes sent to the target.
-        bytes_verified: bytes read back and found equal, 0 without verification.
-        erased_bytes: flash erased, in whole blocks; 0 if the server names no flash.
-        run_exit_code: the program's exit code; None if it was not run, or still runs.
-        output: what the program wrote through the server. A server may print it itself instead, as QEMU does.
-        seconds: wall-clock time of all of it.
-    """
-
-    bytes_written: int
-    bytes_verified: int
-    erased_bytes: int
-    run_exit_code: int | None
-    output: str
-    seconds: float
-
-
-@dataclass(frozen=True)
 class GdbFlasher:
-    """The flash runner `gdb`.
+    """Writes through one gdb server.
 
     Attributes:
         host: where the gdb server listens.

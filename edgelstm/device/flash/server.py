@@ -25,6 +25,7 @@ MAX_CONSOLE_BYTES = 1 << 20
 _PACKET_SIZE = re.compile(rb"PacketSize=([0-9a-fA-F]{1,8})(?=;|$)")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2})*")
 _ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}|\..*)", re.DOTALL)
+_STOP_REPLY = re.compile(rb"[ST][0-9a-fA-F]{2}(?:[0-9a-zA-Z]+:.*)?", re.DOTALL)
 
 DEFAULT_REGISTER_NUMBERS = {
     "EM_ARM": {"sp": 13, "pc": 15, "xpsr": 25},
@@ -54,9 +55,7 @@ class GdbServer:
         self._binary_writes: bool | None = None
         self.link = Link(host, port, timeout_s)
         try:
-            self._features = self.command(
-                b"qSupported:qXfer:memory-map:read+;qXfer:features:read+", "asking what the server supports"
-            ).split(b";")
+            self._features = self._ask_features().split(b";")
             self.chunk_bytes = _chunk_bytes(b";".join(self._features))
             self._ensure_target()
             self.regions = self._read_memory_map()
@@ -143,6 +142,14 @@ class GdbServer:
             self._expect_ok(_monitor("system_reset"), "monitor system_reset", self.flash_timeout_s)
         elif self.command(_monitor("reset halt"), "monitor reset halt", self.flash_timeout_s) != b"OK":
             self._expect_ok(_monitor("reset"), "monitor reset", self.flash_timeout_s)
+
+    def _ask_features(self) -> bytes:
+        doing = "asking what the server supports"
+        answer = self.command(b"qSupported:qXfer:memory-map:read+;qXfer:features:read+", doing)
+        if _STOP_REPLY.fullmatch(answer):
+            # QEMU says unasked that it has stopped a board that was running.
+            answer = self.link.receive(doing, time.monotonic() + self.timeout_s)
+        return answer
 
     @cached_property
     def _described_registers(self) -> dict[str, int]:

@@ -12,13 +12,15 @@ from edgelstm.device.profile.blocks import BlockCounter, count_in_unicorn
 from edgelstm.device.profile.instructions import Code, InstructionCount
 from edgelstm.device.profile.plugin import count_in_qemu, ensure_plugin, plugin_api
 from edgelstm.device.profile.records import RawCount, Region
+from edgelstm.device.profile.simavr import count_in_simavr
 from edgelstm.device.runners import Runner, choose_runner
 from edgelstm.device.runners.qemu import QemuRunner
+from edgelstm.device.runners.simavr import SimavrRunner
 from edgelstm.device.runners.unicorn import UnicornRunner
 from edgelstm.device.targets import Target
 from edgelstm.errors import EdgelstmError, OutputError, TargetError, ToolError, ToolFailedError, ToolMissingError
 
-COUNTING_RUNNERS = ("qemu", "unicorn")
+COUNTING_RUNNERS = ("qemu", "unicorn", "simavr")
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,13 @@ class RegionCount:
         symbol: the function.
         calls: instructions of each call, in order.
         instructions: of all calls together, by address.
+        clocks: processor clocks of each call where the emulator is exact to them, else ().
     """
 
     symbol: str
     calls: tuple[int, ...]
     instructions: tuple[InstructionCount, ...]
+    clocks: tuple[int, ...] = ()
 
     @property
     def executed(self) -> int:
@@ -75,7 +79,7 @@ def count_calls(
         arguments: of the firmware.
         cwd: the folder in which it reads and writes files; with QEMU one more is written there.
         timeout_s: wall-clock limit in seconds.
-        choice: "qemu" or "unicorn"; None takes QEMU where it can count, else Unicorn.
+        choice: "qemu", "unicorn" or "simavr"; None takes the first of the target's that can count.
         on_fallback: told why QEMU was not taken.
 
     Raises:
@@ -102,7 +106,7 @@ def _region(region: Region, raw: RawCount, code: Code) -> RegionCount:
     instructions = code.instructions(raw.blocks)
     if sum(one.executed for one in instructions) != sum(raw.calls):
         raise ToolFailedError(f"the counts of {region.symbol} contradict each other", "please report this")
-    return RegionCount(region.symbol, raw.calls, instructions)
+    return RegionCount(region.symbol, raw.calls, instructions, raw.clocks)
 
 
 def _counting_hint(target: Target) -> str:
@@ -146,6 +150,8 @@ def _prepare(runner: Runner, addresses: Sequence[tuple[int, int]], after: int, c
         qemu_version, api = plugin_api(runner.program())
         narrow = code.narrow_at_page_ends()
         return f"QEMU {qemu_version}", partial(count_in_qemu, runner, ensure_plugin(api), addresses, after, narrow)
+    if isinstance(runner, SimavrRunner):
+        return "simavr", partial(count_in_simavr, runner, addresses, after)
     assert isinstance(runner, UnicornRunner)
     counter = BlockCounter(addresses, after, code.instructions_in)
     return f"Unicorn {version('unicorn')}", partial(count_in_unicorn, runner, counter)

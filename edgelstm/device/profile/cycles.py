@@ -8,7 +8,7 @@ Multiplication on M0 and M0+ takes 1 or 32 cycles, as the chip's maker chose; ne
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from edgelstm.device.profile.decoding import Decode, Decoded
@@ -63,6 +63,11 @@ def estimate_cycles(table: CycleTable | None, instructions: Iterable[Instruction
         low += (one.executed - one.taken) * kept[0] + one.taken * taken[0]
         high += (one.executed - one.taken) * kept[1] + one.taken * taken[1]
     return Cycles((low, high), f"cycles: {table.document}, memory without wait states")
+
+
+def measured_cycles(emulator: str, clocks: Sequence[int]) -> Cycles:
+    """Of an emulator that is exact to the clock: those of all calls together."""
+    return Cycles((sum(clocks), sum(clocks)), f"cycles: counted by {emulator}")
 
 
 def _small_core(jump: int, call: int, pop_pc: int) -> Callable[[Decoded], tuple[Range, Range] | None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from edgelstm.device.profile.avr_decoding import LOADS, STORES, avr_mnemonic
 from edgelstm.errors import ToolError, ToolMissingError
 
 _LOADS = re.compile(r"(v?ldr|v?ldm|v?pop|tb[bh]$)")
@@ -36,11 +37,13 @@ Decode = Callable[[bytes], Decoded]
 
 
 def decoder(machine: str) -> Decode:
-    """A function that decodes one instruction of an ELF machine ("EM_ARM", "EM_RISCV") from its bytes.
+    """A function that decodes one instruction of an ELF machine ("EM_ARM", "EM_RISCV", "EM_AVR") from its bytes.
 
     Raises:
         ToolMissingError: capstone is not installed.
     """
+    if machine == "EM_AVR":  # which capstone does not know
+        return cache(_avr)
     try:
         import capstone
     except ImportError as error:
@@ -53,7 +56,12 @@ def decoder(machine: str) -> Decode:
     if machine == "EM_RISCV":
         mode = capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC
         return cache(_Disassembler(capstone.Cs(capstone.CS_ARCH_RISCV, mode)).riscv)
-    raise ToolError(f"instructions of {machine} cannot be decoded", "only Arm and RISC-V can")
+    raise ToolError(f"instructions of {machine} cannot be decoded", "only those of Arm, RISC-V and AVR can")
+
+
+def _avr(encoding: bytes) -> Decoded:
+    mnemonic = avr_mnemonic(int.from_bytes(encoding[:2], "little"))
+    return Decoded(mnemonic, "", int(mnemonic in LOADS), int(mnemonic in STORES))
 
 
 class _Disassembler:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edgelstm.device.elf import Elf, Segment
+from edgelstm.device.profile.avr_decoding import avr_length
 from edgelstm.device.profile.records import BlockCount
 from edgelstm.errors import ToolFailedError
 
@@ -39,6 +40,7 @@ class Code:
     def __init__(self, elf: Elf) -> None:
         self._segments: tuple[Segment, ...] = tuple(segment for segment in elf.segments if segment.data)
         self._is_thumb = elf.machine == "EM_ARM"
+        self._is_avr = elf.machine == "EM_AVR"
         self._lengths: dict[tuple[int, int], int] = {}
 
     def instructions_in(self, address: int, size: int) -> int:
@@ -90,6 +92,8 @@ class Code:
     def _length(self, head: bytes) -> int:
         if self._is_thumb:
             return 4 if head[-1] >> 3 >= _THUMB_WIDE else 2
+        if self._is_avr:
+            return avr_length(int.from_bytes(head, "little"))
         return 4 if head[0] & 3 == 3 else 2  # RISC-V Instruction Set Manual, volume I, 1.5
 
     def _bytes(self, address: int, size: int) -> bytes:

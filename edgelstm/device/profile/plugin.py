@@ -2,26 +2,21 @@
 
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from edgelstm.device.compilers import Compiler, cache_environment, find_compiler
+from edgelstm.device.compiled import Helper, ensure_compiled
+from edgelstm.device.compilers import Compiler
 from edgelstm.device.process import run, tail
-from edgelstm.device.profile.plugin_folder import plugin_folder
 from edgelstm.device.profile.records import RawCount, read_plugin_results
 from edgelstm.device.runners.qemu import QemuRunner
-from edgelstm.device.targets import load_target
-from edgelstm.errors import OutputError, ToolFailedError
-from edgelstm.output import content_hash
+from edgelstm.errors import ToolFailedError
 from edgelstm.resources import targets_dir
 
 RESULTS_FILE = "profile.txt"
 
 _FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC", "-fvisibility=hidden")
 _UNDEFINED_ALLOWED = ("-Wl,-undefined,dynamic_lookup",) if sys.platform == "darwin" else ()
-_COMPILE_TIMEOUT_S = 180
 _VERSION_TIMEOUT_S = 30
 _API_2_SINCE = 9
 
@@ -56,42 +51,15 @@ def ensure_plugin(api: int, compiler: Compiler | None = None, source: Path | Non
         ToolError: others may write the cache.
         OutputError: the cache cannot be written.
     """
-    builder = compiler or _host_compiler()
-    text = (source or targets_dir() / "qemu" / "profile.c").read_bytes()
-    flags = (*_FLAGS, *_UNDEFINED_ALLOWED, f"-DPLUGIN_API={api}")
-    key = content_hash(text, *flags, repr(builder), sys.platform)
-    folder = plugin_folder()
-    plugin = folder / f"profile-{key[:32]}.so"
-    if not plugin.is_file():
-        try:
-            with tempfile.TemporaryDirectory(dir=folder) as work:
-                _compile(builder, flags, text, Path(work)).replace(plugin)
-        except OSError as error:
-            raise OutputError(
-                f"{folder} cannot be written: {error.strerror}", "set XDG_CACHE_HOME to a folder of yours"
-            ) from error
-    return plugin
-
-
-@lru_cache(maxsize=1)
-def _host_compiler() -> Compiler:
-    return find_compiler(load_target("host"))
-
-
-def _compile(compiler: Compiler, flags: Sequence[str], text: bytes, work: Path) -> Path:
-    (work / "profile.c").write_bytes(text)
-    completed = run(
-        [*compiler.argv, *flags, "profile.c", "-o", "profile.so"],
-        timeout_s=_COMPILE_TIMEOUT_S,
-        cwd=work,
-        environment={"LC_ALL": "C", **cache_environment(work)},
+    helper = Helper(
+        "profile.so",
+        (source or targets_dir() / "qemu" / "profile.c",),
+        (*_FLAGS, *_UNDEFINED_ALLOWED, f"-DPLUGIN_API={api}"),
+        (),
+        "the plugin that counts in QEMU",
+        "install another C compiler for this computer, or count with --runner unicorn",
     )
-    if completed.exit_code != 0:
-        raise ToolFailedError(
-            f"{compiler.label} could not compile the plugin that counts in QEMU:{tail(completed.output)}",
-            "install another C compiler for this computer, or count with --runner unicorn",
-        )
-    return work / "profile.so"
+    return ensure_compiled(helper, compiler)
 
 
 def count_in_qemu(

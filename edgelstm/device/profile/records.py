@@ -41,10 +41,12 @@ class BlockCount:
 
 @dataclass(frozen=True)
 class RawCount:
-    """A region: the instructions of each call in the order of calls, and its blocks by address."""
+    """A region: the instructions of each call in the order of calls, its blocks by address, and the clocks of each call
+    where the emulator knows them, else ()."""
 
     calls: tuple[int, ...]
     blocks: tuple[BlockCount, ...]
+    clocks: tuple[int, ...] = ()
 
 
 def read_plugin_results(lines: Iterator[str], regions: int) -> tuple[RawCount, ...]:

@@ -1,15 +1,18 @@
-"""Ways to run a firmware: directly, in QEMU, in Unicorn. One interface, one function that chooses."""
+"""Ways to run a firmware: directly, in QEMU, in Unicorn, in simavr. One interface, one function that chooses."""
 
 from edgelstm.device.runners.host import HostRunner
 from edgelstm.device.runners.interface import EXIT_FAULT, Runner, RunResult
 from edgelstm.device.runners.qemu import QemuRunner
+from edgelstm.device.runners.simavr import SimavrRunner
 from edgelstm.device.runners.unicorn import UnicornRunner
 from edgelstm.device.targets import Target
 from edgelstm.errors import TargetError, ToolMissingError
 
 __all__ = ["EXIT_FAULT", "RunResult", "Runner", "choose_runner"]
 
-_RUNNERS: dict[str, type[Runner]] = {runner.name: runner for runner in (HostRunner, QemuRunner, UnicornRunner)}
+_RUNNERS: dict[str, type[Runner]] = {
+    runner.name: runner for runner in (HostRunner, QemuRunner, UnicornRunner, SimavrRunner)
+}
 
 
 def choose_runner(target: Target, choice: str | None = None) -> Runner:

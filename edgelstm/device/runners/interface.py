@@ -27,13 +27,15 @@ class RunResult:
             ended the process.
         output: what it printed, and what the runner itself had to say.
         seconds: wall-clock time.
-        instructions_per_tick: the meaning of `port_ticks`; None where it does not count.
+        instructions_per_tick: the meaning of `port_ticks`; None where it does not count instructions.
+        cycles_per_tick: the same in clocks of the processor, where the emulator is exact to the clock.
     """
 
     exit_code: int
     output: str
     seconds: float
     instructions_per_tick: Fraction | None
+    cycles_per_tick: Fraction | None = None
 
 
 @dataclass(frozen=True)

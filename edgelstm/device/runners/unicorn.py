@@ -8,14 +8,14 @@ end the run.
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgelstm.device.elf import Elf, read_elf
-from edgelstm.device.process import tail
+from edgelstm.device.process import raise_if_stopped, tail
 from edgelstm.device.runners.interface import EXIT_FAULT, Runner, RunResult, checked_arguments
 from edgelstm.device.runners.semihosting import Semihosting
 from edgelstm.device.runners.unicorn_cores import CORES, Core
@@ -25,6 +25,7 @@ from edgelstm.errors import ToolError, ToolMissingError, ToolTimeoutError
 _INSTALL = 'install unicorn by `pip install "edgelstm[emulate]"`'
 _PAGE_BYTES = 0x1000
 _NO_ADDRESS = 0xFFFFFFFE
+_PATIENCE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ class UnicornRunner(Runner):
                 "it may hang; if the work is just large, allow it more time",
             )
         return RunResult(exit_code, output, time.monotonic() - started, Fraction(1))
+
+
+def _await(emulation: "Future[None]") -> None:
+    """Wait, but not longer than all work shall last."""
+    while not wait([emulation], timeout=_PATIENCE_S).done:
+        raise_if_stopped()
+    emulation.result()
 
 
 class _Machine:
@@ -94,7 +102,7 @@ class _Machine:
             return result
 
         self._core.connect(self._elf, lambda: self._instructions, request, self._stop)
-        start = self._core.reset(self._flash.origin)
+        start = self._core.reset(self._elf)
         uc.hook_add(api.UC_HOOK_BLOCK, self._count)
         uc.hook_add(api.UC_HOOK_MEM_INVALID, self._note_bad_access)
         deadline = time.monotonic() + timeout_s
@@ -102,7 +110,7 @@ class _Machine:
         with ThreadPoolExecutor(max_workers=1) as executor:
             emulation = executor.submit(uc.emu_start, start, _NO_ADDRESS, int(timeout_s * 1e6) + 1)
             try:
-                emulation.result()
+                _await(emulation)
             except api.UcError as error:
                 self._stop(self._bad_access or str(error))
             except BaseException:
@@ -130,6 +138,9 @@ class _Machine:
             raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
         self._flash, self._ram = flash, ram = target.region("flash"), target.region("ram")
         access = {flash: self._api.UC_PROT_READ | self._api.UC_PROT_EXEC, ram: self._api.UC_PROT_ALL}
+        window = flash.data_window
+        if window is not None:
+            access[window] = self._api.UC_PROT_READ
         for region, protection in access.items():
             start = region.origin // _PAGE_BYTES * _PAGE_BYTES
             size = -(-(region.end - start) // _PAGE_BYTES) * _PAGE_BYTES
@@ -139,6 +150,8 @@ class _Machine:
                 if not flash.holds(segment.load_address) or segment.load_address + len(segment.data) > flash.end:
                     raise ToolError(f"the firmware is not for {target.name}", "build it for this target")
                 self._uc.mem_write(segment.load_address, segment.data)
+                if window is not None and window.holds(segment.address):
+                    self._uc.mem_write(segment.address, segment.data)
 
     def _count(self, uc: Any, address: int, size: int, _: object) -> None:
         length = self._block_lengths.get((address, size))

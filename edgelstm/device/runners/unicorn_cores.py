@@ -48,8 +48,8 @@ class Core(ABC):
         """
 
     @abstractmethod
-    def reset(self, flash_origin: int) -> int:
-        """Set the registers as reset does; the address at which emulation begins."""
+    def reset(self, elf: Elf) -> int:
+        """Set the registers as reset does, after what the chip itself runs first; where emulation begins."""
 
     @abstractmethod
     def program_counter(self) -> int:
@@ -95,9 +95,9 @@ class CortexM(Core):
         self.uc.mmio_map(_SYSTEM_CONTROL, CONTROL_PAGE_BYTES, read_control, None, write_control, None)
         self.uc.hook_add(self._api.UC_HOOK_INTR, take_exception)
 
-    def reset(self, flash_origin: int) -> int:
-        """Stack pointer and reset handler stand at the begin of flash."""
-        stack_pointer, handler = struct.unpack("<II", self.uc.mem_read(flash_origin, 8))
+    def reset(self, elf: Elf) -> int:
+        """Stack pointer and reset handler are the first two vectors."""
+        stack_pointer, handler = struct.unpack("<II", self.uc.mem_read(elf.symbol("vectors").address, 8))
         self.uc.reg_write(self._registers.UC_ARM_REG_SP, stack_pointer)
         return int(handler | 1)
 
@@ -146,9 +146,9 @@ class RiscV(Core):
             for offset, register in islice(_mcycle_reads(segment.data), _HOOKS_LIMIT):
                 self._at(segment.load_address + offset, read_mcycle, register)
 
-    def reset(self, flash_origin: int) -> int:
-        """Flash begins with code."""
-        return flash_origin
+    def reset(self, elf: Elf) -> int:
+        """At the program's entry."""
+        return elf.entry
 
     def program_counter(self) -> int:
         """The register pc."""

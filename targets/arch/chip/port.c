@@ -19,6 +19,7 @@ enum { MODE_READ_BINARY = 1, MODE_WRITE_BINARY = 5 };
 enum { ADP_RUN_TIME_ERROR = 0x20023, ADP_APPLICATION_EXIT = 0x20026 };
 
 int32_t semihosting_request(uint32_t operation, const void *parameters); /* in fault.c of the architecture */
+void rtt_write(const char *text);
 
 static uint32_t text_length(const char *text)
 {
@@ -57,9 +58,15 @@ static int32_t transfer(uint32_t operation, int file, uint32_t buffer, uint32_t 
     return (int32_t)done;
 }
 
+/* Asked once: under a debugger that does not serve semihosting, each request stops the core. */
 int port_has_host(void)
 {
-    return semihosting_request(SYS_ERRNO, 0) != -1; /* the one request that no host may refuse */
+    static enum { UNKNOWN, PRESENT, ABSENT } host;
+
+    if (host == UNKNOWN) {
+        host = semihosting_request(SYS_ERRNO, 0) != -1 ? PRESENT : ABSENT; /* the one request no host may refuse */
+    }
+    return host == PRESENT;
 }
 
 int port_open_read(const char *path)
@@ -91,7 +98,11 @@ void port_close(int file)
 
 void port_print(const char *text)
 {
-    (void)semihosting_request(SYS_WRITE0, text);
+    if (port_has_host() != 0) {
+        (void)semihosting_request(SYS_WRITE0, text);
+    } else {
+        rtt_write(text);
+    }
 }
 
 int port_arguments(char *buffer, uint32_t size)

@@ -18,21 +18,23 @@ typedef union {
 } vector_t;
 
 /*
- * Core exceptions only: device interrupts stay disabled. The whole table is needed although only two entries are
- * meant to be taken, because a wild write can raise any of them and all shall end in a report.
+ * Core exceptions only: device interrupts stay disabled. All of them are there although only two are meant to be
+ * taken, because a wild write can raise any and all shall end in a report. Reserved entries are zero: the boot ROM of
+ * some chips (NXP's LPC55) takes them for the header of a signed image.
  */
 __attribute__((section(".vectors"), used)) const vector_t vectors[16] = {
-    {.initial_stack = ld_stack_top}, {.handler = reset_handler}, {.handler = fault_handler}, /* NMI */
-    {.handler = fault_handler},                                                              /* HardFault */
-    {.handler = fault_handler},                                                              /* MemManage */
-    {.handler = fault_handler},                                                              /* BusFault */
-    {.handler = fault_handler},                                                              /* UsageFault */
-    {.handler = fault_handler},                                                              /* SecureFault */
-    {.handler = fault_handler},      {.handler = fault_handler}, {.handler = fault_handler},
-    {.handler = fault_handler},                                  /* SVCall */
-    {.handler = fault_handler},                                  /* DebugMonitor */
-    {.handler = fault_handler},      {.handler = fault_handler}, /* PendSV */
-    {.handler = fault_handler},                                  /* SysTick */
+    [0] = {.initial_stack = ld_stack_top},
+    [1] = {.handler = reset_handler},
+    [2] = {.handler = fault_handler},  /* NMI */
+    [3] = {.handler = fault_handler},  /* HardFault */
+    [4] = {.handler = fault_handler},  /* MemManage */
+    [5] = {.handler = fault_handler},  /* BusFault */
+    [6] = {.handler = fault_handler},  /* UsageFault */
+    [7] = {.handler = fault_handler},  /* SecureFault */
+    [11] = {.handler = fault_handler}, /* SVCall */
+    [12] = {.handler = fault_handler}, /* DebugMonitor */
+    [14] = {.handler = fault_handler}, /* PendSV */
+    [15] = {.handler = fault_handler}, /* SysTick */
 };
 
 /* System Control Space, Armv7-M Architecture Reference Manual B3.2.2 and B3.3.2. Armv6-M ignores writes to VTOR. */

@@ -53,8 +53,11 @@ __attribute__((noreturn, used)) static void report(uint32_t cause, uint32_t pc, 
     }
 }
 
-/* A report starts from a fresh stack, because the fault may be that there was none left. */
-__attribute__((naked, aligned(4))) void trap_handler(void)
+/*
+ * A report starts from a fresh stack, because the fault may be that there was none left. Aligned for cores whose mtvec
+ * has no lower bits (ESP32-C3).
+ */
+__attribute__((naked, aligned(256))) void trap_handler(void)
 {
     __asm__ volatile(".option push\n"
                      ".option arch, +zicsr\n"

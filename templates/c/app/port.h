@@ -3,7 +3,7 @@
  *
  * On a microcontroller the host is a debugger or an emulator that answers semihosting requests; on a PC it is the
  * operating system. An application is the same source on both. Without a host (a board running on its own) every
- * call below still returns: opening, reading and writing fail, text is dropped.
+ * call below still returns: opening, reading and writing fail, text waits in RAM for a debug probe that reads RTT.
  */
 #ifndef EDGELSTM_PORT_H
 #define EDGELSTM_PORT_H

@@ -52,7 +52,7 @@ EL_INLINE int32_t el_widen_patch(el_wide *wide, const int8_t *seen, unsigned tap
 }
 
 /* Products of 4 values with 4 weights, each added to a sum of its own. */
-EL_INLINE void el_add_products(int32_t sums[4], const int8_t *values, const int8_t *weights)
+EL_INLINE void el_add_products(int32_t sums[4], const int8_t *values, const EL_FLASH int8_t *weights)
 {
     sums[0] += values[0] * weights[0];
     sums[1] += values[1] * weights[1];

@@ -59,7 +59,7 @@ static inline int32_t el_reciprocal_root(uint32_t m)
     const int32_t a = (int32_t)(m << 7); /* Q0.31 */
     int32_t x = 1143535043 - el_high_product(a, 652298158);
     for (int step = 0; step < 3; step++) {
-        const int32_t error = (1 << 27) - el_high_product(el_high_product(x, x), a); /* 1 - a * x^2, Q4.27 */
+        const int32_t error = (INT32_C(1) << 27) - el_high_product(el_high_product(x, x), a); /* 1 - a * x^2, Q4.27 */
         x += el_high_product(x, error) * 8;
     }
     return x;

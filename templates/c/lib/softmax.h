@@ -5,7 +5,8 @@
 #include "edgelstm_fixedpoint.h"
 
 /* exp(-1/4), exp(-1/2), exp(-1), exp(-2), exp(-4), exp(-8), exp(-16), Q0.31. */
-static const int32_t el_exponential_factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+static const EL_FLASH int32_t el_exponential_factors[7] = {1672461947, 1302514674, 790015084, 290630308,
+                                                           39332535,   720401,     242};
 
 #if EL_CONSTANT_TIME
 /* value where mask is all ones, 0 where it is 0; compilers that saw where the mask comes from would branch. */
@@ -34,10 +35,10 @@ static inline int32_t el_exponential_q26(int32_t a)
         return INT32_MAX;
     }
 #endif
-    const int32_t quarter = 1 << 24;
+    const int32_t quarter = INT32_C(1) << 24;
     const int32_t remainder = (int32_t)((uint32_t)a & (uint32_t)(quarter - 1)) - quarter; /* in [-1/4, 0) */
     const uint32_t quarters = (uint32_t)(remainder - a) >> 24;
-    const int32_t x = remainder * 32 + (1 << 28); /* from the middle of the quarter, Q0.31 */
+    const int32_t x = remainder * 32 + (INT32_C(1) << 28); /* from the middle of the quarter, Q0.31 */
     const int32_t x2 = el_high_multiply(x, x);
     const int32_t x3 = el_high_multiply(x2, x);
     const int32_t x4 = el_high_multiply(x2, x2);
@@ -67,14 +68,14 @@ static inline int32_t el_reciprocal_q31(int32_t a)
     const int32_t half = (int32_t)(((uint32_t)a + 0x80000000u) >> 1);
     int32_t x = 1515870810 + el_high_multiply(half, -1010580540); /* Q2.29 */
     for (int step = 0; step < 3; step++) {
-        const int32_t error = (1 << 29) - el_high_multiply(half, x);
+        const int32_t error = (INT32_C(1) << 29) - el_high_multiply(half, x);
         x += el_high_multiply(x, error) * 4;
     }
 #if EL_CONSTANT_TIME
-    const uint32_t above = (uint32_t)(((1 << 30) - 1 - x) >> 31);
+    const uint32_t above = (uint32_t)(((INT32_C(1) << 30) - 1 - x) >> 31);
     return (int32_t)(((uint32_t)x * 2u | above) & (uint32_t)INT32_MAX);
 #else
-    return x >= (1 << 30) ? INT32_MAX : x * 2;
+    return x >= (INT32_C(1) << 30) ? INT32_MAX : x * 2;
 #endif
 }
 
@@ -90,7 +91,7 @@ static inline unsigned el_leading_zeros(uint32_t value)
         zeros += skipped;
     }
     return zeros;
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && __SIZEOF_INT__ == 4
     return (unsigned)__builtin_clz(value);
 #else
     unsigned zeros = 0;

@@ -29,3 +29,11 @@ def program_elf(tmp_path: Path) -> Path:
     elf = tmp_path / "program.elf"
     elf.write_bytes(elf_bytes([(FLASH, cortex_m_program(2500)), (RAM + 0x100, b"#$}*" * 50)]))
     return elf
+
+
+@pytest.fixture
+def flash_segment_elf(tmp_path: Path) -> Path:
+    """A program of one segment, all in flash, that ends in the middle of a page."""
+    elf = tmp_path / "flash.elf"
+    elf.write_bytes(elf_bytes([(FLASH, cortex_m_program(2500))]))
+    return elf

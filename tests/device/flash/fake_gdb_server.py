@@ -36,6 +36,7 @@ class Faults:
     naks: int = 0
     flip_bit_at: int | None = None
     most_read_bytes: int | None = None
+    most_written_bytes: int | None = None
 
 
 class FakeGdbServer:
@@ -169,7 +170,8 @@ class FakeGdbServer:
         if self.flash[start : start + len(data)] != b"\xff" * len(data):
             self.violations.append(f"write to flash that is not erased: {address:#x}")
             return b"E03"
-        self.flash[start : start + len(data)] = data
+        kept = data[: self._faults.most_written_bytes]
+        self.flash[start : start + len(kept)] = kept
         return b"OK"
 
     def _write_ram(self, address: int, data: bytes) -> bytes:

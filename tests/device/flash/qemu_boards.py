@@ -45,18 +45,19 @@ SECTIONS {{
   .text : {{ KEEP(*(.vectors)) *(.text*) KEEP(*(.rodata*)) . = ALIGN(4); }}
   data_load = .;
   .data {ram:#x} : AT(data_load) {{ data_start = .; *(.data*) . = ALIGN(4); data_end = .; }}
-  stack_top = {ram:#x} + 0x2000;
+  stack_top = {ram:#x} + 0x1000;
 }}
 """
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A QEMU machine and where its memories are."""
+    """A QEMU machine, where its memories are, and its core."""
 
     name: str
     flash: int
     ram: int
+    cpu: str = "cortex-m4"
 
 
 class BuildFirmware(Protocol):
@@ -73,6 +74,8 @@ class RunQemu(Protocol):
     ) -> AbstractContextManager[tuple[subprocess.Popen[bytes], int]]: ...
 
 
+STM32VL = Machine("stm32vldiscovery", 0x08000000, 0x20000000, "cortex-m3")
+MPS2_SECURE = Machine("mps2-an505", 0x10000000, 0x38000000, "cortex-m33")
 MPS2 = Machine("mps2-an386", 0x00000000, 0x20000000)
 STM32F405 = Machine("netduinoplus2", 0x08000000, 0x20000000)
 
@@ -94,7 +97,7 @@ def build_firmware(folder: Path, compiler: str, machine: Machine, exit_code: int
     source = FIRMWARE_SOURCE.replace("FILLER_SUM", f"{sum(filler)}u").replace("FILLER", str(filler)[1:-1])
     (folder / "firmware.c").write_text(source)
     (folder / "firmware.ld").write_text(LINKER_SCRIPT.format(flash=machine.flash, ram=machine.ram))
-    command = [compiler, "-mcpu=cortex-m4", "-mthumb", "-O1", "-g", "-ffreestanding", "-nostdlib"]
+    command = [compiler, f"-mcpu={machine.cpu}", "-mthumb", "-O1", "-g", "-ffreestanding", "-nostdlib"]
     command += [f"-DEXIT_CODE={exit_code}", f"-DDELAY_LOOPS={delay_loops}u", "-Wl,--no-warn-rwx-segments"]
     command += ["-T", str(folder / "firmware.ld"), str(folder / "firmware.c"), "-o", str(elf)]
     subprocess.run(command, check=True, timeout=60)

@@ -83,6 +83,13 @@ def test_one_wrong_bit_fails_the_verification(program_elf: Path, address: int) -
     assert server.sent(b"c") == []
 
 
+def test_a_short_write_fails_the_verification(program_elf: Path) -> None:
+    with FakeGdbServer(Faults(most_written_bytes=100)) as server:
+        error = failure(server, program_elf)
+    assert f"verification failed at {FLASH_START + 100:#010x}" in error.message
+    assert "found 0xff" in error.message
+
+
 def test_without_verification_the_wrong_bit_goes_unseen(program_elf: Path) -> None:
     with FakeGdbServer(Faults(flip_bit_at=FLASH_START)) as server:
         assert flash(server, program_elf, verify=False, run=False).bytes_verified == 0

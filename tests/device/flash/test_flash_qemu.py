@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from qemu_boards import MPS2, STM32F405, BuildFirmware, Machine, RunQemu
+from qemu_boards import MPS2, MPS2_SECURE, STM32F405, STM32VL, BuildFirmware, Machine, RunQemu
 
 from edgelstm.device.flash import GdbFlasher, read_segments
 from edgelstm.errors import FlashError
@@ -13,7 +13,7 @@ from edgelstm.errors import FlashError
 OUTSIDE = Machine("mps2-an386", 0x90000000, 0x20000000)
 
 
-@pytest.mark.parametrize("machine", [MPS2, STM32F405], ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", [MPS2, MPS2_SECURE, STM32F405, STM32VL], ids=lambda machine: machine.name)
 @pytest.mark.parametrize("exit_code", [0, 3])
 @pytest.mark.parametrize("reset", ["registers", "monitor"])
 def test_loads_verifies_and_runs(
@@ -87,3 +87,14 @@ def test_a_server_that_dies_is_reported(build_firmware: BuildFirmware, run_qemu:
     with run_qemu(MPS2) as (qemu, port), pytest.raises(FlashError) as caught:
         GdbFlasher("127.0.0.1", port, timeout_s=5).flash(elf, progress=lambda done, total: qemu.kill())
     assert "closed the connection while" in caught.value.message
+
+
+def test_a_board_that_runs_is_stopped_and_written(build_firmware: BuildFirmware, run_qemu: RunQemu) -> None:
+    """QEMU tells every client that comes while the board runs, unasked, that it has stopped it."""
+    slow, quick = build_firmware(MPS2, 3, delay_loops=2_000_000_000), build_firmware(MPS2, 5)
+    with run_qemu(MPS2) as (qemu, port):
+        flasher = GdbFlasher("127.0.0.1", port, timeout_s=5)
+        assert flasher.flash(slow, wait_s=0).run_exit_code is None
+        time.sleep(0.2)
+        assert flasher.flash(quick, wait_s=10).run_exit_code == 5
+        assert qemu.wait(5) == 5

@@ -2,21 +2,18 @@
 
 from pathlib import Path
 
+from cores import CORES
+
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.profile import Counted, Region, count_calls
-from edgelstm.device.targets import list_targets, load_target
+from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import compile_firmware
 
 SOURCE = Path(__file__).parent / "sources" / "loops.c"
 FUNCTIONS = ("loop", "outer", "memory", "skipped", "crossing")
 FIRST, SECOND, LONG = 1000, 10, 1_000_000
 """What `run_all` passes to each function, and `run_long` to the loop."""
-EMULATED = [
-    (name, runner)
-    for name in list_targets()
-    for runner in load_target(name).runners
-    if load_target(name).arch != "host" and runner in ("qemu", "unicorn")
-]
+EMULATED = [(name, runner) for name in CORES for runner in load_target(name).runners if runner in ("qemu", "unicorn")]
 PROGRAMS = {("qemu", "cortex-m"): "qemu-system-arm", ("qemu", "riscv"): "qemu-system-riscv32"}
 
 

@@ -56,7 +56,7 @@ def test_what_other_compilers_make_of_it_counts_alike(choice, require_tool, tmp_
     elf = build_loops("cortex-m4", tmp_path)
     expected = count(elf, "cortex-m4", "qemu", tmp_path)
     compiler = find_compiler(load_target("host"), choice)
-    monkeypatch.setattr("edgelstm.device.profile.plugin._host_compiler", lambda: compiler)
+    monkeypatch.setattr("edgelstm.device.compiled.host_compiler", lambda: compiler)
     assert count(elf, "cortex-m4", "qemu", tmp_path) == expected
 
 
@@ -143,7 +143,7 @@ print(plugin, S_IMODE(plugin.parent.stat().st_mode))
 
 def test_the_compiler_is_looked_for_once(monkeypatch):
     ensure_plugin(1)
-    monkeypatch.setattr("edgelstm.device.profile.plugin.find_compiler", None)
+    monkeypatch.setattr("edgelstm.device.compiled.find_compiler", None)
     ensure_plugin(1)
 
 

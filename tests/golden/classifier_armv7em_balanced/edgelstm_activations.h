@@ -29,7 +29,7 @@ EL_INLINE int32_t el_round_multiply(int32_t a, int32_t b)
 /* a * b / 2^shift to nearest, ties upwards; a, b >= 0, a below 2^15, b below 2^16, shift 14..30. */
 EL_INLINE int32_t el_half_up_product(int32_t a, int32_t b, unsigned shift)
 {
-    return (a * b + (int32_t)(1u << (shift - 1u))) >> shift;
+    return el_shift_right(a * b + (int32_t)(UINT32_C(1) << (shift - 1u)), shift);
 }
 #endif
 
@@ -67,7 +67,7 @@ static inline int32_t el_exponential(uint32_t index, unsigned exponent_bits)
     e = el_scale_if(quarters >> 3 & 1u, e, 4435);  /* exp(-2) */
     e = el_scale_if(quarters >> 4 & 1u, e, 600);   /* exp(-4) */
     e = el_scale_if(quarters >> 5 & 1u, e, 11);    /* exp(-8) */
-    return el_exponential_end(e, index, 64u << quarter_bits, 0);
+    return el_exponential_end(e, index, UINT32_C(64) << quarter_bits, 0);
 }
 #endif
 
@@ -101,7 +101,7 @@ static inline int32_t el_half_sigmoid(uint32_t magnitude, unsigned exponent_bits
 /* exp(-z), where `index` = z - 1 in steps of 2^-12; from index = end on it is `beyond`. */
 static inline int32_t el_exponential_q12(uint32_t index, uint32_t end, int32_t beyond)
 {
-    const uint32_t *piece = &el_exponential_table[(index >> 4) & 254u];
+    const EL_FLASH uint32_t *piece = &el_exponential_table[(index >> 4) & 254u];
     const uint32_t k = index & 31u;
     const uint32_t line = piece[0] + (uint32_t)((int16_t)piece[0] * (int32_t)(k << 5 | 8u)); /* Q0.32 */
     int32_t e = (int32_t)((line >> 17) + ((piece[1] >> k | piece[1] << (-k & 31u)) >> 31));

@@ -28,7 +28,7 @@ EL_INLINE int32_t el_round_multiply(int32_t a, int32_t b)
 /* a * b / 2^shift to nearest, ties upwards; a, b >= 0, a below 2^15, b below 2^16, shift 14..30. */
 EL_INLINE int32_t el_half_up_product(int32_t a, int32_t b, unsigned shift)
 {
-    return (a * b + (int32_t)(1u << (shift - 1u))) >> shift;
+    return el_shift_right(a * b + (int32_t)(UINT32_C(1) << (shift - 1u)), shift);
 }
 #endif
 
@@ -60,12 +60,12 @@ static inline int32_t el_exponential(uint32_t index, unsigned exponent_bits)
     const int32_t series = el_round_multiply(u4 + u3, 10923) + u2;         /* u^2 + u^3/3 + u^4/12 */
     int32_t e = 28918 + el_round_multiply(u + ((series + 1) >> 1), 28918); /* times exp(-1/8) */
     const uint32_t quarters = index >> quarter_bits;
-    static const uint16_t factors[6] = {25520, 19875, 12055, 4435, 600, 11}; /* exp(-1/4), exp(-1/2) .. exp(-8) */
-    const uint16_t *factor = factors;
+    static const EL_FLASH uint16_t factors[6] = {25520, 19875, 12055, 4435, 600, 11}; /* exp(-1/4), exp(-1/2) .. exp(-8) */
+    const EL_FLASH uint16_t *factor = factors;
     for (uint32_t rest = quarters & 63u; rest != 0u; rest >>= 1) {
         e = el_scale_if(rest & 1u, e, *factor++);
     }
-    return el_exponential_end(e, index, 64u << quarter_bits, 0);
+    return el_exponential_end(e, index, UINT32_C(64) << quarter_bits, 0);
 }
 #endif
 

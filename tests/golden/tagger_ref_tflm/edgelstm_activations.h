@@ -22,9 +22,9 @@ static inline int32_t el_sigmoid(int32_t value)
 {
     const int32_t scaled = 3 * value;
     if (scaled >= 0) {
-        return (el_interpolate((uint32_t)scaled, 9u, 0x7FFF << 10) + 512) >> 10;
+        return (el_interpolate((uint32_t)scaled, 9u, INT32_C(0x7FFF) << 10) + 512) >> 10;
     }
-    return ((1 << 25) - el_interpolate((uint32_t)-scaled, 9u, 0x7FFF << 10) + 511) >> 10;
+    return ((INT32_C(1) << 25) - el_interpolate((uint32_t)-scaled, 9u, INT32_C(0x7FFF) << 10) + 511) >> 10;
 }
 
 /* Hyperbolic tangent of Q(integer_bits).(15 - integer_bits), 0..6 integer bits, result Q0.15. */
@@ -34,9 +34,9 @@ static inline int32_t el_tanh(int32_t value, unsigned integer_bits)
     const int32_t scaled = integer_bits >= 3u ? value * (int32_t)(3u << (integer_bits - 3u))
                                               : (3 * value + (int32_t)(1u << (2u - integer_bits))) >> (3u - integer_bits);
     if (scaled >= 0) {
-        return (el_interpolate((uint32_t)scaled, 8u, 0xFFFF << 8) - (1 << 23) + 128) >> 8;
+        return (el_interpolate((uint32_t)scaled, 8u, INT32_C(0xFFFF) << 8) - (INT32_C(1) << 23) + 128) >> 8;
     }
-    return ((1 << 23) - el_interpolate((uint32_t)-scaled, 8u, 0xFFFF << 8) + 127) >> 8;
+    return ((INT32_C(1) << 23) - el_interpolate((uint32_t)-scaled, 8u, INT32_C(0xFFFF) << 8) + 127) >> 8;
 }
 
 #endif

@@ -7,9 +7,21 @@
 
 #include <stdint.h>
 
+/* In front of the type of every constant array, and of what pointers to one point to: where data memory does not
+ * show the program's, as on AVR, constants stay there and are read from there. */
+#if defined(__FLASH)
+#define EL_FLASH __flash
+#else
+#define EL_FLASH
+#endif
+
 #if defined(__GNUC__)
 #define EL_ALIGNED __attribute__((aligned(4)))
+#if defined(__AVR__)
+#define EL_INLINE static inline /* 32-bit arithmetic is long there, and calls are short */
+#else
 #define EL_INLINE static inline __attribute__((always_inline))
+#endif
 #define EL_NOINLINE static __attribute__((noinline, unused))
 #define EL_UNLIKELY(condition) __builtin_expect((condition), 0)
 /* Hides where a variable's value comes from: compilers then keep it instead of computing it again. */
@@ -90,11 +102,68 @@ EL_INLINE int32_t el_flip_if_negative(int32_t value, int32_t mask)
 #endif
 }
 
+/* value >> shift; compilers for AVR shift bit by bit. */
+EL_INLINE int32_t el_shift_right(int32_t value, unsigned shift)
+{
+#if defined(__AVR__)
+    if ((shift & 16u) != 0u) {
+        value >>= 16;
+    }
+    if ((shift & 8u) != 0u) {
+        value >>= 8;
+    }
+    shift &= 7u;
+#endif
+    return value >> shift;
+}
+
+#if defined(__AVR_HAVE_MUL__) && !defined(EL_NO_ASM)
+/* Rounded high half of 2*a*b: floor((a*b + 2^30) / 2^31). With A = a + 2^31 and B = b + 2^31, which are not negative,
+ * that is floor((A*B + 2^30) / 2^31) - (a + b + 2^31) modulo 2^32. The sum waits on the stack while A*B is summed up
+ * column by column in r26, r27, r30, of which the one that has become a byte of the result goes on to the next. */
+EL_NOINLINE int32_t el_high_multiply(int32_t value, int32_t multiplier)
+{
+    __asm__("movw r26, %A0\n\tmovw r30, %C0\n\t"
+            "subi %D0, 0x80\n\tsubi %D1, 0x80\n\t"
+            "add r26, %A1\n\tadc r27, %B1\n\tadc r30, %C1\n\tadc r31, %D1\n\t"
+            "push r31\n\tpush r30\n\tpush r27\n\tpush r26\n\t"
+            "clr r31\n\tclr r27\n\tclr r30\n\t"
+            "mul %A0, %A1\n\tmov r26, r1\n\t"
+            "mul %A0, %B1\n\tadd r26, r0\n\tadc r27, r1\n\t"
+            "mul %B0, %A1\n\tadd r26, r0\n\tadc r27, r1\n\tadc r30, r31\n\t"
+            "clr r26\n\t"
+            "mul %A0, %C1\n\tadd r27, r0\n\tadc r30, r1\n\tadc r26, r31\n\t"
+            "mul %B0, %B1\n\tadd r27, r0\n\tadc r30, r1\n\tadc r26, r31\n\t"
+            "mul %C0, %A1\n\tadd r27, r0\n\tadc r30, r1\n\tadc r26, r31\n\t"
+            "clr r27\n\t"
+            "mul %A0, %D1\n\tadd r30, r0\n\tadc r26, r1\n\tadc r27, r31\n\t"
+            "mul %B0, %C1\n\tadd r30, r0\n\tadc r26, r1\n\tadc r27, r31\n\t"
+            "mul %C0, %B1\n\tadd r30, r0\n\tadc r26, r1\n\tadc r27, r31\n\t"
+            "mul %D0, %A1\n\tadd r30, r0\n\tadc r26, r1\n\tadc r27, r31\n\t"
+            "clr %A1\n\tclr %A0\n\t"
+            "mul %B0, %D1\n\tadd r26, r0\n\tadc r27, r1\n\tadc %A1, r31\n\t"
+            "mul %C0, %C1\n\tadd r26, r0\n\tadc r27, r1\n\tadc %A1, r31\n\t"
+            "mul %D0, %B1\n\tadd r26, r0\n\tadc r27, r1\n\tadc %A1, r31\n\t"
+            "mul %C0, %D1\n\tadd r27, r0\n\tadc %A1, r1\n\tadc %A0, r31\n\t"
+            "mul %D0, %C1\n\tadd r27, r0\n\tadc %A1, r1\n\tadc %A0, r31\n\t"
+            "mul %D0, %D1\n\tadd %A1, r0\n\tadc %A0, r1\n\t"
+            "subi r30, 0xC0\n\tsbci r26, 0xFF\n\tsbci r27, 0xFF\n\tsbci %A1, 0xFF\n\tsbci %A0, 0xFF\n\t" /* + 2^30 */
+            "lsl r30\n\trol r26\n\trol r27\n\trol %A1\n\trol %A0\n\t"
+            "mov %D0, %A0\n\tmov %C0, %A1\n\tmovw %A0, r26\n\t"
+            "clr r1\n\t"
+            "pop r0\n\tsub %A0, r0\n\tpop r0\n\tsbc %B0, r0\n\tpop r0\n\tsbc %C0, r0\n\tpop r0\n\tsbc %D0, r0"
+            : "+d"(value), "+d"(multiplier)
+            :
+            : "r26", "r27", "r30", "r31");
+    return value;
+}
+#else
 /* Rounded high half of 2*a*b: floor((a*b + 2^30) / 2^31). The multiplier is never INT32_MIN. */
 EL_INLINE int32_t el_high_multiply(int32_t value, int32_t multiplier)
 {
     return (int32_t)(((int64_t)value * multiplier + (INT64_C(1) << 30)) >> 31);
 }
+#endif
 
 /* value / 2^shift to nearest, ties away from zero; |value| < INT32_MAX, shift 0..31. */
 EL_INLINE int32_t el_rounding_shift(int32_t value, unsigned shift)
@@ -102,13 +171,13 @@ EL_INLINE int32_t el_rounding_shift(int32_t value, unsigned shift)
     if (shift == 0u) {
         return value;
     }
-    return (((value - (value < 0)) >> (shift - 1u)) + 1) >> 1;
+    return (el_shift_right(value - (value < 0), shift - 1u) + 1) >> 1;
 }
 
 /* a * b / 2^shift to nearest, ties away from zero; a >= 0, |a * b| <= 2^30, shift 1..30. The sign is that of b. */
 EL_INLINE int32_t el_rounding_product(int32_t a, int32_t b, unsigned shift)
 {
-    return (a * b + (int32_t)((1u << (shift - 1u)) - ((uint32_t)b >> 31))) >> shift;
+    return el_shift_right(a * b + (int32_t)((UINT32_C(1) << (shift - 1u)) - ((uint32_t)b >> 31)), shift);
 }
 
 /* value * multiplier * 2^(shift - 31) with two roundings; a left shift wraps as in TensorFlow Lite. */

@@ -1,4 +1,4 @@
-"""Where compiled plugins lie. QEMU runs what lies there, so nobody else may be able to write it."""
+"""Where helpers lie that are compiled on first use. They are run from there, so nobody else may be able to write it."""
 
 import atexit
 import os
@@ -13,7 +13,7 @@ from edgelstm.errors import OutputError, ToolError
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def plugin_folder() -> Path:
+def compiled_folder() -> Path:
     """A folder of ours, made if missing: in the user's cache, or for a user without a home a new one for this run.
 
     Raises:
@@ -48,6 +48,6 @@ def _check_ours(folder: Path) -> None:
     found = folder.lstat()  # a link may be somebody else's, whatever it leads to
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & _OTHERS_MAY_WRITE:
         raise ToolError(
-            f"{folder} holds what QEMU would run, and others may change it",
+            f"{folder} holds what would be run, and others may change it",
             f"make it a folder that only you may write (chmod go-w {folder}), or set XDG_CACHE_HOME to one of yours",
         )
