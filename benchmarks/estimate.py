@@ -118,13 +118,18 @@ def _window(request: BuildRequest) -> int | None:
 
 def _rows(example: str, how: str, result: Result, estimate: Estimate) -> Iterator[Row]:
     assert estimate.load is not None, estimate.missing
-    cost = result.cost
+    cost, load = result.cost, estimate.load
+    # Where build counts cycles, the emulator is exact to them.
+    per_instruction = load.cycles_per_instruction[0] if cost.cycles_per_step and load.cycles_per_instruction else 1.0
     pairs = {
         "flash": (result.flash.total, estimate.flash.total),
         "firmware": (result.firmware_flash_bytes, estimate.firmware_flash_bytes or 0),
         "ram": (result.ram.total, estimate.ram_bytes),
-        "step": (cost.instructions_per_step or 0, round(estimate.load.step)),
-        "run": (cost.instructions_per_run or 0, round(estimate.per_run or 0)),
+        "step": (cost.instructions_per_step or cost.cycles_per_step or 0, round(load.step * per_instruction)),
+        "run": (
+            cost.instructions_per_run or cost.cycles_per_run or 0,
+            round((estimate.per_run or 0) * per_instruction),
+        ),
     }
     for figure, (measured, estimated) in pairs.items():
         yield Row(example, result.target.name, how, figure, measured, estimated)

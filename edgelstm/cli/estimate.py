@@ -8,7 +8,7 @@ import click
 
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.quantities import Bytes, Counts, Deadline
-from edgelstm.cli.request import model_options, request_for, target_options
+from edgelstm.cli.request import ALL, model_options, request_for, target_options
 from edgelstm.errors import ProjectError, TargetError
 from edgelstm.pipeline.estimated import chips, estimate_model, estimate_sizes
 from edgelstm.pipeline.request import BuildRequest
@@ -17,7 +17,6 @@ from edgelstm.report.estimate import Estimate
 from edgelstm.report.estimate_table import print_estimates
 from edgelstm.report.limits import Limits, Pace, exceeded
 
-ALL = "all"
 USUAL = "cortex-m4"
 _MHZ = 1e6
 
