@@ -2,8 +2,8 @@
  * The first 256 bytes of flash on the RP2040: its ROM copies them to RAM, checks their sum and runs them there, so that
  * they open the flash at 0x10000000 for reading (RP2040 datasheet 2.8.1, and 4.10 of the SSI).
  *
- * Each read of the bus becomes the flash's command 03h, one bit at a time: 8 bits of command, 24 of address, 32 of data.
- * Every flash chip knows it; four bits at a time would be faster, and another program for each chip.
+ * Each read of the bus becomes the flash's command 03h, one bit at a time: 8 bits of command, 24 of address, 32 of
+ * data. Every flash chip knows it; four bits at a time would be faster, and another program for each chip.
  */
 __asm__(".syntax unified\n"
         ".thumb\n"

@@ -23,18 +23,18 @@ typedef union {
  * some chips (NXP's LPC55) takes them for the header of a signed image.
  */
 __attribute__((section(".vectors"), used)) const vector_t vectors[16] = {
-    [0] = {.initial_stack = ld_stack_top},
-    [1] = {.handler = reset_handler},
-    [2] = {.handler = fault_handler},  /* NMI */
-    [3] = {.handler = fault_handler},  /* HardFault */
-    [4] = {.handler = fault_handler},  /* MemManage */
-    [5] = {.handler = fault_handler},  /* BusFault */
-    [6] = {.handler = fault_handler},  /* UsageFault */
-    [7] = {.handler = fault_handler},  /* SecureFault */
-    [11] = {.handler = fault_handler}, /* SVCall */
-    [12] = {.handler = fault_handler}, /* DebugMonitor */
-    [14] = {.handler = fault_handler}, /* PendSV */
-    [15] = {.handler = fault_handler}, /* SysTick */
+    [0] = {.initial_stack = ld_stack_top}, /* loaded before Reset */
+    [1] = {.handler = reset_handler},      /* Reset */
+    [2] = {.handler = fault_handler},      /* NMI */
+    [3] = {.handler = fault_handler},      /* HardFault */
+    [4] = {.handler = fault_handler},      /* MemManage */
+    [5] = {.handler = fault_handler},      /* BusFault */
+    [6] = {.handler = fault_handler},      /* UsageFault */
+    [7] = {.handler = fault_handler},      /* SecureFault */
+    [11] = {.handler = fault_handler},     /* SVCall */
+    [12] = {.handler = fault_handler},     /* DebugMonitor */
+    [14] = {.handler = fault_handler},     /* PendSV */
+    [15] = {.handler = fault_handler},     /* SysTick */
 };
 
 /* System Control Space, Armv7-M Architecture Reference Manual B3.2.2 and B3.3.2. Armv6-M ignores writes to VTOR. */

@@ -14,7 +14,8 @@ EL_INLINE void el_gates_of_sums(int32_t z[4], const int32_t sums[4], const EL_FL
 }
 
 /* The recurrent part, added and saturated. */
-EL_INLINE void el_gates_add_of_sums(int32_t z[4], const int32_t sums[4], const EL_FLASH int32_t multipliers[4], int shift)
+EL_INLINE void el_gates_add_of_sums(int32_t z[4], const int32_t sums[4], const EL_FLASH int32_t multipliers[4],
+                                    int shift)
 {
     for (unsigned row = 0; row < 4u; row++) {
         z[row] = el_saturate16(z[row] + el_requantize(sums[row], multipliers[row], shift));
