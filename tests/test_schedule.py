@@ -191,7 +191,7 @@ def test_what_cannot_be_read_whole_is_refused() -> None:
     source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
     turned, masked = Reverse.of("turned", source), Masking("masked", source, replace(source, name="masked"), 0)
     for model, expected in (
-        (_attending(turned.output, turned), "'attention' needs the whole of a sequence that is only another one"),
+        (_attending(turned.output, turned), "'attention' needs the whole of the sequence 'turned', which is only"),
         (_attending(masked.output, masked), "'attention' needs the whole of a sequence of which a mask leaves steps"),
         (_attending(source, steps=4), "'attention' needs 4 time steps, and gets 5"),
     ):

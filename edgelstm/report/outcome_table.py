@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgelstm.report.outcome import Outcome
-from edgelstm.report.result import Result
+from edgelstm.report.result import Cost, Result
 from edgelstm.report.table import NOT_MEASURED, plain_table, print_accuracy, print_results, print_verification
 
 MOST_SIDE_BY_SIDE = 3
@@ -36,7 +36,11 @@ def _print_lines(results: Sequence[Result], console: Console) -> None:
         f"sha256 {first.model.sha256[:12]}\n"
     )
     console.print(_table(results))
-    console.print(f"\ncompiled by {', '.join(sorted({result.target.compiler for result in results}))}")
+    if any(result.cost.cycles_per_step for result in results):
+        console.print("\na step: executed instructions; c: cycles")
+    console.print("\ncompiled by")
+    for compiler in sorted({result.target.compiler for result in results}):
+        console.print(f"  {compiler}")
     if first.accuracy is not None:
         console.print()
         print_accuracy(first.accuracy, console)
@@ -55,8 +59,14 @@ def _table(results: Sequence[Result]) -> Table:
             result.target.name,
             result.target.runner,
             *(str(number) if number else NOT_MEASURED for number in numbers),
-            str(result.cost.instructions_per_step or NOT_MEASURED),
+            _a_step(result.cost),
             str(rung.values),
             "equal" if rung.passed else "DIFFERS",
         )
     return table
+
+
+def _a_step(cost: Cost) -> str:
+    if cost.cycles_per_step:
+        return f"{cost.cycles_per_step} c"
+    return str(cost.instructions_per_step or NOT_MEASURED)

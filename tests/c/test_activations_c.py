@@ -139,7 +139,7 @@ FAULTS = [
     ("balanced", "8192 - el", "8193 - el"),
     ("balanced", "32767u, 11", "32768u, 12"),
     ("balanced", "4435);", "4436);"),
-    ("balanced", "shift - 1u))) >> shift", "shift - 2u))) >> shift"),
+    ("balanced", "UINT32_C(1) << (shift - 1u)", "UINT32_C(1) << (shift - 2u)"),
     ("speed", "magnitude > 32767u ? 32767u", "magnitude > 32767u ? 31000u"),
     ("speed", "el_tanh_base[(magnitude << shift) >> 7]", "el_tanh_base[(magnitude << shift) >> 8]"),
 ]
