@@ -9,13 +9,13 @@ from reference_models import classifier
 from edgelstm.codegen.emit import Generated, Options, emit
 from edgelstm.device.compilers import PROGRAMS, find_compiler
 from edgelstm.device.runners import choose_runner
+from edgelstm.device.runners.qemu import PROGRAMS as PROGRAMS_OF_QEMU
 from edgelstm.device.targets import list_targets, load_target
 from edgelstm.device.toolchain import Objects, compile_firmware
 from edgelstm.numerics.contracts import Contract
 from edgelstm.once import Once
 from edgelstm.verification.ladder import Expectation, expectation, run_program
 
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 OBJECTS = Once[Objects]()
 
 
@@ -53,7 +53,7 @@ def test_a_model_is_exact_and_costs_the_same_in_every_emulator(
     ).elf
     costs = []
     for runner in target.runners:
-        require_tool(QEMU[target.arch] if runner == "qemu" else runner)
+        require_tool(PROGRAMS_OF_QEMU[target.arch] if runner == "qemu" else runner)
         run = run_program(name, expected(kind), program, choose_runner(target, runner), 60, lambda text: None)
         assert run.rung.values > 0
         assert run.rung.mismatches == 0
