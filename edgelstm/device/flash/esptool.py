@@ -23,7 +23,7 @@ class EsptoolRunner(ProgramRunner):
     keys = (
         Key("chip", 'esptool\'s name of the chip, such as "esp32c3"'),
         Key("address", "where in flash the image begins", is_text=False),
-        Key("baud", "bits per second", default=460800, is_text=False),
+        Key("baud", "bits per second", default=460800, is_text=False, least=300, most=10_000_000),
         Key(
             "format",
             '"image" for one that the ROM loads into RAM, "raw" for bytes that run in flash',
