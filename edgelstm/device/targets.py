@@ -8,27 +8,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from edgelstm.device.architectures import ARCHITECTURES, Place
+from edgelstm.device.compiler_flags import forbidden_flags
 from edgelstm.device.target_reader import ADDRESS_LIMIT, Reader
 from edgelstm.errors import TargetError
 from edgelstm.resources import targets_dir
 
 _TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_COMPILER_FLAG = re.compile(r"-(m|D|fno-|ffixed-)[\w.+=-]*|-target|-l(gcc|compiler_rt)|[a-z0-9][\w.+-]*")
-"""What chooses a core. No option that names a file or a program: a target's file may come from anywhere."""
 _FILE_LIMIT_BYTES = 1 << 16
 TARGET_SUFFIX = ".toml"
 
 RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
-REGIONS = {
-    "cortex-m": ("flash", "ram"),
-    "riscv": ("flash", "ram"),
-    "avr": ("flash", "ram"),
-    "xtensa": ("flash", "iram", "ram"),
-    "host": (),
-}
-"""The memory regions that the linker script of an architecture needs; the keys are the architectures."""
 
 _WITH_C_LIBRARY = ("host", "avr")
 """Architectures whose firmware needs nothing of targets/arch/chip."""
@@ -122,7 +114,7 @@ class Target:
     @property
     def runs_from_ram(self) -> bool:
         """Whether code is loaded into a memory of its own, "iram", and constants into "ram"."""
-        return "iram" in REGIONS[self.arch]
+        return "iram" in ARCHITECTURES[self.arch].regions
 
     def region(self, name: str) -> MemoryRegion:
         """The memory region of that name.
@@ -176,7 +168,9 @@ def read_target(path: Path) -> Target:
         raise TargetError(f"there is no target file {path}", "leave .toml out to name a target of `edgelstm targets`")
     try:
         with path.open("rb") as file:
-            content = file.read(_FILE_LIMIT_BYTES)
+            content = file.read(_FILE_LIMIT_BYTES + 1)
+        if len(content) > _FILE_LIMIT_BYTES:
+            raise ValueError(f"it is larger than {_FILE_LIMIT_BYTES} bytes")
         table = tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError) as error:
         raise TargetError(f"target file {path} cannot be read: {error}") from error
@@ -264,8 +258,7 @@ def _contradictions(target: Target) -> list[str]:
     problems += [
         f"compiler_flags.{family}: {flag[:40]!r} does not choose a core"
         for family, flags in target.compiler_flags.items()
-        for flag in flags
-        if _COMPILER_FLAG.fullmatch(flag) is None
+        for flag in forbidden_flags(flags)
     ]
     problems += [
         f"runners: {runner!r} is none of {', '.join(RUNNER_NAMES)}"
@@ -283,20 +276,25 @@ def _contradictions(target: Target) -> list[str]:
     boot = boot_source(target)
     if boot is not None and not boot.is_file():
         problems.append(f"boot: there is no targets/boot/{boot.name}")
-    if target.arch not in REGIONS:
-        return [*problems, f"arch: {target.arch!r} is none of {', '.join(REGIONS)}"]
+    if target.arch not in ARCHITECTURES:
+        return [*problems, f"arch: {target.arch!r} is none of {', '.join(ARCHITECTURES)}"]
+    isas = ARCHITECTURES[target.arch].isas
+    if target.isa not in isas:
+        problems.append(f"isa: {target.isa!r} is none of {', '.join(isas)}, the kernels for {target.arch}")
     return problems + _memory_problems(target)
 
 
 def _memory_problems(target: Target) -> list[str]:
-    needed = REGIONS[target.arch]
+    needed, places = ARCHITECTURES[target.arch].regions, ARCHITECTURES[target.arch].places
     names = [region.name for region in target.memory]
     if sorted(names) != sorted(needed):
         return [f"memory: {target.arch} needs the regions ({', '.join(needed)}), not ({', '.join(names)})"]
     windows = [window for region in target.memory if (window := region.data_window) is not None]
     spans = [*target.memory, *windows]
     problems = [
-        f"memory {region.name}: ends behind the 32-bit address space" for region in spans if region.end > ADDRESS_LIMIT
+        f"memory {span.name}: {problem}"
+        for span in spans
+        if (problem := places.get(span.name.removesuffix("_data"), Place()).problem(span.origin, span.end)) is not None
     ]
     if any(target.arch != "riscv" or window.name != "flash_data" for window in windows):
         problems.append("memory: only the flash of riscv may have a data_origin")
