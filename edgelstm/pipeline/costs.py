@@ -16,7 +16,7 @@ from edgelstm.data import Dataset
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import MemoryUse, memory_use, read_elf
 from edgelstm.device.targets import Target, list_targets, load_target
-from edgelstm.errors import EdgelstmError, TargetError
+from edgelstm.errors import DoesNotFitError, EdgelstmError, TargetError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
@@ -46,7 +46,10 @@ class Costed:
 
 @dataclass(frozen=True, eq=False)
 class _Built:
-    """A firmware, or why there is none. `fits` is false where it was linked with more memory than the target has."""
+    """A firmware, or why there is none. `fits` is false where it was linked with more memory than the target has.
+
+    `refusal` says why it could not be linked with any memory.
+    """
 
     target: Target
     elf: Path | None = None
@@ -55,6 +58,7 @@ class _Built:
     flash: FlashBytes | None = None
     fits: bool = False
     missing: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,8 @@ class _Job:
             return _Built(target, missing=error.message)
         try:
             return self._compiled(target, with_room(target), compiler)
+        except DoesNotFitError as error:
+            return _Built(target, refusal=error.message)
         except EdgelstmError as error:
             return _Built(target, missing=error.message)
 
@@ -150,6 +156,7 @@ class _Job:
             timesteps=self.model.timesteps,
             is_streaming=plan.schedule.is_streaming,
             missing=tuple(reason for reason in (built.missing, missing) if reason),
+            refusal=built.refusal,
         )
 
 

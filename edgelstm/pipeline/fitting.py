@@ -1,5 +1,6 @@
 """What to do about a firmware that is too large for its target: options are tried, and sizes measured."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -56,8 +57,9 @@ def what_fits(
     smallest = None
     try:
         for words, request in _smaller(bench.request):
-            smallest = words, _measure(target, compiler, source_dir, bench, request)
-            if smallest[1].fits:
+            with contextlib.suppress(DoesNotFitError):  # not even with all the room there is
+                smallest = words, _measure(target, compiler, source_dir, bench, request)
+            if smallest is not None and smallest[1].fits:
                 return DoesNotFitError(error.message, f"{words} fits")
         if smallest is None:
             smallest = "", _measure(target, compiler, source_dir, bench, bench.request)

@@ -60,6 +60,7 @@ class Estimate:
         timesteps: the model's window.
         is_streaming: whether it has an output for each sample, or one for the whole window.
         missing: why something is unknown, one sentence each.
+        refusal: why the firmware would not fit any memory of such a target, "" if it would.
     """
 
     model: str
@@ -76,6 +77,7 @@ class Estimate:
     is_streaming: bool
     missing: tuple[str, ...] = ()
     firmware_iram_bytes: int = 0
+    refusal: str = ""
 
     @property
     def code_known(self) -> bool:
@@ -102,7 +104,7 @@ class Estimate:
     @property
     def fits(self) -> bool | None:
         """Whether the firmware fits its memory; None where only what is known of it fits."""
-        return False if self.excess else True if self.code_known else None
+        return False if self.excess or self.refusal else True if self.code_known else None
 
     @property
     def per_sample(self) -> float | None:
@@ -136,4 +138,5 @@ class Estimate:
             "target_bytes": {"flash": self.memory.flash_bytes, "ram": self.memory.ram_bytes},
             "load": None if self.load is None else asdict(self.load) | means,
             "missing": list(self.missing),
+            "refusal": self.refusal,
         }
