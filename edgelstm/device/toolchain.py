@@ -1,11 +1,10 @@
 """Sources -> firmware: compile, link and write the images. The same sources give the same bytes."""
 
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgelstm.device.compilers import SANITIZER_FLAGS, Compiler, cache_environment
@@ -14,6 +13,7 @@ from edgelstm.device.images import to_binary, to_intel_hex
 from edgelstm.device.linker_script import render_linker_script
 from edgelstm.device.overflow import raise_if_too_large
 from edgelstm.device.process import run, tail
+from edgelstm.device.side_by_side import side_by_side
 from edgelstm.device.targets import Target, support_sources
 from edgelstm.errors import OutputError, ProjectError, ToolFailedError
 from edgelstm.once import Once
@@ -136,11 +136,9 @@ class _Build:
     def compile_all(self, sources: Sequence[Path], flags: Sequence[str]) -> Objects:
         """Compile sources side by side."""
         names = [f"obj/{index:02d}-{source.stem}.o" for index, source in enumerate(sources)]
-        jobs = zip(sources, names, strict=True)
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            said = pool.map(lambda job: self.call([*flags, "-c", str(job[0]), "-o", job[1]]), jobs)
-            text = "".join(said)
-        return Objects({name: (self.output_dir / name).read_bytes() for name in names}, text)
+        commands = [[*flags, "-c", str(source), "-o", name] for source, name in zip(sources, names, strict=True)]
+        said = side_by_side([partial(self.call, command) for command in commands])
+        return Objects({name: (self.output_dir / name).read_bytes() for name in names}, "".join(said))
 
     def install_objects(self, objects: Objects) -> list[str]:
         """Write object files where the linker takes them from; their names."""

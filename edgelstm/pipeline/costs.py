@@ -1,10 +1,9 @@
 """Generate, compile and count a few steps, for many targets at once."""
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from edgelstm.codegen.planning import make_plan
 from edgelstm.data import Dataset
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import MemoryUse, memory_use, read_elf
+from edgelstm.device.side_by_side import side_by_side
 from edgelstm.device.targets import Target, list_targets, load_target
 from edgelstm.errors import DoesNotFitError, EdgelstmError, TargetError
 from edgelstm.identifiers import as_model_name
@@ -173,10 +173,12 @@ def costs_on(
         inputs = counted_inputs(costed.quantized.model, costed.dataset)
         job = _Job(costed, request, generated, inputs, Path(work))
         found: dict[str, Estimate] = {}
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for estimates in pool.map(job.core, cores.values()):
-                found |= {each.target: each for each in estimates}
-                progress.advance("estimating", len(found), len(targets))
+
+        def finished(estimates: Sequence[Estimate]) -> None:
+            found.update({each.target: each for each in estimates})
+            progress.advance("estimating", len(found), len(targets))
+
+        side_by_side([partial(job.core, alike) for alike in cores.values()], finished)
     return tuple(found[target.name] for target in targets)
 
 
