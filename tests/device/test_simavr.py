@@ -129,6 +129,20 @@ def test_a_part_that_simavr_does_not_know_is_named(build, require_tool, tmp_path
         runner.run(build("avr_lab", "atmega328p", "gcc").elf, [], cwd=tmp_path, timeout_s=5)
 
 
+@pytest.mark.parametrize("content", ["#!/bin/sh\nexit 127\n", "no program"], ids=["library gone", "damaged"])
+def test_a_cached_program_that_cannot_start_is_compiled_again(content, require_tool, monkeypatch, tmp_path):
+    for tool in ("gcc", "simavr"):
+        require_tool(tool)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    runner = SimavrRunner(load_target("atmega328p"))
+    program = runner.program()
+    made = program.stat()
+    assert runner.program().stat() == made
+    program.write_text(content)
+    assert runner.program() == program
+    assert program.read_bytes().startswith(b"\x7fELF")
+
+
 def test_without_simavr_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(
