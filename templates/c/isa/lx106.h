@@ -1,7 +1,10 @@
 /* Primitives for Xtensa LX106 (ESP8266). Same bits as ref.h.
  *
  * Nothing here multiplies to more than 32 bits, which this core leaves to a library. It reads bytes without their sign,
- * but cuts up to 16 bits out of a word in one instruction: weights are biased, so that no part of a word has a sign. */
+ * but cuts up to 16 bits out of a word in one instruction: weights are biased, so that no part of a word has a sign.
+ *
+ * Assembler stands where compilers lose most: the column block, beside the C that defines it. Define EL_NO_ASM to
+ * compile that C; so does a build without optimization, in which the number of columns is no constant. */
 #ifndef EDGELSTM_ISA_H
 #define EDGELSTM_ISA_H
 
@@ -13,6 +16,12 @@
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the weights are written for little-endian cores"
+#endif
+
+#if defined(__XTENSA__) && !defined(EL_NO_ASM) && defined(__OPTIMIZE__)
+#define EL_ASM 1
+#else
+#define EL_ASM 0
 #endif
 
 /* What is called rather than inlined where code should be small. */
@@ -161,13 +170,47 @@ EL_INLINE void el_column(el_columns_sums *sums, el_word word, el_wide value)
     sums->s += (word >> 16) * x;
 }
 
+#if EL_ASM
+/* 2 columns: nothing waits for what was loaded or multiplied just before. */
+#define EL_COLUMNS_2(first, second)                                                                                    \
+    "l32i  %[w], %[weights], 4*(%c[at]+" first ")\n\t"                                                                 \
+    "l16si %[x], %[values], 2*(%c[at]+" first ")\n\t"                                                                  \
+    "l32i  %[v], %[weights], 4*(%c[at]+" second ")\n\t"                                                                \
+    "l16si %[y], %[values], 2*(%c[at]+" second ")\n\t"                                                                 \
+    "extui %[m], %[w], 8, 16\n\t"                                                                                      \
+    "extui %[h], %[w], 16, 16\n\t"                                                                                     \
+    "mull  %[w], %[w], %[x]\n\t"                                                                                       \
+    "mull  %[m], %[m], %[x]\n\t"                                                                                       \
+    "mull  %[h], %[h], %[x]\n\t"                                                                                       \
+    "add   %[p], %[p], %[w]\n\t"                                                                                       \
+    "add   %[q], %[q], %[m]\n\t"                                                                                       \
+    "add   %[s], %[s], %[h]\n\t"                                                                                       \
+    "extui %[m], %[v], 8, 16\n\t"                                                                                      \
+    "extui %[h], %[v], 16, 16\n\t"                                                                                     \
+    "mull  %[v], %[v], %[y]\n\t"                                                                                       \
+    "mull  %[m], %[m], %[y]\n\t"                                                                                       \
+    "mull  %[h], %[h], %[y]\n\t"                                                                                       \
+    "add   %[p], %[p], %[v]\n\t"                                                                                       \
+    "add   %[q], %[q], %[m]\n\t"                                                                                       \
+    "add   %[s], %[s], %[h]\n\t"
+#endif
+
 /* Adds 4 columns, the first of which is at `at`, a constant. */
 EL_INLINE void el_columns_4(el_columns_sums *sums, const el_word *weights, const el_wide *values, unsigned at)
 {
+#if EL_ASM
+    uint32_t w, v, m, h, x, y;
+    __asm__(EL_COLUMNS_2("0", "1") EL_COLUMNS_2("2", "3")
+            : [p] "+&r"(sums->p), [q] "+&r"(sums->q), [s] "+&r"(sums->s), [w] "=&r"(w), [v] "=&r"(v), [m] "=&r"(m),
+              [h] "=&r"(h), [x] "=&r"(x), [y] "=&r"(y)
+            : [weights] "r"(weights), [values] "r"(values), [at] "i"(at)
+            : "memory");
+#else
     el_column(sums, weights[at], values[at]);
     el_column(sums, weights[at + 1u], values[at + 1u]);
     el_column(sums, weights[at + 2u], values[at + 2u]);
     el_column(sums, weights[at + 3u], values[at + 3u]);
+#endif
 }
 
 EL_INLINE void el_columns_8(el_columns_sums *sums, const el_word *weights, const el_wide *values, unsigned at)
