@@ -9,14 +9,15 @@ word W is one of A + 128 .. D + 128, so that W >> 8 in 16 bits and W >> 16, both
 
 which is known once a step. Less that, p, q, s are those of `Columns`, and so is the bound of 24 bits for each sum.
 
-A gate's sum times its multiplier m of 24 bits, rounded to nearest, is floor((sum m + 2^23) / 2^24). No product may leave
-32 signed bits, so m is cut into parts, and a floor of a floor is the floor of the whole:
+A gate's sum times its multiplier m of 24 bits, rounded to nearest, is floor((sum m + 2^23) / 2^24). No product may
+leave 32 signed bits, so m is cut into parts, and a floor of a floor is the floor of the whole:
 
     near: m = 2^12 m1 + m0,             floor((sum m1 + floor(sum m0 / 2^12) + 2^11) / 2^12)
     far:  m = 2^16 m2 + 2^8 m1 + m0,    floor((sum m2 + floor((sum m1 + floor(sum m0 / 2^8)) / 2^8) + 2^7) / 2^8)
 
 In `near`, |sum m| / 2^12 < 2^12 |sum| must leave room for 2^11, and for half of what a right shift by up to 9 drops,
-2^20: with |sum| <= 2^19 - 257 that is 2^31 - 2^20 - 2^12 at most. In `far`, |sum| < 2^23 leaves 2^8 for the 2^7.
+2^20: with |sum| <= 2^19 - 257 it is 2^31 - 2^20 - 2^12 at most. In `far`, |sum m| / 2^16 < 2^8 |sum| leaves 2^8 for the
+2^7, and the half of a right shift is added when the product is no longer there.
 """
 
 from typing import ClassVar

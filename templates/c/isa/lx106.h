@@ -289,25 +289,23 @@ EL_INLINE const el_word *el_dot4_near_columns(int32_t sums[4], const el_word *we
     return el_dot4_far_columns(sums, weights, values, columns, correction);
 }
 
-/* el_requantize of a high half that still has to be rounded: floor(rounded / 2^bits), then as by el_rounding_shift for
- * shift < 0. The sign that decides ties is that of the sum: where it is negative, but the high half 0, both ways give 0.
- */
+/* product / 2^bits rounded, half up, and that by el_rounding_shift where shift < 0. The sign of the sum decides ties:
+ * where it is negative, but the rounded product 0, both signs give 0. */
 EL_INLINE int32_t el_scale_end(int32_t product, int32_t sum, unsigned bits, int shift)
 {
     if (shift >= 0) {
         return (product + (1 << (bits - 1u))) >> bits;
     }
-    /* Half of what the second shift drops joins half of what the first one drops, where both fit. */
-    if (shift >= -9 && bits == 12u) {
+    if (shift >= -9 && bits == 12u) { /* half of what each of the shifts drops, where there is room for both */
         const int32_t halves = (1 << (bits - 1u)) + (1 << (bits - 1u - (unsigned)shift));
         return (((product + halves) >> bits) + (sum >> 31)) >> -shift;
     }
     return (((product + (1 << (bits - 1u))) >> bits) + (sum >> 31) + (1 << (-shift - 1))) >> -shift;
 }
 
-/* el_requantize by a multiplier of 24 significant bits, given in halves of 12, the lower first, for sums below 2^19 -
- * 2^8, also after a left shift. floor((sum * multiplier + 2^23) / 2^24) half by half: a floor of a floor is the floor of
- * the whole. No product or sum leaves 32 bits, as |sum| * 2^24 / 2^12 + 2^11 + 2^20 < 2^31. */
+/* el_requantize by a multiplier of 24 significant bits, given in halves of 12, the lower first; |sum| < 2^19 - 2^8,
+ * also after a left shift. floor((sum * multiplier + 2^23) / 2^24) half by half: a floor of a floor is the floor of the
+ * whole. No product or sum leaves 32 bits, as |sum| * 2^24 / 2^12 + 2^11 + 2^20 < 2^31. */
 EL_SHARED int32_t el_scale_near(int32_t sum, const int32_t halves[2], int shift)
 {
     const int32_t value = shift > 0 ? (int32_t)((uint32_t)sum << shift) : sum;
@@ -315,7 +313,7 @@ EL_SHARED int32_t el_scale_near(int32_t sum, const int32_t halves[2], int shift)
     return el_scale_end(value * halves[1] + low, sum, 12u, shift);
 }
 
-/* The same by a multiplier given in bytes, lowest first, for sums below 2^23: |sum| * 255 + 2^23 + 128 < 2^31. */
+/* The same by a multiplier given in bytes, lowest first; |sum| < 2^23, as |sum| * 2^24 / 2^16 + 2^7 < 2^31. */
 EL_SHARED int32_t el_scale_far(int32_t sum, const int32_t bytes[3], int shift)
 {
     const int32_t value = shift > 0 ? (int32_t)((uint32_t)sum << shift) : sum;
