@@ -66,7 +66,7 @@ class MemoryRegion:
 
 @dataclass(frozen=True)
 class QemuMachine:
-    """How QEMU emulates a target: its `-M` name, the clock that `port_ticks` reads, in Hz, and its `-cpu`, if not ""."""
+    """How QEMU emulates a target: its `-M` name, the clock that `port_ticks` reads, in Hz, its `-cpu` or ""."""
 
     machine: str
     ticks_hz: int

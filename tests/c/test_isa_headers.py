@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cores import GCC, QEMU
 from isa_cases import WIDE, KernelCase, bounds_of, kernel_cases, layouts_of
 from isa_programs import program, run_program
 
@@ -24,14 +25,6 @@ TARGETS: Mapping[str, str] = {
 }
 """A core for each header. All have el_saturate8, el_saturate16, el_requantize8, el_widen, el_dot1, el_dot_bytes, and
 el_dot4 of each of their layouts; the fastest layout, where there are two, has el_gates and el_gates_add too."""
-
-GCC = {
-    "cortex-m": "arm-none-eabi-gcc",
-    "riscv": "riscv64-unknown-elf-gcc",
-    "avr": "avr-gcc",
-    "xtensa": "xtensa-lx106-elf-gcc",
-}
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32", "xtensa": "qemu-system-xtensa"}
 
 BUILDS = [
     ("gcc", "qemu", "speed", ""),

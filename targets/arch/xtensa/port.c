@@ -18,7 +18,7 @@ enum {
 
 /* To write, create and truncate: as newlib has it, and as Linux. QEMU before 8 takes the number of its own host. */
 enum { OPEN_READ = 0, OPEN_WRITE = 0x601, OPEN_WRITE_LINUX = 0x241 };
-enum { STANDARD_OUTPUT = 1, MODE = 0644 };
+enum { STANDARD_OUTPUT = 1, MODE = 0644, ARGUMENTS_BYTES = 256 };
 enum { UART_FIFO_LIMIT = 126 }; /* of 128 bytes */
 
 #define UART0_FIFO (*(volatile uint32_t *)0x60000000u)
@@ -142,8 +142,9 @@ void port_print(const char *text)
 /* The host writes a pointer for each argument, a zero, and the texts behind them. */
 int port_arguments(char *buffer, uint32_t size)
 {
+    char given[ARGUMENTS_BYTES];
     uint32_t length = 0u;
-    uint32_t skipped;
+    int32_t skipped;
     int32_t needed;
 
     if (size == 0u) {
@@ -153,14 +154,14 @@ int port_arguments(char *buffer, uint32_t size)
     if (port_has_host() == 0) {
         return -1;
     }
-    skipped = 4u * ((uint32_t)simulator_request(SYS_ARGC, 0u, 0u, 0u) + 1u);
+    skipped = 4 * (simulator_request(SYS_ARGC, 0u, 0u, 0u) + 1);
     needed = simulator_request(SYS_ARGV_SIZE, 0u, 0u, 0u);
-    if ((needed <= (int32_t)skipped) || ((uint32_t)needed > size)) {
+    if ((needed <= skipped) || (needed > ARGUMENTS_BYTES) || ((uint32_t)(needed - skipped) > size)) {
         return -1;
     }
-    (void)simulator_request(SYS_ARGV, address_of(buffer), 0u, 0u);
-    for (uint32_t from = skipped; from < (uint32_t)needed; from++) {
-        buffer[length++] = (char)(buffer[from] == '\0' ? ' ' : buffer[from]);
+    (void)simulator_request(SYS_ARGV, address_of(given), 0u, 0u);
+    for (int32_t from = skipped; from < needed; from++) {
+        buffer[length++] = (char)(given[from] == '\0' ? ' ' : given[from]);
     }
     buffer[--length] = '\0';
     return (int)length;
