@@ -24,7 +24,7 @@ TARGETS: Mapping[str, str] = {
     "lx106": "esp8266",
 }
 """A core for each header. All have el_saturate8, el_saturate16, el_requantize8, el_widen, el_dot1, el_dot_bytes, and
-el_dot4 of each of their layouts; the fastest layout, where there are two, has el_gates and el_gates_add too."""
+el_dot4 of each of their layouts; every layout but the last has el_gates and el_gates_add too."""
 
 BUILDS = [
     ("gcc", "qemu", "speed", ""),
