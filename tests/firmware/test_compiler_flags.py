@@ -41,6 +41,8 @@ def test_levels_and_frame_pointers_change_no_bit(
     tmp_path: Path,
 ) -> None:
     target = load_target(name)
+    if compiler not in target.compiler_flags:
+        pytest.skip(f"{compiler} does not compile for {name}")
     for tool in (PROGRAMS[target.arch][0] if compiler == "gcc" else "ziglang", QEMU[target.arch]):
         require_tool(tool)
     number = LEVELS.index(level)

@@ -89,8 +89,10 @@ def _program(model: Model, name: str, compiler: str, options: Options, work: Pat
 
 
 def _require_tools(name: str, compiler: str, require_tool: Callable[[str], None]) -> None:
-    arch = load_target(name).arch
-    for tool in (PROGRAMS[arch][0] if compiler == "gcc" else "ziglang", QEMU[arch]):
+    target = load_target(name)
+    if compiler not in target.compiler_flags:
+        pytest.skip(f"{compiler} does not compile for {name}")
+    for tool in (PROGRAMS[target.arch][0] if compiler == "gcc" else "ziglang", QEMU[target.arch]):
         require_tool(tool)
 
 
