@@ -130,7 +130,7 @@ def test_what_an_architecture_asks_is_checked_as_the_file_is_read(tmp_path, like
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_kernels_of_every_architecture_exist(arch):
     like = {target.arch: target for target in map(load_target, list_targets())}[arch]
-    assert set(ARCHITECTURES[arch].isas) <= set(LAYOUTS) | {"lx106"}
+    assert set(ARCHITECTURES[arch].isas) <= set(LAYOUTS)
     assert like.isa in ARCHITECTURES[arch].isas
 
 
