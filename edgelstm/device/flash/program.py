@@ -29,11 +29,13 @@ class MadeFile:
         name: without a folder.
         content: its bytes.
         about: what it holds, for people, where the bytes are no text; else "".
+        copy_of: the file of which it is a copy, None if there is none.
     """
 
     name: str
     content: bytes
     about: str = ""
+    copy_of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ class ProgramRunner(FlashRunner):
         script = self.script(job, read_image(job.elf))
         lines = [] if self.missing() is None else [f"# {self.program} is not installed: {self.install}"]
         for file in script.files:
-            if file.about:
+            if file.copy_of is not None:
+                lines.append(shlex.join(("cp", str(file.copy_of.resolve()), file.name)))
+            elif file.about:
                 lines.append(f"# {file.name}: {file.about}")
             else:
                 lines += [f"cat > {shlex.quote(file.name)} << 'END'", file.content.decode().rstrip("\n"), "END"]
