@@ -46,6 +46,7 @@ class Command:
         argv: program and arguments.
         proof: a regular expression that its output matches only after success; "" if its exit code tells.
         proof_suffices: whether a failing exit code means nothing where the proof is there.
+        failure_shows: whether one of `failures` in its output tells of a failure, whatever else it says.
         watches: whether it runs the firmware and shows what that says. Its failure is then no failure to write, and
             it may run for `wait_s` seconds.
         goes_on: whether it would watch on for all that time, and so is ended as soon as the self-test has reported.
@@ -54,6 +55,7 @@ class Command:
     argv: tuple[str, ...]
     proof: str = ""
     proof_suffices: bool = False
+    failure_shows: bool = False
     watches: bool = False
     goes_on: bool = False
 
@@ -177,7 +179,8 @@ class ProgramRunner(FlashRunner):
         proven = bool(command.proof) and re.search(command.proof, completed.output) is not None
         if command.watches or (proven and command.proof_suffices):
             return
-        if completed.exit_code == 0 and (proven or not command.proof):
+        failed = command.failure_shows and find_failure(completed.output, self.failures) is not None
+        if completed.exit_code == 0 and (proven or not command.proof) and not failed:
             return
         raise self.failed(command.argv, completed)
 

@@ -32,8 +32,14 @@ BOARD = replace(
 NO_PORTS = ["-c", "gdb_port disabled", "-c", "tcl_port disabled", "-c", "telnet_port disabled"]
 OPENOCD_DONE = "** Programming Started **\n** Programming Finished **\n** Verify Started **\n** Verified OK **\n"
 OPENOCD_RAN = "Open On-Chip Debugger 0.12.0\nInfo : clock speed 2000 kHz\nsemihosting is enabled\nselftest passed\n"
+JLINK_PROBE = (
+    "J-Link connection not established yet but required for command.\n"
+    "Connecting to J-Link via USB...O.K.\n"
+    "Target connection not established yet but required for command.\n"
+)
 JLINK_DONE = (
-    "Downloading file [firmware.hex]...\nJ-Link: Flash download: Total: 0.5s\nO.K.\n\nScript processing completed.\n"
+    f"{JLINK_PROBE}Downloading file [firmware.hex]...\nJ-Link: Flash download: Total: 0.5s\nO.K.\n\n"
+    "Script processing completed.\n"
 )
 DFU_DONE = "Download\t[=========================] 100%\nDownload done.\nFile downloaded successfully\n"
 ESPTOOL_DONE = (
@@ -151,7 +157,17 @@ def test_jlink_reads_a_command_file(stage: Stage, flash_segment_elf: Path) -> No
     assert call.arguments == [*settings.split(), "-CommandFile", "flash.jlink"]
     assert call.files["flash.jlink"] == "r\nh\nloadfile firmware.hex\nr\ng\nq\n"
     assert call.files["firmware.hex"].startswith(":020000040800F2\n")
-    assert "JLinkRTTLogger" in result.note
+    assert result.bytes_verified == result.bytes_written == 2500
+    assert "JLinkRTTLogger -Device STM32F446RE -If SWD -Speed 4000 " in result.note
+
+
+def test_jlink_keeps_to_the_clock_of_the_board(stage: Stage, flash_segment_elf: Path) -> None:
+    stage.play("JLinkExe", Act(JLINK_DONE))
+    slow = replace(BOARD, flash={"jlink": {"device": "NRF51822_XXAA", "speed": 1000}})
+    result = choose_flash_runner(slow, "jlink").flash(FlashJob(flash_segment_elf))
+    assert " -Speed 1000 " in " ".join(stage.calls[0].arguments)
+    assert " -Speed 1000 " in result.note
+    assert "-speed 1000`" in result.note
 
 
 def test_dfu_downloads_the_binary_and_leaves(stage: Stage, flash_segment_elf: Path) -> None:
@@ -232,9 +248,16 @@ FAILURES = [
     ("pyocd", "0000700 C Target type stm32f446re not recognized. Use 'pyocd list'\n", 1, "know the chip stm32f446re"),
     ("pyocd", "0000700 C No ACK received [__main__]\n", 1, "does not answer"),
     ("jlink", "Connecting to J-Link via USB...FAILED: Cannot connect to J-Link.\n", 0, "there is no J-Link"),
-    ("jlink", 'The selected device "X" is unknown to this version of the software.\n', 1, "does not know the device"),
-    ("jlink", "Cannot connect to target.\n", 0, "does not answer"),
-    ("jlink", "Writing failed.\nScript processing completed.\n", 0, "refused"),
+    (
+        "jlink",
+        f'{JLINK_PROBE}The selected device "X" is unknown to this version of the software.\n',
+        1,
+        "does not know the device",
+    ),
+    ("jlink", f"{JLINK_PROBE}Cannot connect to target.\n", 0, "does not answer"),
+    ("jlink", f"{JLINK_PROBE}Writing failed.\nScript processing completed.\n", 0, "refused"),
+    ("jlink", f"{JLINK_DONE}Verification failed @ address 0x08000000\n", 0, "refused"),
+    ("jlink", f"{JLINK_PROBE}Script processing completed.\n", 0, "failed (exit code 0): Script processing completed."),
     ("dfu", "dfu-util: No DFU capable USB device available\n", 74, "no board in DFU mode"),
     ("dfu", "dfu-util: More than one DFU capable USB device found!\n", 74, "several boards"),
     ("dfu", "dfu-util: Page at 0x08100000 can not be erased\n", 74, "another chip"),
