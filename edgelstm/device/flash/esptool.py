@@ -64,7 +64,7 @@ class EsptoolRunner(ProgramRunner):
         place = (f"{options.integer('address'):#x}", "firmware.bin")
         write = Command((*tool, *connect, *after, "write-flash", *place), "Hash of data verified")
         if options.text("format") == "raw":
-            return Script((write,), (binary_file(job.elf, image, image.segments[0].address),))
+            return Script((write,), (binary_file(job.elf, image, self.chip.region("flash").origin),))
         # Segments lie where they are stored, sections where the program finds them after it has copied its data.
         make = (*tool, "elf2image", "--use-segments", "--output", "firmware.bin", str(job.elf.resolve()))
         check = Command((*tool, "image-info", "firmware.bin"), r"Checksum: \S+ \(valid\)")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from edgelstm.device.flash.belonging import require_built_for
 from edgelstm.device.flash.failures import Failure, find_failure, last_line
 from edgelstm.device.flash.image import FirmwareImage, read_image
 from edgelstm.device.flash.interface import FlashJob, FlashResult, FlashRunner, Progress
@@ -122,7 +123,7 @@ class ProgramRunner(FlashRunner):
 
     def plan(self, job: FlashJob) -> str:
         """Files and commands, as a shell takes them."""
-        script = self.script(job, read_image(job.elf))
+        script = self.script(job, self._image(job))
         lines = [] if self.missing() is None else [f"# {self.program} is not installed: {self.install}"]
         for file in script.files:
             if file.copy_of is not None:
@@ -136,7 +137,7 @@ class ProgramRunner(FlashRunner):
     def flash(self, job: FlashJob, progress: Progress | None = None) -> FlashResult:
         """Run the commands; the first that fails ends it."""
         started = time.monotonic()
-        image = read_image(job.elf)
+        image = self._image(job)
         script = self.script(job, image)
         if self.missing() is not None:
             raise ToolMissingError(f"{self.program} is not installed", self.install)
@@ -160,6 +161,11 @@ class ProgramRunner(FlashRunner):
             seconds=time.monotonic() - started,
             note=self.note(job) if job.run and exit_code is None else "",
         )
+
+    def _image(self, job: FlashJob) -> FirmwareImage:
+        image = read_image(job.elf)
+        require_built_for(self.chip, job.elf.name, image)
+        return image
 
     def _run(self, command: Command, folder: Path, job: FlashJob, started: float) -> Completed:
         left_s = max(1.0, job.limit_s - (time.monotonic() - started))

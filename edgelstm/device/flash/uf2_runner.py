@@ -2,6 +2,7 @@
 
 import time
 
+from edgelstm.device.flash.belonging import require_built_for
 from edgelstm.device.flash.image import FirmwareImage, read_image
 from edgelstm.device.flash.interface import FlashJob, FlashResult, FlashRunner, Progress
 from edgelstm.device.flash.options import Key
@@ -52,11 +53,5 @@ class Uf2Runner(FlashRunner):
         return FlashResult(image.size_bytes, 0, 0, None, "", time.monotonic() - started, _NOTE)
 
     def _content(self, job: FlashJob, image: FirmwareImage) -> bytes:
-        flash = self.chip.region("flash")
-        outside = [s for s in image.segments if s.data and not (flash.origin <= s.address and s.end <= flash.end)]
-        if outside:
-            raise FlashError(
-                f"{job.elf.name} has bytes at {outside[0].address:#010x}, outside the flash of {self.chip.name}",
-                "build it for the --target of the board",
-            )
+        require_built_for(self.chip, job.elf.name, image)
         return to_uf2(image.segments, self.options.integer("family"))

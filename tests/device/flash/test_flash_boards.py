@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from elf_file import EM_ARM, EM_RISCV, cortex_m_program, elf_bytes
+from elf_file import EM_ARM, EM_AVR, EM_RISCV, EM_XTENSA, cortex_m_program, elf_bytes
 from qemu_boards import require
 
 from edgelstm.device.compilers import find_compiler
@@ -21,8 +21,9 @@ CHIPS = [name for name in list_targets() if load_target(name).flash_runner]
 def test_its_own_runner_has_a_plan(name: str, tmp_path: Path) -> None:
     target = load_target(name)
     elf = tmp_path / "a.elf"
-    machine = EM_RISCV if target.arch == "riscv" else EM_ARM
-    elf.write_bytes(elf_bytes([(target.region("flash").origin, cortex_m_program(300))], machine=machine))
+    machine = {"cortex-m": EM_ARM, "riscv": EM_RISCV, "avr": EM_AVR, "xtensa": EM_XTENSA}[target.arch]
+    stored = next((region for region in target.memory if region.name == "iram"), target.region("flash"))
+    elf.write_bytes(elf_bytes([(stored.origin, cortex_m_program(300))], machine=machine))
     runners = {target.flash_runner, *target.flash} & set(FLASH_RUNNERS)
     assert target.flash_runner in runners
     for name_of_runner in runners:

@@ -2,12 +2,12 @@
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from elf_file import FLASH
+from elf_file import EM_ARM, EM_RISCV, FLASH, RAM, elf_bytes
 from fake_programs import Act, Stage, make_stage
 
 from edgelstm.device.flash import Connection, FlashJob, FlashResult, choose_flash_runner, read_segments
@@ -55,9 +55,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 @pytest.fixture
-def flash_elf(tmp_path: Path, program_elf: Path) -> Path:
+def flash_elf(tmp_path: Path, flash_segment_elf: Path) -> Path:
     """A program with a name that every shell and script language would like to take apart."""
-    return program_elf.rename(tmp_path / "a [b] $c.elf")
+    return flash_segment_elf.rename(tmp_path / "a [b] $c.elf")
 
 
 def flash(runner: str, elf: Path, connection: Connection | None = None, **options: float) -> FlashResult:
@@ -216,6 +216,50 @@ def test_a_damaged_image_is_not_written(stage: Stage, flash_elf: Path) -> None:
     stage.play("esptool", ESPTOOL_DONE[0], bad, ESPTOOL_DONE[2])
     assert "damaged" in failure("esptool", flash_elf).message
     assert len(stage.calls) == 2
+
+
+@pytest.mark.parametrize("runner", PROGRAMS)
+@pytest.mark.parametrize(
+    ("segments", "machine", "said"),
+    [
+        ([(FLASH, bytes(512))], EM_RISCV, "it is a program for RISCV, not ARM"),
+        ([(0, bytes(512))], EM_ARM, "it has bytes at 0x00000000, outside its flash"),
+        ([(FLASH, bytes(0x10001))], EM_ARM, "it has bytes at 0x08000000, outside"),
+        ([(FLASH, bytes(512)), (RAM, b"data")], EM_ARM, "it has bytes at 0x20000000, outside"),
+        ([(RAM, b"data")], EM_RISCV, "for RISCV, not ARM; it has bytes at 0x20000000, outside"),
+    ],
+)
+def test_a_program_for_another_chip_is_not_written(
+    runner: str, segments: Sequence[tuple[int, bytes]], machine: int, said: str, stage: Stage, tmp_path: Path
+) -> None:
+    stage.play(PROGRAMS[runner], *ESPTOOL_DONE, Act(OPENOCD_DONE + JLINK_DONE + DFU_DONE))
+    elf = tmp_path / "other.elf"
+    elf.write_bytes(elf_bytes(segments, machine=machine))
+    one = choose_flash_runner(BOARD, runner)
+    for use in (one.plan, one.flash):
+        with pytest.raises(FlashError, match=said) as caught:
+            use(FlashJob(elf))
+        assert "other.elf is not for board: " in caught.value.message
+    assert not stage.calls
+
+
+def test_what_a_chip_copies_to_memory_is_stored_at_the_copy(stage: Stage, tmp_path: Path) -> None:
+    copied = replace(BOARD, memory=(*BOARD.memory, MemoryRegion("iram", 0x40100000, 0x8000)))
+    runner = choose_flash_runner(copied, "esptool")
+    elf = tmp_path / "copied.elf"
+    elf.write_bytes(elf_bytes([(RAM, b"data"), (0x40100000, b"code")]))
+    assert "elf2image" in runner.plan(FlashJob(elf))
+    elf.write_bytes(elf_bytes([(RAM, b"data"), (FLASH, b"code")]))
+    with pytest.raises(FlashError, match="it has bytes at 0x08000000, outside its iram"):
+        runner.plan(FlashJob(elf))
+
+
+def test_a_raw_program_begins_where_flash_does(stage: Stage, tmp_path: Path) -> None:
+    board = replace(BOARD, flash={"esptool": {"chip": "esp32c3", "address": 0, "format": "raw"}})
+    elf = tmp_path / "late.elf"
+    elf.write_bytes(elf_bytes([(FLASH + 0x100, bytes(512))]))
+    with pytest.raises(FlashError, match="begins at 0x08000100, and this board is written from 0x08000000"):
+        choose_flash_runner(board, "esptool").plan(FlashJob(elf))
 
 
 def test_a_raw_program_is_written_as_it_is(stage: Stage, flash_segment_elf: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_drive_that_hangs_is_left(flash_segment_elf: Path, mount: Path, monkey
 def test_a_program_for_another_board_is_refused(tmp_path: Path, mount: Path) -> None:
     elf = tmp_path / "other.elf"
     elf.write_bytes(elf_bytes([(0x10000000, bytes(512))]))
-    with pytest.raises(FlashError, match="bytes at 0x10000000, outside the flash of pico"):
+    with pytest.raises(FlashError, match="not for pico: it has bytes at 0x10000000, outside its flash"):
         RUNNER.flash(FlashJob(elf))
     assert not (mount / "firmware.uf2").exists()
 
