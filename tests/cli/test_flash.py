@@ -16,6 +16,7 @@ from fake_programs import Act, make_stage
 from qemu_boards import MPS2, build_firmware, halted_board
 
 from edgelstm.device.targets import load_target
+from edgelstm.resources import targets_dir
 
 
 @pytest.fixture
@@ -156,6 +157,21 @@ def test_without_a_known_board_there_is_only_gdb(built: Path) -> None:
     Path("out", "report.json").write_text('{"target": {"name": []}}')
     assert "connect to the gdb server" in succeed("flash", "--dry-run").out
     assert "runner openocd must know the board" in edgelstm("flash", "--dry-run", "--runner", "openocd").error
+
+
+def test_a_board_of_the_users_own_is_never_taken_for_another(built: Path) -> None:
+    own = (targets_dir() / "cortex-m4.toml").read_text().replace('flash_runner = "gdb"', 'flash_runner = "dfu"')
+    Path("my-board.toml").write_text(f'{own}\n[flash.dfu]\nid = "0483:df11"\naddress = 0\n')
+    Path("out", "report.json").write_text('{"target": {"name": "my-board"}}')
+    for project in (None, '[build]\ntargets = ["cortex-m4", "rv32imc"]\n'):
+        if project is not None:
+            Path("edgelstm.toml").write_text(project)
+        error = edgelstm("flash", "--dry-run").error
+        assert "the firmware was built for 'my-board', and nothing here says what that is" in error
+        assert "--target ./my-board.toml" in error
+        assert "dfu-util" in succeed("flash", "--dry-run", "--target", "./my-board.toml").out
+    Path("edgelstm.toml").write_text('[build]\ntargets = ["cortex-m4", "my-board.toml"]\n')
+    assert "dfu-util" in succeed("flash", "--dry-run").out
 
 
 def test_a_self_test_that_fails_under_openocd_is_a_mismatch(
