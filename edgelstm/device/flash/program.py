@@ -150,7 +150,7 @@ class ProgramRunner(FlashRunner):
                 if progress is not None:
                     progress(image.size_bytes * index // len(script.commands), image.size_bytes)
         seen = watched if watched is not None and script.commands[-1].watches else None
-        exit_code = None if seen is None else self.exit_code(seen)
+        exit_code = None if seen is None else self._exit_code_of_started(seen)
         is_verified = self.verifies == "always" or (self.verifies == "when asked" and job.verify)
         return FlashResult(
             bytes_written=image.size_bytes,
@@ -180,6 +180,15 @@ class ProgramRunner(FlashRunner):
             ) from error
         self._require_success(command, completed)
         return completed
+
+    def _exit_code_of_started(self, watched: Completed) -> int | None:
+        """`exit_code`; raises FlashError if the firmware never began, as far as `failures` tell."""
+        exit_code = self.exit_code(watched)
+        if exit_code is None and watched.exit_code != 0:
+            known = find_failure(watched.output, self.failures)
+            if known is not None:
+                raise FlashError(f"written, but not started: {self.program}: {known[0]}", known[1])
+        return exit_code
 
     def _require_success(self, command: Command, completed: Completed) -> None:
         proven = bool(command.proof) and re.search(command.proof, completed.output) is not None

@@ -103,7 +103,8 @@ def test_openocd_programs_then_watches(stage: Stage, flash_elf: Path) -> None:
         (OPENOCD_RAN, 3, 3),
         (OPENOCD_RAN.replace("passed", "failed"), 1, 1),
         ("fault: exception 0x03 pc 0x08000010\n", 99, 99),
-        ("Error: open failed\n", 1, None),
+        ("Error: open failed\n", 0, None),
+        ("a firmware that ends without a report\n", 7, None),
         ("shutdown command invoked\n", 0, None),
     ],
 )
@@ -114,6 +115,22 @@ def test_openocd_ends_as_the_firmware_does(
     result = flash("openocd", flash_elf)
     assert result.run_exit_code == expected
     assert bool(result.note) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("runner", "begins", "said", "message"),
+    [
+        ("openocd", "reset run", "Error: open failed\n", "there is no debug probe"),
+        ("openocd", "reset run", "Error: Examination failed, examination will be deferred\n", "does not answer"),
+        ("pyocd", "run", "0000321 C No connected debug probes\n", "there is no debug probe"),
+    ],
+)
+def test_what_was_never_started_does_not_run(
+    stage: Stage, flash_elf: Path, runner: str, begins: str, said: str, message: str
+) -> None:
+    stage.play(runner, Act(said, 1, when=begins), Act(OPENOCD_DONE))
+    assert f"written, but not started: {runner}: " in failure(runner, flash_elf).message
+    assert message in failure(runner, flash_elf).message
 
 
 def test_openocd_without_verification_or_start(stage: Stage, flash_elf: Path) -> None:
