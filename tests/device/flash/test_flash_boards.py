@@ -45,6 +45,17 @@ def test_openocd_has_its_files_and_gets_as_far_as_the_probe(name: str, tmp_path:
     assert completed.exit_code == 0, completed.output
 
 
+@pytest.mark.parametrize("name", [name for name, runner in TABLES if runner == "pyocd"])
+def test_pyocd_has_the_chip_or_its_pack_may(name: str) -> None:
+    """Names that are not built in cannot be checked without the packs, only their form.
+
+    There ST's parts carry their package, as in STM32F446RETx; those of the F1 family have no such variants.
+    """
+    builtin = pytest.importorskip("pyocd.target.builtin").BUILTIN_TARGETS
+    chip = choose_flash_runner(load_target(name), "pyocd").options.text("target")
+    assert chip in builtin or re.fullmatch(r"stm32(f1\d\d[a-z][0-9a-z]|(?!f1)[a-z]\d[0-9a-z]{4}[a-z]x)", chip)
+
+
 @pytest.mark.parametrize("name", [name for name, runner in TABLES if runner == "jlink"])
 def test_a_device_of_jlink_is_one_word(name: str) -> None:
     assert re.fullmatch(r"[A-Z0-9_]+", choose_flash_runner(load_target(name), "jlink").options.text("device"))

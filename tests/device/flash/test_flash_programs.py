@@ -16,7 +16,7 @@ from edgelstm.errors import EdgelstmError, FlashError, TargetError, ToolMissingE
 
 TABLES: Mapping[str, Mapping[str, str | int]] = {
     "openocd": {"interface": "stlink", "target": "stm32f4x"},
-    "pyocd": {"target": "stm32f446re"},
+    "pyocd": {"target": "stm32f446retx"},
     "jlink": {"device": "STM32F446RE"},
     "dfu": {"id": "0483:df11", "address": FLASH},
     "esptool": {"chip": "esp32c3", "address": 0},
@@ -103,6 +103,7 @@ def test_openocd_programs_then_watches(stage: Stage, flash_elf: Path) -> None:
         (OPENOCD_RAN, 3, 3),
         (OPENOCD_RAN.replace("passed", "failed"), 1, 1),
         ("fault: exception 0x03 pc 0x08000010\n", 99, 99),
+        ("selftest failed\nError: unable to open the log\n", 1, 1),
         ("Error: open failed\n", 0, None),
         ("a firmware that ends without a report\n", 7, None),
         ("shutdown command invoked\n", 0, None),
@@ -144,7 +145,7 @@ def test_openocd_without_verification_or_start(stage: Stage, flash_elf: Path) ->
 def test_pyocd_never_waits_for_a_probe(stage: Stage, flash_elf: Path) -> None:
     stage.play("pyocd", Act(when="flash"), Act("0000123 I Run server started\nselftest passed\n", when="run"))
     result = flash("pyocd", flash_elf, Connection(probe="0240"), wait_s=4)
-    chip = ["--no-wait", "-t", "stm32f446re", "-u", "0240"]
+    chip = ["--no-wait", "-t", "stm32f446retx", "-u", "0240"]
     assert [call.arguments for call in stage.calls] == [
         ["flash", *chip, "--format", "elf", str(flash_elf)],
         ["run", *chip, "--timelimit", "4"],
