@@ -156,6 +156,8 @@ def _print(result: FlashResult, *, started: bool, console: Console) -> None:
         console.print("the program ran and its self-test passed")
     elif not started:
         console.print("the program was not started")
+    elif not result.is_confirmed:
+        console.print(f"sent; the board restarted before it was confirmed; {result.note}")
     elif result.note:
         console.print(f"the program runs; {result.note}")
     else:

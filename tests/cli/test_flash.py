@@ -174,6 +174,23 @@ def test_a_board_of_the_users_own_is_never_taken_for_another(built: Path) -> Non
     assert "dfu-util" in succeed("flash", "--dry-run").out
 
 
+def test_a_board_that_restarts_before_it_confirms_was_sent_all(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = Path("drive")
+    drive.mkdir()
+    (drive / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2\n")
+
+    def lost(descriptor: int) -> None:
+        drive.rename("gone")
+        raise OSError(5, "Input/output error")
+
+    board = replace(load_target("cortex-m4"), flash_runner="uf2", flash={"uf2": {"family": 1}})
+    monkeypatch.setattr("edgelstm.cli.flash.load_target", {"cortex-m4": board}.__getitem__)
+    monkeypatch.setattr("os.fsync", lost)
+    outcome = succeed("flash", "--port", "drive")
+    assert "sent; the board restarted before it was confirmed; a UF2 boot loader does not show" in outcome.out
+    assert "the program runs" not in outcome.out
+
+
 def test_a_self_test_that_fails_under_openocd_is_a_mismatch(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

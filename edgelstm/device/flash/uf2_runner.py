@@ -47,10 +47,13 @@ class Uf2Runner(FlashRunner):
         content = self._content(job, image)
         if not job.run:
             raise FlashError("a UF2 boot loader starts what it is given", "leave out --no-run")
-        write_to_drive(find_drive(self.options.text("label"), job.connection.port), FILE_NAME, content, job.limit_s)
+        drive = find_drive(self.options.text("label"), job.connection.port)
+        is_confirmed = write_to_drive(drive, FILE_NAME, content, job.limit_s)
         if progress is not None:
             progress(image.size_bytes, image.size_bytes)
-        return FlashResult(image.size_bytes, 0, 0, None, "", time.monotonic() - started, _NOTE)
+        return FlashResult(
+            image.size_bytes, 0, 0, None, "", time.monotonic() - started, _NOTE, is_confirmed=is_confirmed
+        )
 
     def _content(self, job: FlashJob, image: FirmwareImage) -> bytes:
         require_built_for(self.chip, job.elf.name, image)
