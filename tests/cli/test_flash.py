@@ -6,7 +6,8 @@ import shutil
 import socket
 import threading
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +205,51 @@ def test_a_self_test_that_fails_under_openocd_is_a_mismatch(
     assert "its self-test failed: this chip computes other values; it said:\nselftest failed" in outcome.err
 
 
+@contextmanager
+def talking_board(said: bytes) -> Iterator[str]:
+    """A serial port on which a board says the same again and again, for what came before it is opened is lost."""
+    pytest.importorskip("serial")
+    board, ours = pty.openpty()
+    tty.setraw(board)
+    over = threading.Event()
+
+    def talk() -> None:
+        while not over.wait(0.3):
+            os.write(board, said)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield os.ttyname(ours)
+    finally:
+        over.set()
+        thread.join()
+        os.close(board)
+        os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("report", "code", "message"),
+    [
+        (b"selftest failed\r\n", 2, "its self-test failed: this chip computes other values; it said:\n"),
+        (b"fault: exception 0x3\r\n", 1, "it faulted; it said:\n"),
+        (b"y[0] is 7\r\n", 1, "within 1 s; the board said:\n"),
+    ],
+)
+def test_what_a_board_said_is_told_with_the_error_in_json(report: bytes, code: int, message: str) -> None:
+    with talking_board(b"hello\r\n" + report) as port:
+        outcome = edgelstm("monitor", "--port", port, "--json", "--seconds", "1")
+    assert outcome.code == code
+    assert f"{message}hello\n{report.decode().strip()}" in outcome.json["error"]["message"]
+
+
+def test_following_a_board_wants_no_self_test() -> None:
+    for said, code in ((b"y[0] is 7\n", 0), (b"selftest failed\n", 2)):
+        with talking_board(said) as port:
+            assert edgelstm("monitor", "--port", port, "--seconds", "1", "--follow").code == code
+    assert "With --follow that is 0, too." in " ".join(succeed("monitor", "--help").out.split())
+
+
 def test_a_serial_port_is_watched(tmp_path: Path) -> None:
     pytest.importorskip("serial")
     board, ours = pty.openpty()
@@ -224,6 +270,8 @@ def test_a_serial_port_is_watched(tmp_path: Path) -> None:
         f"no self-test was reported on {port} within 0.2 s"
         in edgelstm("monitor", "--port", port, "--seconds", ".2").err
     )
+    outcome = edgelstm("monitor", "--port", port, "--json", "--seconds", ".2")
+    assert outcome.json["error"]["message"] == f"no self-test was reported on {port} within 0.2 s"
     os.close(board)
     os.close(ours)
     assert "cannot be opened" in edgelstm("monitor", "--port", str(tmp_path / "none")).error
