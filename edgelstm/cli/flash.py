@@ -1,6 +1,7 @@
 """flash: firmware to a chip, by the way that suits the board."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.selftest import require_passed
 from edgelstm.device.flash import FLASH_RUNNERS, Connection, FlashJob, FlashResult, FlashRunner, choose_flash_runner
 from edgelstm.device.flash.gdb_runner import DEFAULT_ADDRESS
-from edgelstm.device.targets import Target, list_targets, load_target
+from edgelstm.device.targets import TARGET_SUFFIX, Target, list_targets, load_target
 from edgelstm.errors import ProjectError
 from edgelstm.project import PROJECT_FILE, Project, load_project
 
@@ -89,10 +90,11 @@ def _program(elf: Path | None, target_name: object, project: Project | None) -> 
     path = elf or _built_firmware(named)
     if named is not None:
         return path, named
+    of_project = project.build.targets if project is not None else ()
     built_for = _target_of_build(path)
-    if built_for is None and project is not None:
-        built_for = project.build.targets[0]
-    return path, None if built_for is None else load_target(built_for)
+    if built_for is not None:
+        return path, load_target(_known_as(built_for, of_project))
+    return path, load_target(of_project[0]) if of_project else None
 
 
 def _built_firmware(target: Target | None) -> Path:
@@ -110,13 +112,26 @@ def _built_firmware(target: Target | None) -> Path:
 
 
 def _target_of_build(elf: Path) -> str | None:
-    """The target that the report beside a firmware names, None if there is no such report or target."""
+    """The target that the report beside a firmware names, None if there is no such report."""
     try:
         with (elf.parent / _REPORT).open("rb") as file:
             name = json.loads(file.read(_REPORT_LIMIT_BYTES))["target"]["name"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return name if name in list_targets() else None
+    return name if isinstance(name, str) else None
+
+
+def _known_as(name: str, of_project: Sequence[str]) -> str:
+    """The target of a report, as `load_target` takes it: a file of the project, or one of ours."""
+    for one in of_project:
+        if one.endswith(TARGET_SUFFIX) and Path(one).stem == name:
+            return one
+    if name in list_targets():
+        return name
+    raise ProjectError(
+        f"the firmware was built for {name[:80]!r}, and nothing here says what that is",
+        "name its file by --target, as in --target ./my-board.toml",
+    )
 
 
 def _connection(runner: FlashRunner, project: Project | None, options: dict[str, object]) -> Connection:
@@ -141,6 +156,8 @@ def _print(result: FlashResult, *, started: bool, console: Console) -> None:
         console.print("the program ran and its self-test passed")
     elif not started:
         console.print("the program was not started")
+    elif not result.is_confirmed:
+        console.print(f"sent; the board restarted before it was confirmed; {result.note}")
     elif result.note:
         console.print(f"the program runs; {result.note}")
     else:

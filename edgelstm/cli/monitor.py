@@ -22,12 +22,12 @@ from edgelstm.errors import FlashError
     default=30.0,
     help="How long to read [30].",
 )
-@click.option("--follow", is_flag=True, help="Go on after the self-test's line.")
+@click.option("--follow", is_flag=True, help="Go on after the self-test's line, and want none.")
 @output_options
 def monitor(terminal: Terminal, port: str, baud: int, seconds: float, follow: bool) -> None:
     """Print what the firmware sends over a serial port, until its self-test has reported.
 
-    Exit codes: 0 the self-test passed, 2 it failed, 1 it did not report.
+    Exit codes: 0 the self-test passed, 2 it failed, 1 it did not report. With --follow that is 0, too.
     """
 
     def show(line: str) -> None:
@@ -35,10 +35,12 @@ def monitor(terminal: Terminal, port: str, baud: int, seconds: float, follow: bo
             click.echo(printable(line))
 
     result = watch_serial_port(port, baud, limit_s=seconds, follow=follow, on_line=show)
-    require_passed(result.exit_code, "")
+    untold = result.output if terminal.as_json else ""
+    require_passed(result.exit_code, untold)
     if result.exit_code is None and not follow:
+        said = f"; the board said:\n{untold.rstrip()}" if untold.strip() else ""
         raise FlashError(
-            f"no self-test was reported on {port} within {seconds:g} s",
+            f"no self-test was reported on {port} within {seconds:g} s{said}",
             "restart the board while this runs; firmware without a debugger writes to a serial port only where its "
             "main.c or its board's port does",
         )

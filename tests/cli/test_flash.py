@@ -6,7 +6,8 @@ import shutil
 import socket
 import threading
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fake_programs import Act, make_stage
 from qemu_boards import MPS2, build_firmware, halted_board
 
 from edgelstm.device.targets import load_target
+from edgelstm.resources import targets_dir
 
 
 @pytest.fixture
@@ -158,6 +160,38 @@ def test_without_a_known_board_there_is_only_gdb(built: Path) -> None:
     assert "runner openocd must know the board" in edgelstm("flash", "--dry-run", "--runner", "openocd").error
 
 
+def test_a_board_of_the_users_own_is_never_taken_for_another(built: Path) -> None:
+    own = (targets_dir() / "cortex-m4.toml").read_text().replace('flash_runner = "gdb"', 'flash_runner = "dfu"')
+    Path("my-board.toml").write_text(f'{own}\n[flash.dfu]\nid = "0483:df11"\naddress = 0\n')
+    Path("out", "report.json").write_text('{"target": {"name": "my-board"}}')
+    for project in (None, '[build]\ntargets = ["cortex-m4", "rv32imc"]\n'):
+        if project is not None:
+            Path("edgelstm.toml").write_text(project)
+        error = edgelstm("flash", "--dry-run").error
+        assert "the firmware was built for 'my-board', and nothing here says what that is" in error
+        assert "--target ./my-board.toml" in error
+        assert "dfu-util" in succeed("flash", "--dry-run", "--target", "./my-board.toml").out
+    Path("edgelstm.toml").write_text('[build]\ntargets = ["cortex-m4", "my-board.toml"]\n')
+    assert "dfu-util" in succeed("flash", "--dry-run").out
+
+
+def test_a_board_that_restarts_before_it_confirms_was_sent_all(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = Path("drive")
+    drive.mkdir()
+    (drive / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2\n")
+
+    def lost(descriptor: int) -> None:
+        drive.rename("gone")
+        raise OSError(5, "Input/output error")
+
+    board = replace(load_target("cortex-m4"), flash_runner="uf2", flash={"uf2": {"family": 1}})
+    monkeypatch.setattr("edgelstm.cli.flash.load_target", {"cortex-m4": board}.__getitem__)
+    monkeypatch.setattr("os.fsync", lost)
+    outcome = succeed("flash", "--port", "drive")
+    assert "sent; the board restarted before it was confirmed; a UF2 boot loader does not show" in outcome.out
+    assert "the program runs" not in outcome.out
+
+
 def test_a_self_test_that_fails_under_openocd_is_a_mismatch(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +203,51 @@ def test_a_self_test_that_fails_under_openocd_is_a_mismatch(
     outcome = edgelstm("flash")
     assert outcome.code == 2
     assert "its self-test failed: this chip computes other values; it said:\nselftest failed" in outcome.err
+
+
+@contextmanager
+def talking_board(said: bytes) -> Iterator[str]:
+    """A serial port on which a board says the same again and again, for what came before it is opened is lost."""
+    pytest.importorskip("serial")
+    board, ours = pty.openpty()
+    tty.setraw(board)
+    over = threading.Event()
+
+    def talk() -> None:
+        while not over.wait(0.3):
+            os.write(board, said)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield os.ttyname(ours)
+    finally:
+        over.set()
+        thread.join()
+        os.close(board)
+        os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("report", "code", "message"),
+    [
+        (b"selftest failed\r\n", 2, "its self-test failed: this chip computes other values; it said:\n"),
+        (b"fault: exception 0x3\r\n", 1, "it faulted; it said:\n"),
+        (b"y[0] is 7\r\n", 1, "within 1 s; the board said:\n"),
+    ],
+)
+def test_what_a_board_said_is_told_with_the_error_in_json(report: bytes, code: int, message: str) -> None:
+    with talking_board(b"hello\r\n" + report) as port:
+        outcome = edgelstm("monitor", "--port", port, "--json", "--seconds", "1")
+    assert outcome.code == code
+    assert f"{message}hello\n{report.decode().strip()}" in outcome.json["error"]["message"]
+
+
+def test_following_a_board_wants_no_self_test() -> None:
+    for said, code in ((b"y[0] is 7\n", 0), (b"selftest failed\n", 2)):
+        with talking_board(said) as port:
+            assert edgelstm("monitor", "--port", port, "--seconds", "1", "--follow").code == code
+    assert "With --follow that is 0, too." in " ".join(succeed("monitor", "--help").out.split())
 
 
 def test_a_serial_port_is_watched(tmp_path: Path) -> None:
@@ -191,6 +270,8 @@ def test_a_serial_port_is_watched(tmp_path: Path) -> None:
         f"no self-test was reported on {port} within 0.2 s"
         in edgelstm("monitor", "--port", port, "--seconds", ".2").err
     )
+    outcome = edgelstm("monitor", "--port", port, "--json", "--seconds", ".2")
+    assert outcome.json["error"]["message"] == f"no self-test was reported on {port} within 0.2 s"
     os.close(board)
     os.close(ours)
     assert "cannot be opened" in edgelstm("monitor", "--port", str(tmp_path / "none")).error

@@ -72,7 +72,7 @@ class EsptoolRunner(ProgramRunner):
         place = (f"{options.integer('address'):#x}", written)
         write = Command((*tool, *connect, *after, "write-flash", *place), "Hash of data verified")
         if options.text("format") == "raw":
-            return Script((write,), (binary_file(job.elf, image, image.segments[0].address),))
+            return Script((write,), (binary_file(job.elf, image, self.chip.region("flash").origin),))
         # Segments lie where they are stored, sections where the program finds them after it has copied its data.
         mode = _MODE.get(options.text("chip"), ())
         make = (*tool, "elf2image", *mode, "--use-segments", "--output", IMAGE, str(job.elf.resolve()))

@@ -59,7 +59,7 @@ def read_image(elf: Path) -> FirmwareImage:
     Raises:
         FlashError: the file is missing, damaged, or holds nothing that can be loaded; lists all problems.
     """
-    content = _read_file(elf)
+    content = read_bytes(elf)
     try:
         parsed = ELFFile(io.BytesIO(content))
         headers = _program_headers(parsed, content)
@@ -116,7 +116,8 @@ def _holds(segments: Sequence[Segment], address: int) -> bool:
     return any(segment.address <= address < segment.end for segment in segments)
 
 
-def _read_file(elf: Path) -> bytes:
+def read_bytes(elf: Path) -> bytes:
+    """The whole file; raises FlashError if it is missing or larger than 64 MiB."""
     try:
         if not elf.is_file():
             raise FlashError(f"{elf} is not a file", "build the firmware first")

@@ -66,6 +66,7 @@ class FlashResult:
         output: what the program wrote through the runner. A gdb server may print it itself instead, as QEMU does.
         seconds: wall-clock time of all of it.
         note: how to see what the program reports, where the runner cannot; else "".
+        is_confirmed: whether the chip took the last bytes before it restarted, as far as the runner can tell.
     """
 
     bytes_written: int
@@ -75,6 +76,7 @@ class FlashResult:
     output: str
     seconds: float
     note: str = ""
+    is_confirmed: bool = True
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class JLinkRunner(ProgramRunner):
             "correct [flash.jlink] in the target's file",
         ),
         Failure(
-            r"(?:Cannot|Could not) connect to (?:the )?target|Could not find core|connection not established",
+            r"(?:Cannot|Could not) connect to (?:the )?target|Could not find core|connection not established(?! yet)",
             "the chip does not answer",
             "check wiring and power, and that --target names this board",
         ),
@@ -55,14 +55,18 @@ class JLinkRunner(ProgramRunner):
         if job.connection.probe:
             argv += ["-SelectEmuBySN", job.connection.probe]
         files = (hex_file(job.elf), MadeFile("flash.jlink", "".join(f"{step}\n" for step in steps).encode()))
-        # Commander's exit code is 0 after many failures.
-        return Script((Command((*argv, "-CommandFile", "flash.jlink"), proof=r"O\.K\."),), files)
+        argv += ["-CommandFile", "flash.jlink"]
+        # Commander's exit code is 0 after many failures, and "O.K." ends the line about the probe, too.
+        write = Command(tuple(argv), proof=r"(?ms)^Downloading file.*?^O\.K\.", failure_shows=True)
+        return Script((write,), files)
 
     def note(self, job: FlashJob) -> str:
         """Two ways to see it."""
-        device, interface = self.options.text("device"), self.options.text("interface")
+        options = self.options
+        device, interface, speed = options.text("device"), options.text("interface"), options.integer("speed")
         return (
             "J-Link Commander does not show what the firmware reports; to see it, run\n"
-            f"  JLinkRTTLogger -Device {device} -If {interface} -Speed 4000 -RTTChannel 0 rtt.log\n"
-            f"or `JLinkGDBServer -device {device}` and `edgelstm flash --runner gdb --address :2331`"
+            f"  JLinkRTTLogger -Device {device} -If {interface} -Speed {speed} -RTTChannel 0 rtt.log\n"
+            f"or `JLinkGDBServer -device {device} -if {interface} -speed {speed}` and "
+            "`edgelstm flash --runner gdb --address :2331`"
         )

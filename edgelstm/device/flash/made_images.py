@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edgelstm.device.elf import read_elf
-from edgelstm.device.flash.image import FirmwareImage
+from edgelstm.device.flash.image import FirmwareImage, read_bytes
 from edgelstm.device.flash.program import MadeFile
 from edgelstm.device.images import to_binary, to_intel_hex
 from edgelstm.errors import FlashError
@@ -24,6 +24,11 @@ def binary_file(elf: Path, image: FirmwareImage, address: int) -> MadeFile:
         )
     content = to_binary(read_elf(elf).segments)
     return MadeFile("firmware.bin", content, f"the {len(content)} bytes of {elf.name} from {first:#010x} on")
+
+
+def elf_file(elf: Path) -> MadeFile:
+    """firmware.elf: the program, for those that read a file's name as more than a name; raises FlashError."""
+    return MadeFile("firmware.elf", read_bytes(elf), copy_of=elf)
 
 
 def hex_file(elf: Path) -> MadeFile:

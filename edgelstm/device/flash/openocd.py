@@ -5,6 +5,7 @@ import re
 from edgelstm.device.flash.failures import Failure
 from edgelstm.device.flash.image import FirmwareImage
 from edgelstm.device.flash.interface import FlashJob
+from edgelstm.device.flash.made_images import elf_file
 from edgelstm.device.flash.options import Key
 from edgelstm.device.flash.program import Command, ProgramRunner, Script
 from edgelstm.device.flash.selftest import exit_code_shown
@@ -83,14 +84,15 @@ class OpenOcdRunner(ProgramRunner):
             connect += ["-c", f"transport select {transport}"]
         connect += ["-f", f"target/{self.options.text('target')}.cfg"]
         verify = " verify" if job.verify else ""
-        program = f"program {_tcl_word(str(job.elf.resolve()))}{verify} exit"
+        # `program` puts the name into another script, which is evaluated: it must be a word without quotes.
+        program = f"program firmware.elf{verify} exit"
         proof = r"\*\* Verified OK \*\*" if job.verify else r"\*\* Programming Finished \*\*"
         commands = [Command((*connect, "-c", program), proof)]
         if job.run:
             # `sleep` serves requests meanwhile; the firmware's exit ends OpenOCD with its code.
             steps = ("init", "arm semihosting enable", "reset run", f"sleep {int(1000 * job.wait_s)}", "shutdown")
             commands.append(Command((*connect, *(word for step in steps for word in ("-c", step))), watches=True))
-        return Script(tuple(commands))
+        return Script(tuple(commands), (elf_file(job.elf),))
 
     def exit_code(self, watched: Completed) -> int | None:
         """OpenOCD's own, if the firmware ended it; a firmware that says nothing may end with 0 alone."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from edgelstm.device.flash.belonging import require_built_for
 from edgelstm.device.flash.failures import Failure, find_failure, last_line
 from edgelstm.device.flash.image import FirmwareImage, read_image
 from edgelstm.device.flash.interface import FlashJob, FlashResult, FlashRunner, Progress
@@ -29,11 +30,13 @@ class MadeFile:
         name: without a folder.
         content: its bytes.
         about: what it holds, for people, where the bytes are no text; else "".
+        copy_of: the file of which it is a copy, None if there is none.
     """
 
     name: str
     content: bytes
     about: str = ""
+    copy_of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Command:
         argv: program and arguments.
         proof: a regular expression that its output matches only after success; "" if its exit code tells.
         proof_suffices: whether a failing exit code means nothing where the proof is there.
+        failure_shows: whether one of `failures` in its output tells of a failure, whatever else it says.
         watches: whether it runs the firmware and shows what that says. Its failure is then no failure to write, and
             it may run for `wait_s` seconds.
         goes_on: whether it would watch on for all that time, and so is ended as soon as the self-test has reported.
@@ -52,6 +56,7 @@ class Command:
     argv: tuple[str, ...]
     proof: str = ""
     proof_suffices: bool = False
+    failure_shows: bool = False
     watches: bool = False
     goes_on: bool = False
 
@@ -118,10 +123,12 @@ class ProgramRunner(FlashRunner):
 
     def plan(self, job: FlashJob) -> str:
         """Files and commands, as a shell takes them."""
-        script = self.script(job, read_image(job.elf))
+        script = self.script(job, self._image(job))
         lines = [] if self.missing() is None else [f"# {self.program} is not installed: {self.install}"]
         for file in script.files:
-            if file.about:
+            if file.copy_of is not None:
+                lines.append(shlex.join(("cp", str(file.copy_of.resolve()), file.name)))
+            elif file.about:
                 lines.append(f"# {file.name}: {file.about}")
             else:
                 lines += [f"cat > {shlex.quote(file.name)} << 'END'", file.content.decode().rstrip("\n"), "END"]
@@ -130,7 +137,7 @@ class ProgramRunner(FlashRunner):
     def flash(self, job: FlashJob, progress: Progress | None = None) -> FlashResult:
         """Run the commands; the first that fails ends it."""
         started = time.monotonic()
-        image = read_image(job.elf)
+        image = self._image(job)
         script = self.script(job, image)
         if self.missing() is not None:
             raise ToolMissingError(f"{self.program} is not installed", self.install)
@@ -143,7 +150,7 @@ class ProgramRunner(FlashRunner):
                 if progress is not None:
                     progress(image.size_bytes * index // len(script.commands), image.size_bytes)
         seen = watched if watched is not None and script.commands[-1].watches else None
-        exit_code = None if seen is None else self.exit_code(seen)
+        exit_code = None if seen is None else self._exit_code_of_started(seen)
         is_verified = self.verifies == "always" or (self.verifies == "when asked" and job.verify)
         return FlashResult(
             bytes_written=image.size_bytes,
@@ -154,6 +161,11 @@ class ProgramRunner(FlashRunner):
             seconds=time.monotonic() - started,
             note=self.note(job) if job.run and exit_code is None else "",
         )
+
+    def _image(self, job: FlashJob) -> FirmwareImage:
+        image = read_image(job.elf)
+        require_built_for(self.chip, job.elf.name, image)
+        return image
 
     def _run(self, command: Command, folder: Path, job: FlashJob, started: float) -> Completed:
         left_s = max(1.0, job.limit_s - (time.monotonic() - started))
@@ -169,11 +181,21 @@ class ProgramRunner(FlashRunner):
         self._require_success(command, completed)
         return completed
 
+    def _exit_code_of_started(self, watched: Completed) -> int | None:
+        """`exit_code`; raises FlashError if the firmware never began, as far as `failures` tell."""
+        exit_code = self.exit_code(watched)
+        if exit_code is None and watched.exit_code != 0:
+            known = find_failure(watched.output, self.failures)
+            if known is not None:
+                raise FlashError(f"written, but not started: {self.program}: {known[0]}", known[1])
+        return exit_code
+
     def _require_success(self, command: Command, completed: Completed) -> None:
         proven = bool(command.proof) and re.search(command.proof, completed.output) is not None
         if command.watches or (proven and command.proof_suffices):
             return
-        if completed.exit_code == 0 and (proven or not command.proof):
+        failed = command.failure_shows and find_failure(completed.output, self.failures) is not None
+        if completed.exit_code == 0 and (proven or not command.proof) and not failed:
             return
         raise self.failed(command.argv, completed)
 

@@ -17,7 +17,8 @@ class PyOcdRunner(ProgramRunner):
 
     name = "pyocd"
     reached_by = ("probe",)
-    keys = (Key("target", 'pyOCD\'s name of the chip, such as "stm32f446re"; `pyocd list --targets` lists them'),)
+    # Names that are not built in are those of CMSIS packs: of the variant with its package, where a part has variants.
+    keys = (Key("target", 'pyOCD\'s name of the chip, such as "stm32f446retx"; `pyocd pack find` shows it'),)
     program = "pyocd"
     module = "pyocd"
     install = "pip install pyocd"

@@ -1,11 +1,13 @@
 """The drives of UF2 boot loaders: found among the mounted file systems, and written."""
 
+import errno
 import os
 import re
 import string
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,9 @@ from edgelstm.errors import FlashError, ToolTimeoutError
 
 INFO_FILE = "INFO_UF2.TXT"
 MOUNTS = Path("/proc/mounts")
+GONE_WITHIN_S = 3.0
+"""What the system may take to unmount a drive that was pulled out."""
+_OF_LOST_DEVICES = (errno.EIO, errno.ENODEV, errno.ENXIO)
 _FAT = ("vfat", "msdos")
 _INFO_LIMIT_BYTES = 4096
 _MOUNTS_LIMIT_BYTES = 1 << 20
@@ -85,20 +90,23 @@ def mounted_folders() -> Sequence[Path]:
     return [Path(_unescaped(field[1])) for field in fields if len(field) > 2 and field[2] in _FAT]
 
 
-def write_to_drive(drive: Drive, name: str, content: bytes, limit_s: float) -> None:
+def write_to_drive(drive: Drive, name: str, content: bytes, limit_s: float) -> bool:
     """Write a file under another name, flush it, and rename it; a board that restarts before that has all of it.
+
+    Returns:
+        whether the drive confirmed it; False where the board restarted, and so had all of it, before it did.
 
     Raises:
         FlashError: the drive is full, write-protected, or went before all was written.
         ToolTimeoutError: it took longer than `limit_s` seconds.
     """
-    failures: list[FlashError] = []
+    outcomes: list[bool | FlashError] = []
 
     def write() -> None:
         try:
-            _write(drive, name, content)
+            outcomes.append(_write(drive, name, content))
         except FlashError as error:
-            failures.append(error)
+            outcomes.append(error)
 
     # A drive that hangs cannot be interrupted, only left behind.
     thread = threading.Thread(target=write, daemon=True)
@@ -108,19 +116,24 @@ def write_to_drive(drive: Drive, name: str, content: bytes, limit_s: float) -> N
         raise ToolTimeoutError(
             f"{drive.folder} took longer than {limit_s:g} s to write", "unplug the board and plug it in again"
         )
-    if failures:
-        raise failures[0]
+    (outcome,) = outcomes
+    if isinstance(outcome, FlashError):
+        raise outcome
+    return outcome
 
 
-def _write(drive: Drive, name: str, content: bytes) -> None:
-    beside = None
+def _write(drive: Drive, name: str, content: bytes) -> bool:
+    beside, sent = None, False
     try:
         handle, beside = tempfile.mkstemp(prefix="edgelstm-", suffix=".tmp", dir=drive.folder)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
+            sent = True
             os.fsync(file.fileno())
     except OSError as error:
+        if sent and _has_gone(drive, error):
+            return False
         if beside is not None:
             _remove(beside)
         raise FlashError(
@@ -129,9 +142,20 @@ def _write(drive: Drive, name: str, content: bytes) -> None:
     try:
         Path(beside).replace(drive.folder / name)
     except OSError as error:
-        if read_drive(drive.folder) is not None:
+        if not _has_gone(drive, error):
             _remove(beside)
             raise FlashError(f"{drive.folder / name} cannot be written: {error.strerror}", "free some space") from error
+    return True
+
+
+def _has_gone(drive: Drive, error: OSError) -> bool:
+    """Whether a write failed because the drive went away, which its folder may show a while later."""
+    deadline = time.monotonic() + (GONE_WITHIN_S if error.errno in _OF_LOST_DEVICES else 0.0)
+    while read_drive(drive.folder) is not None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _remove(path: str) -> None:

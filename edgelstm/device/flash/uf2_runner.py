@@ -2,6 +2,7 @@
 
 import time
 
+from edgelstm.device.flash.belonging import require_built_for
 from edgelstm.device.flash.image import FirmwareImage, read_image
 from edgelstm.device.flash.interface import FlashJob, FlashResult, FlashRunner, Progress
 from edgelstm.device.flash.options import Key
@@ -46,17 +47,14 @@ class Uf2Runner(FlashRunner):
         content = self._content(job, image)
         if not job.run:
             raise FlashError("a UF2 boot loader starts what it is given", "leave out --no-run")
-        write_to_drive(find_drive(self.options.text("label"), job.connection.port), FILE_NAME, content, job.limit_s)
+        drive = find_drive(self.options.text("label"), job.connection.port)
+        is_confirmed = write_to_drive(drive, FILE_NAME, content, job.limit_s)
         if progress is not None:
             progress(image.size_bytes, image.size_bytes)
-        return FlashResult(image.size_bytes, 0, 0, None, "", time.monotonic() - started, _NOTE)
+        return FlashResult(
+            image.size_bytes, 0, 0, None, "", time.monotonic() - started, _NOTE, is_confirmed=is_confirmed
+        )
 
     def _content(self, job: FlashJob, image: FirmwareImage) -> bytes:
-        flash = self.chip.region("flash")
-        outside = [s for s in image.segments if s.data and not (flash.origin <= s.address and s.end <= flash.end)]
-        if outside:
-            raise FlashError(
-                f"{job.elf.name} has bytes at {outside[0].address:#010x}, outside the flash of {self.chip.name}",
-                "build it for the --target of the board",
-            )
+        require_built_for(self.chip, job.elf.name, image)
         return to_uf2(image.segments, self.options.integer("family"))

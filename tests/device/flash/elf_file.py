@@ -4,6 +4,8 @@ import struct
 from collections.abc import Sequence
 
 EM_ARM = 40
+EM_AVR = 83
+EM_XTENSA = 94
 EM_RISCV = 243
 FLASH = 0x08000000
 RAM = 0x20000000

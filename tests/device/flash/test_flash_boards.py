@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from elf_file import EM_ARM, EM_RISCV, cortex_m_program, elf_bytes
+from elf_file import EM_ARM, EM_AVR, EM_RISCV, EM_XTENSA, cortex_m_program, elf_bytes
 from qemu_boards import require
 
 from edgelstm.device.compilers import find_compiler
@@ -21,8 +21,9 @@ CHIPS = [name for name in list_targets() if load_target(name).flash_runner]
 def test_its_own_runner_has_a_plan(name: str, tmp_path: Path) -> None:
     target = load_target(name)
     elf = tmp_path / "a.elf"
-    machine = EM_RISCV if target.arch == "riscv" else EM_ARM
-    elf.write_bytes(elf_bytes([(target.region("flash").origin, cortex_m_program(300))], machine=machine))
+    machine = {"cortex-m": EM_ARM, "riscv": EM_RISCV, "avr": EM_AVR, "xtensa": EM_XTENSA}[target.arch]
+    stored = next((region for region in target.memory if region.name == "iram"), target.region("flash"))
+    elf.write_bytes(elf_bytes([(stored.origin, cortex_m_program(300))], machine=machine))
     runners = {target.flash_runner, *target.flash} & set(FLASH_RUNNERS)
     assert target.flash_runner in runners
     for name_of_runner in runners:
@@ -42,6 +43,17 @@ def test_openocd_has_its_files_and_gets_as_far_as_the_probe(name: str, tmp_path:
     argv += ["-f", f"target/{options.text('target')}.cfg", "-c", "shutdown"]
     completed = run(argv, timeout_s=30, cwd=tmp_path)
     assert completed.exit_code == 0, completed.output
+
+
+@pytest.mark.parametrize("name", [name for name, runner in TABLES if runner == "pyocd"])
+def test_pyocd_has_the_chip_or_its_pack_may(name: str) -> None:
+    """Names that are not built in cannot be checked without the packs, only their form.
+
+    There ST's parts carry their package, as in STM32F446RETx; those of the F1 family have no such variants.
+    """
+    builtin = pytest.importorskip("pyocd.target.builtin").BUILTIN_TARGETS
+    chip = choose_flash_runner(load_target(name), "pyocd").options.text("target")
+    assert chip in builtin or re.fullmatch(r"stm32(f1\d\d[a-z][0-9a-z]|(?!f1)[a-z]\d[0-9a-z]{4}[a-z]x)", chip)
 
 
 @pytest.mark.parametrize("name", [name for name, runner in TABLES if runner == "jlink"])

@@ -2,7 +2,7 @@ import random
 from pathlib import Path
 
 import pytest
-from elf_file import EM_RISCV, FLASH, RAM, cortex_m_program, elf_bytes
+from elf_file import EM_AVR, EM_RISCV, FLASH, RAM, cortex_m_program, elf_bytes
 
 from edgelstm.device.flash import Segment, read_segments
 from edgelstm.device.flash.image import read_image, reset_registers
@@ -91,7 +91,7 @@ def test_what_is_no_vector_table_is_not_started(tmp_path: Path, table: bytes) ->
 def test_other_architectures(tmp_path: Path) -> None:
     riscv = read_image(write(tmp_path, elf_bytes([(FLASH, b"code")], machine=EM_RISCV, entry=FLASH)))
     assert reset_registers(riscv) == {"pc": FLASH}
-    avr = read_image(write(tmp_path, elf_bytes([(0, b"code")], machine=83)))
+    avr = read_image(write(tmp_path, elf_bytes([(0, b"code")], machine=EM_AVR)))
     with pytest.raises(FlashError, match="how to start an AVR program") as caught:
         reset_registers(avr)
     assert "reset" in caught.value.hint

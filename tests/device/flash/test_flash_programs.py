@@ -2,12 +2,12 @@
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from elf_file import FLASH
+from elf_file import EM_ARM, EM_RISCV, FLASH, RAM, elf_bytes
 from fake_programs import Act, Stage, make_stage
 
 from edgelstm.device.flash import Connection, FlashJob, FlashResult, choose_flash_runner, read_segments
@@ -16,7 +16,7 @@ from edgelstm.errors import EdgelstmError, FlashError, TargetError, ToolMissingE
 
 TABLES: Mapping[str, Mapping[str, str | int]] = {
     "openocd": {"interface": "stlink", "target": "stm32f4x"},
-    "pyocd": {"target": "stm32f446re"},
+    "pyocd": {"target": "stm32f446retx"},
     "jlink": {"device": "STM32F446RE"},
     "dfu": {"id": "0483:df11", "address": FLASH},
     "esptool": {"chip": "esp32c3", "address": 0},
@@ -32,8 +32,14 @@ BOARD = replace(
 NO_PORTS = ["-c", "gdb_port disabled", "-c", "tcl_port disabled", "-c", "telnet_port disabled"]
 OPENOCD_DONE = "** Programming Started **\n** Programming Finished **\n** Verify Started **\n** Verified OK **\n"
 OPENOCD_RAN = "Open On-Chip Debugger 0.12.0\nInfo : clock speed 2000 kHz\nsemihosting is enabled\nselftest passed\n"
+JLINK_PROBE = (
+    "J-Link connection not established yet but required for command.\n"
+    "Connecting to J-Link via USB...O.K.\n"
+    "Target connection not established yet but required for command.\n"
+)
 JLINK_DONE = (
-    "Downloading file [firmware.hex]...\nJ-Link: Flash download: Total: 0.5s\nO.K.\n\nScript processing completed.\n"
+    f"{JLINK_PROBE}Downloading file [firmware.hex]...\nJ-Link: Flash download: Total: 0.5s\nO.K.\n\n"
+    "Script processing completed.\n"
 )
 DFU_DONE = "Download\t[=========================] 100%\nDownload done.\nFile downloaded successfully\n"
 ESPTOOL_DONE = (
@@ -49,9 +55,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 @pytest.fixture
-def flash_elf(tmp_path: Path, program_elf: Path) -> Path:
+def flash_elf(tmp_path: Path, flash_segment_elf: Path) -> Path:
     """A program with a name that every shell and script language would like to take apart."""
-    return program_elf.rename(tmp_path / "a [b] $c.elf")
+    return flash_segment_elf.rename(tmp_path / "a [b] $c.elf")
 
 
 def flash(runner: str, elf: Path, connection: Connection | None = None, **options: float) -> FlashResult:
@@ -68,7 +74,7 @@ def failure(runner: str, elf: Path, limit_s: float = 60) -> EdgelstmError:
 
 
 def test_openocd_programs_then_watches(stage: Stage, flash_elf: Path) -> None:
-    program = f"program {flash_elf.parent!s}/a\\ \\[b\\]\\ \\$c.elf verify exit"
+    program = "program firmware.elf verify exit"
     stage.play("openocd", Act(OPENOCD_DONE, when=program), Act(OPENOCD_RAN, when="reset run"))
     result = flash("openocd", flash_elf, Connection(probe="066D 12"), wait_s=7)
     connect = [*NO_PORTS, "-f", "interface/stlink.cfg", "-c", "adapter serial 066D\\ 12", "-f", "target/stm32f4x.cfg"]
@@ -97,7 +103,9 @@ def test_openocd_programs_then_watches(stage: Stage, flash_elf: Path) -> None:
         (OPENOCD_RAN, 3, 3),
         (OPENOCD_RAN.replace("passed", "failed"), 1, 1),
         ("fault: exception 0x03 pc 0x08000010\n", 99, 99),
-        ("Error: open failed\n", 1, None),
+        ("selftest failed\nError: unable to open the log\n", 1, 1),
+        ("Error: open failed\n", 0, None),
+        ("a firmware that ends without a report\n", 7, None),
         ("shutdown command invoked\n", 0, None),
     ],
 )
@@ -110,18 +118,34 @@ def test_openocd_ends_as_the_firmware_does(
     assert bool(result.note) == (expected is None)
 
 
+@pytest.mark.parametrize(
+    ("runner", "begins", "said", "message"),
+    [
+        ("openocd", "reset run", "Error: open failed\n", "there is no debug probe"),
+        ("openocd", "reset run", "Error: Examination failed, examination will be deferred\n", "does not answer"),
+        ("pyocd", "run", "0000321 C No connected debug probes\n", "there is no debug probe"),
+    ],
+)
+def test_what_was_never_started_does_not_run(
+    stage: Stage, flash_elf: Path, runner: str, begins: str, said: str, message: str
+) -> None:
+    stage.play(runner, Act(said, 1, when=begins), Act(OPENOCD_DONE))
+    assert f"written, but not started: {runner}: " in failure(runner, flash_elf).message
+    assert message in failure(runner, flash_elf).message
+
+
 def test_openocd_without_verification_or_start(stage: Stage, flash_elf: Path) -> None:
     stage.play("openocd", Act("** Programming Finished **\n"))
     result = flash("openocd", flash_elf, verify=False, run=False)
     assert len(stage.calls) == 1
-    assert stage.calls[0].arguments[-1].endswith("c.elf exit")
+    assert stage.calls[0].arguments[-1] == "program firmware.elf exit"
     assert (result.bytes_verified, result.run_exit_code, result.note) == (0, None, "")
 
 
 def test_pyocd_never_waits_for_a_probe(stage: Stage, flash_elf: Path) -> None:
     stage.play("pyocd", Act(when="flash"), Act("0000123 I Run server started\nselftest passed\n", when="run"))
     result = flash("pyocd", flash_elf, Connection(probe="0240"), wait_s=4)
-    chip = ["--no-wait", "-t", "stm32f446re", "-u", "0240"]
+    chip = ["--no-wait", "-t", "stm32f446retx", "-u", "0240"]
     assert [call.arguments for call in stage.calls] == [
         ["flash", *chip, "--format", "elf", str(flash_elf)],
         ["run", *chip, "--timelimit", "4"],
@@ -151,7 +175,17 @@ def test_jlink_reads_a_command_file(stage: Stage, flash_segment_elf: Path) -> No
     assert call.arguments == [*settings.split(), "-CommandFile", "flash.jlink"]
     assert call.files["flash.jlink"] == "r\nh\nloadfile firmware.hex\nr\ng\nq\n"
     assert call.files["firmware.hex"].startswith(":020000040800F2\n")
-    assert "JLinkRTTLogger" in result.note
+    assert result.bytes_verified == result.bytes_written == 2500
+    assert "JLinkRTTLogger -Device STM32F446RE -If SWD -Speed 4000 " in result.note
+
+
+def test_jlink_keeps_to_the_clock_of_the_board(stage: Stage, flash_segment_elf: Path) -> None:
+    stage.play("JLinkExe", Act(JLINK_DONE))
+    slow = replace(BOARD, flash={"jlink": {"device": "NRF51822_XXAA", "speed": 1000}})
+    result = choose_flash_runner(slow, "jlink").flash(FlashJob(flash_segment_elf))
+    assert " -Speed 1000 " in " ".join(stage.calls[0].arguments)
+    assert " -Speed 1000 " in result.note
+    assert "-speed 1000`" in result.note
 
 
 def test_dfu_downloads_the_binary_and_leaves(stage: Stage, flash_segment_elf: Path) -> None:
@@ -202,6 +236,50 @@ def test_a_damaged_image_is_not_written(stage: Stage, flash_elf: Path) -> None:
     assert len(stage.calls) == 2
 
 
+@pytest.mark.parametrize("runner", PROGRAMS)
+@pytest.mark.parametrize(
+    ("segments", "machine", "said"),
+    [
+        ([(FLASH, bytes(512))], EM_RISCV, "it is a program for RISCV, not ARM"),
+        ([(0, bytes(512))], EM_ARM, "it has bytes at 0x00000000, outside its flash"),
+        ([(FLASH, bytes(0x10001))], EM_ARM, "it has bytes at 0x08000000, outside"),
+        ([(FLASH, bytes(512)), (RAM, b"data")], EM_ARM, "it has bytes at 0x20000000, outside"),
+        ([(RAM, b"data")], EM_RISCV, "for RISCV, not ARM; it has bytes at 0x20000000, outside"),
+    ],
+)
+def test_a_program_for_another_chip_is_not_written(
+    runner: str, segments: Sequence[tuple[int, bytes]], machine: int, said: str, stage: Stage, tmp_path: Path
+) -> None:
+    stage.play(PROGRAMS[runner], *ESPTOOL_DONE, Act(OPENOCD_DONE + JLINK_DONE + DFU_DONE))
+    elf = tmp_path / "other.elf"
+    elf.write_bytes(elf_bytes(segments, machine=machine))
+    one = choose_flash_runner(BOARD, runner)
+    for use in (one.plan, one.flash):
+        with pytest.raises(FlashError, match=said) as caught:
+            use(FlashJob(elf))
+        assert "other.elf is not for board: " in caught.value.message
+    assert not stage.calls
+
+
+def test_what_a_chip_copies_to_memory_is_stored_at_the_copy(stage: Stage, tmp_path: Path) -> None:
+    copied = replace(BOARD, memory=(*BOARD.memory, MemoryRegion("iram", 0x40100000, 0x8000)))
+    runner = choose_flash_runner(copied, "esptool")
+    elf = tmp_path / "copied.elf"
+    elf.write_bytes(elf_bytes([(RAM, b"data"), (0x40100000, b"code")]))
+    assert "elf2image" in runner.plan(FlashJob(elf))
+    elf.write_bytes(elf_bytes([(RAM, b"data"), (FLASH, b"code")]))
+    with pytest.raises(FlashError, match="it has bytes at 0x08000000, outside its iram"):
+        runner.plan(FlashJob(elf))
+
+
+def test_a_raw_program_begins_where_flash_does(stage: Stage, tmp_path: Path) -> None:
+    board = replace(BOARD, flash={"esptool": {"chip": "esp32c3", "address": 0, "format": "raw"}})
+    elf = tmp_path / "late.elf"
+    elf.write_bytes(elf_bytes([(FLASH + 0x100, bytes(512))]))
+    with pytest.raises(FlashError, match="begins at 0x08000100, and this board is written from 0x08000000"):
+        choose_flash_runner(board, "esptool").plan(FlashJob(elf))
+
+
 def test_a_raw_program_is_written_as_it_is(stage: Stage, flash_segment_elf: Path) -> None:
     board = replace(BOARD, flash={"esptool": {"chip": "esp32c3", "address": 0, "format": "raw"}})
     stage.play("esptool", *ESPTOOL_DONE)
@@ -232,9 +310,16 @@ FAILURES = [
     ("pyocd", "0000700 C Target type stm32f446re not recognized. Use 'pyocd list'\n", 1, "know the chip stm32f446re"),
     ("pyocd", "0000700 C No ACK received [__main__]\n", 1, "does not answer"),
     ("jlink", "Connecting to J-Link via USB...FAILED: Cannot connect to J-Link.\n", 0, "there is no J-Link"),
-    ("jlink", 'The selected device "X" is unknown to this version of the software.\n', 1, "does not know the device"),
-    ("jlink", "Cannot connect to target.\n", 0, "does not answer"),
-    ("jlink", "Writing failed.\nScript processing completed.\n", 0, "refused"),
+    (
+        "jlink",
+        f'{JLINK_PROBE}The selected device "X" is unknown to this version of the software.\n',
+        1,
+        "does not know the device",
+    ),
+    ("jlink", f"{JLINK_PROBE}Cannot connect to target.\n", 0, "does not answer"),
+    ("jlink", f"{JLINK_PROBE}Writing failed.\nScript processing completed.\n", 0, "refused"),
+    ("jlink", f"{JLINK_DONE}Verification failed @ address 0x08000000\n", 0, "refused"),
+    ("jlink", f"{JLINK_PROBE}Script processing completed.\n", 0, "failed (exit code 0): Script processing completed."),
     ("dfu", "dfu-util: No DFU capable USB device available\n", 74, "no board in DFU mode"),
     ("dfu", "dfu-util: More than one DFU capable USB device found!\n", 74, "several boards"),
     ("dfu", "dfu-util: Page at 0x08100000 can not be erased\n", 74, "another chip"),
@@ -292,13 +377,13 @@ def test_a_dry_run_is_what_is_run(stage: Stage, flash_segment_elf: Path, runner:
     stage.play(PROGRAMS[runner], *ESPTOOL_DONE, Act(OPENOCD_DONE + JLINK_DONE + DFU_DONE + "selftest passed\n"))
     one = choose_flash_runner(BOARD, runner)
     one.flash(FlashJob(flash_segment_elf))
-    by_us = [(call.arguments, call.files.get("flash.jlink")) for call in stage.calls]
+    by_us = [(call.arguments, call.files.get("flash.jlink"), call.files.get("firmware.elf")) for call in stage.calls]
     folder = stage.folder / "shell"
     folder.mkdir()
-    text = one.plan(FlashJob(flash_segment_elf)).replace("cat >", "/bin/cat >")
+    text = one.plan(FlashJob(flash_segment_elf)).replace("cat >", "/bin/cat >").replace("cp ", "/bin/cp ")
     subprocess.run(["/bin/sh", "-ec", text], cwd=folder, timeout=30, check=True, capture_output=True)
-    by_shell = [(call.arguments, call.files.get("flash.jlink")) for call in stage.calls[len(by_us) :]]
-    assert by_shell == by_us
+    calls = stage.calls[len(by_us) :]
+    assert [(call.arguments, call.files.get("flash.jlink"), call.files.get("firmware.elf")) for call in calls] == by_us
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,40 @@ def test_without_a_board_it_says_so(runner: str, program: str, flash_segment_elf
     assert "\n" not in caught.value.message
 
 
-def test_openocd_takes_the_script_up_to_the_probe(tmp_path: Path, flash_segment_elf: Path) -> None:
-    """A path that Tcl would take apart arrives whole: OpenOCD reaches the adapter, and fails only there."""
+def test_openocd_takes_the_script_up_to_the_probe(flash_segment_elf: Path) -> None:
+    """A name that Tcl would take apart arrives whole: OpenOCD reaches the adapter, and fails only there."""
     require("openocd")
-    awkward = flash_segment_elf.rename(tmp_path / 'a [exit] {$b; \\ "c".elf')
     one = choose_flash_runner(BOARD, "openocd")
     with pytest.raises(FlashError, match="there is no debug probe"):
-        one.flash(FlashJob(awkward, Connection(probe="a b[exit]"), limit_s=30))
+        one.flash(FlashJob(flash_segment_elf, Connection(probe="a b[exit]"), limit_s=30))
+
+
+OPENOCD_WITHOUT_A_CHIP = """
+proc init {args} {}
+proc reset {args} {}
+proc flash {verb args} { if {$verb eq "write_image" && ![file exists [lindex $args end]]} { error "no such file" } }
+proc verify_image {file} { if {![file exists $file]} { error "no such file" } }
+"""
+
+
+def test_openocd_does_not_run_what_the_path_says(
+    tmp_path: Path, flash_segment_elf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own `program` evaluates the name a second time; only what it calls for the chip is replaced."""
+    openocd = require("openocd")
+    (tmp_path / "stub.tcl").write_text(OPENOCD_WITHOUT_A_CHIP)
+    wrapper = tmp_path / "bin" / "openocd"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {openocd} -f {tmp_path}/stub.tcl "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(wrapper.parent))
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "x} [exec touch pwned] {b"
+    folder.mkdir()
+    awkward = flash_segment_elf.rename(folder / 'a [exit] $b; \\ "c".elf')
+    result = choose_flash_runner(BOARD, "openocd").flash(FlashJob(awkward, run=False, limit_s=30))
+    assert result.bytes_verified == 2500
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_esptool_makes_an_image_of_our_program(esp_elf: Path, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """The UF2 runner: files parsed back, and drives that are folders."""
 
+import errno
+import os
 import struct
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,9 +142,50 @@ def test_a_board_that_restarts_with_the_last_byte_has_it_all(
     assert len(parse(written.read_bytes())) == 10
 
 
-def test_a_drive_that_hangs_is_left(flash_segment_elf: Path, mount: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENODEV, errno.ENXIO])
+def test_a_board_that_restarts_while_it_confirms_is_no_failure(
+    number: int, flash_segment_elf: Path, mount: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has every block, and goes; the system needs a moment to see that."""
 
+    def lost(descriptor: int) -> None:
+        threading.Timer(0.3, mount.rename, (mount.parent / "gone",)).start()
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.fsync", lost)
+    result = RUNNER.flash(FlashJob(flash_segment_elf))
+    assert not result.is_confirmed
+    (written,) = (mount.parent / "gone").glob("edgelstm-*")
+    assert len(parse(written.read_bytes())) == 10
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_drive_that_stays_and_fails_is_a_failure(
+    step: str, flash_segment_elf: Path, mount: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(drives, "GONE_WITHIN_S", 0.2)
+    monkeypatch.setattr(step, fails)
+    with pytest.raises(FlashError, match="cannot be written: Input/output error"):
+        RUNNER.flash(FlashJob(flash_segment_elf))
+    assert [path.name for path in mount.iterdir()] == ["INFO_UF2.TXT"]
+
+
+def test_a_drive_that_goes_in_the_middle_is_a_failure(
+    flash_segment_elf: Path, mount: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(**options: object) -> tuple[int, str]:
+        mount.rename(mount.parent / "gone")
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("tempfile.mkstemp", lost)
+    with pytest.raises(FlashError, match="cannot be written: Input/output error"):
+        RUNNER.flash(FlashJob(flash_segment_elf))
+
+
+def test_a_drive_that_hangs_is_left(flash_segment_elf: Path, mount: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     monkeypatch.setattr("os.fsync", lambda descriptor: released.wait(30))
     with pytest.raises(ToolTimeoutError, match=r"took longer than 0\.2 s"):
@@ -152,7 +196,7 @@ def test_a_drive_that_hangs_is_left(flash_segment_elf: Path, mount: Path, monkey
 def test_a_program_for_another_board_is_refused(tmp_path: Path, mount: Path) -> None:
     elf = tmp_path / "other.elf"
     elf.write_bytes(elf_bytes([(0x10000000, bytes(512))]))
-    with pytest.raises(FlashError, match="bytes at 0x10000000, outside the flash of pico"):
+    with pytest.raises(FlashError, match="not for pico: it has bytes at 0x10000000, outside its flash"):
         RUNNER.flash(FlashJob(elf))
     assert not (mount / "firmware.uf2").exists()
 

@@ -1,0 +1,47 @@
+"""Whether a program is for the chip to which it would be written."""
+
+from collections.abc import Sequence
+
+from edgelstm.device.flash.image import FirmwareImage
+from edgelstm.device.targets import MemoryRegion, Target
+from edgelstm.errors import FlashError
+
+_MACHINES = {"cortex-m": "EM_ARM", "riscv": "EM_RISCV", "avr": "EM_AVR", "xtensa": "EM_XTENSA"}
+"""The ELF specification's name of the processor of each architecture."""
+
+
+def require_built_for(target: Target, name: str, image: FirmwareImage) -> None:
+    """Refuse a program for another processor, or with bytes that no memory of the target stores.
+
+    Args:
+        target: the chip.
+        name: of the program's file.
+        image: what it stores where.
+
+    Raises:
+        FlashError: it is for another chip; says all that shows this.
+        TargetError: the target has no flash.
+    """
+    regions = _stored_in(target)
+    problems = []
+    if image.machine != _MACHINES[target.arch]:
+        wanted = _MACHINES[target.arch].removeprefix("EM_")
+        problems.append(f"it is a program for {image.machine.removeprefix('EM_')}, not {wanted}")
+    problems += [
+        f"it has bytes at {segment.address:#010x}, outside its {regions[0].name}"
+        for segment in image.segments
+        if not any(region.origin <= segment.address and segment.end <= region.end for region in regions)
+    ]
+    if problems:
+        raise FlashError(
+            f"{name} is not for {target.name}: {'; '.join(problems)}", "build it for the --target of the board"
+        )
+
+
+def _stored_in(target: Target) -> Sequence[MemoryRegion]:
+    """The memories in which a program's load addresses may lie."""
+    if any(region.name == "iram" for region in target.memory):
+        # The ROM copies all of it out of flash: the addresses are those of the copy.
+        return [target.region("iram"), target.region("ram")]
+    flash = target.region("flash")
+    return [flash] if flash.data_window is None else [flash, flash.data_window]
