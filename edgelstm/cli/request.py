@@ -15,6 +15,7 @@ from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
+from edgelstm.project.settings import CLIP_CHOICES, LARGEST_MARGIN, LEAST_MARGIN
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -34,6 +35,16 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Whose roundings to follow [litert].",
         ),
         click.option("--calibration-samples", type=click.IntRange(1), help="How many sequences to calibrate on [all]."),
+        click.option(
+            "--margin",
+            type=click.FloatRange(LEAST_MARGIN, LARGEST_MARGIN),
+            help="Widen all ranges that calibration saw, for data that go beyond: their ends times this [1].",
+        ),
+        click.option(
+            "--clip",
+            type=click.Choice(CLIP_CHOICES),
+            help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -96,6 +107,8 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "name",
         "timesteps",
         "calibration_samples",
+        "margin",
+        "clip",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -153,5 +166,7 @@ def _from_project() -> BuildRequest:
         main=None if project.build.main is None else folder / project.build.main,
         sequences=project.verify.sequences,
         calibration_samples=project.quantize.calibration_samples,
+        margin=project.quantize.margin,
+        clip=project.quantize.clip,
         project=project,
     )

@@ -33,6 +33,8 @@ class BuildRequest:
         wide_weights: spend half as much flash again on weights to save instructions.
         main: a C file that takes the place of the generated main.c.
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
+        margin: what the ends of all ranges are multiplied by.
+        clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -52,6 +54,8 @@ class BuildRequest:
     runner: str | None = None
     sequences: int = 16
     calibration_samples: int | None = None
+    margin: float = 1.0
+    clip: str = "none"
     project: Project | None = None
     main: Path | None = None
     tflite_recurrent: str = "layer"

@@ -43,11 +43,20 @@ class ModelSection:
     seed: int = 0
 
 
+CLIP_CHOICES = ("none", "mse")
+LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
+
+
 @dataclass(frozen=True)
 class QuantizeSection:
-    """[quantize]. `calibration_samples` sequences are observed; None for all."""
+    """[quantize]. `calibration_samples` sequences are observed; None for all.
+
+    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none".
+    """
 
     calibration_samples: int | None = None
+    margin: float = 1.0
+    clip: str = "none"
 
 
 @dataclass(frozen=True)
