@@ -15,7 +15,7 @@ from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
-from edgelstm.project.settings import CLIP_CHOICES, LARGEST_MARGIN, LEAST_MARGIN
+from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -71,6 +71,10 @@ def target_options(*, several: bool, default: str = "cortex-m4") -> Decorator:
         click.option("--optimize", type=click.Choice(OPTIMIZE), help="What activations may cost in tables [balanced]."),
         click.option("--constant-time", is_flag=True, default=None, help="Execute as many instructions for all data."),
         click.option("--wide-weights", is_flag=True, default=None, help="Half as much weight flash again, for speed."),
+        click.option(
+            "--raw-lsb",
+            help="Real units of a count of the sensor, one or one a channel: 0.001,0.5. Writes C for counts.",
+        ),
         click.option("--no-asm", is_flag=True, default=None, help="Leave assembler out of the C."),
     ]
     if several:
@@ -99,6 +103,8 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         request = replace(request, targets=_target_names(options["target"]))
     if options.get("data"):
         request = replace(request, data=options["data"], base=Path(), may_train=False)
+    if options.get("raw_lsb"):
+        request = replace(request, raw_lsb=_raw_lsb(options["raw_lsb"]))
     if options.get("contract"):
         request = replace(request, contract=Contract(options["contract"]))
     if options.get("name"):
@@ -132,6 +138,16 @@ def _target_names(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _raw_lsb(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(SMALLEST_LSB <= number <= LARGEST_LSB for number in found):
+        raise ProjectError(f"--raw-lsb {text!a:.60} is no list of numbers", "write it like 0.001 or 0.001,0.5")
+    return found
+
+
 def _check_name(name: str) -> None:
     if not is_model_name(name):
         raise ProjectError(f"--name {name!a:.60} cannot name a model", f"use a C identifier: {as_model_name(name)}")
@@ -161,6 +177,7 @@ def _from_project() -> BuildRequest:
         constant_time=project.build.constant_time,
         no_asm=project.build.no_asm,
         wide_weights=project.build.wide_weights,
+        raw_lsb=project.build.raw_lsb,
         compiler=project.build.compiler,
         runner=project.build.runner,
         main=None if project.build.main is None else folder / project.build.main,

@@ -45,6 +45,7 @@ class ModelSection:
 
 CLIP_CHOICES = ("none", "mse")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
+SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class BuildSection:
     constant_time: bool = False
     no_asm: bool = False
     wide_weights: bool = False
+    raw_lsb: tuple[float, ...] = ()
     contract: Contract = Contract.LITERT
     compiler: str | None = None
     runner: str | None = None

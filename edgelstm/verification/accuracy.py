@@ -45,7 +45,7 @@ def _saturated(model: Model, test: Samples) -> tuple[float, ...]:
     for tensor in model.inputs:
         if not tensor.vocabulary:
             lengths = test.lengths if tensor.is_sequence else None
-            values, quantization = arrays[tensor.name], tensor.quantization
+            values, quantization = tensor.scaled(arrays[tensor.name]), tensor.quantization
             found += saturated_inputs_percent(values, quantization.scale, quantization.zero_point, lengths)
     return tuple(found)
 
