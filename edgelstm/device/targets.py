@@ -21,11 +21,17 @@ TARGET_SUFFIX = ".toml"
 
 RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
-REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "avr": ("flash", "ram"), "host": ()}
+REGIONS = {
+    "cortex-m": ("flash", "ram"),
+    "riscv": ("flash", "ram"),
+    "avr": ("flash", "ram"),
+    "xtensa": ("flash", "iram", "ram"),
+    "host": (),
+}
 """The memory regions that the linker script of an architecture needs; the keys are the architectures."""
 
-_WITHOUT_SEMIHOSTING = ("host", "avr")
-"""Architectures with a port of their own."""
+_WITH_C_LIBRARY = ("host", "avr")
+"""Architectures whose firmware needs nothing of targets/arch/chip."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,11 @@ class MemoryRegion:
 
 @dataclass(frozen=True)
 class QemuMachine:
-    """How QEMU emulates a target: its `-M` name, and the clock that `port_ticks` reads, in Hz."""
+    """How QEMU emulates a target: its `-M` name, the clock that `port_ticks` reads, in Hz, its `-cpu` or ""."""
 
     machine: str
     ticks_hz: int
+    cpu: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,11 @@ class Target:
     qemu: QemuMachine | None = None
     unicorn_cpu: str = ""
     simavr: SimavrMcu | None = None
+
+    @property
+    def runs_from_ram(self) -> bool:
+        """Whether code is loaded into a memory of its own, "iram", and constants into "ram"."""
+        return "iram" in REGIONS[self.arch]
 
     def region(self, name: str) -> MemoryRegion:
         """The memory region of that name.
@@ -180,7 +192,7 @@ def read_target(path: Path) -> Target:
 def support_dirs(target: Target) -> tuple[Path, ...]:
     """Where the C files lie that every firmware of the target has: start-up, port, run-time functions."""
     arch = targets_dir() / "arch"
-    return (arch / target.arch,) if target.arch in _WITHOUT_SEMIHOSTING else (arch / "chip", arch / target.arch)
+    return (arch / target.arch,) if target.arch in _WITH_C_LIBRARY else (arch / "chip", arch / target.arch)
 
 
 def boot_source(target: Target) -> Path | None:
@@ -189,10 +201,10 @@ def boot_source(target: Target) -> Path | None:
 
 
 def support_sources(target: Target) -> list[Path]:
-    """The C files that every firmware of the target has."""
+    """The C files that every firmware of the target has; an architecture's own replace others of their name."""
     boot = boot_source(target)
-    found = [path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))]
-    return found if boot is None else [*found, boot]
+    by_name = {path.name: path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))}
+    return [*by_name.values(), *(() if boot is None else (boot,))]
 
 
 def _target(name: str, reader: Reader) -> Target:
@@ -215,7 +227,11 @@ def _target(name: str, reader: Reader) -> Target:
         flash=_flash(reader.table("flash")),
         qemu=None
         if qemu is None
-        else QemuMachine(qemu.text("machine", pattern=_WORD), qemu.integer("ticks_hz", 1, 10**10)),
+        else QemuMachine(
+            qemu.text("machine", pattern=_WORD),
+            qemu.integer("ticks_hz", 1, 10**10),
+            qemu.text("cpu", default="", pattern=_WORD),
+        ),
         unicorn_cpu="" if unicorn is None else unicorn.text("cpu", pattern=_WORD),
         simavr=None
         if simavr is None

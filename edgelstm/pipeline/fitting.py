@@ -33,11 +33,12 @@ class _Size:
 
     flash_excess: int
     ram_excess: int
+    iram_excess: int
     weights: int
 
     @property
     def fits(self) -> bool:
-        return self.flash_excess <= 0 and self.ram_excess <= 0
+        return max(self.flash_excess, self.ram_excess, self.iram_excess) <= 0
 
 
 def what_fits(
@@ -98,6 +99,7 @@ def _size(firmware: Firmware, generated: Generated, target: Target, model: str) 
     return _Size(
         flash_excess=use.flash_bytes - target.region("flash").size_bytes,
         ram_excess=use.ram_bytes - target.region("ram").size_bytes,
+        iram_excess=use.iram_bytes - target.region("iram").size_bytes if target.runs_from_ram else 0,
         weights=flash_bytes(firmware.elf, model, generated.roles).weights,
     )
 
@@ -115,5 +117,8 @@ def _advice(words: str, size: _Size, target: Target, bench: Workbench) -> str:
         listed.append(
             f"RAM by {size.ram_excess} bytes, of which it has {target.region('ram').size_bytes}; the model's state and "
             f"buffers are {plan.state_bytes + plan.buffer_bytes}, the stack's reserve is {target.stack_bytes}"
+            + (f", and the weights, which this chip reads from RAM, {size.weights}" if target.runs_from_ram else "")
         )
+    if size.iram_excess > 0:
+        listed.append(f"RAM for code by {size.iram_excess} bytes, of which it has {target.region('iram').size_bytes}")
     return f"{found} {', and '.join(listed)}: take fewer units, or a larger target"

@@ -30,11 +30,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Memory:
-    """A target's flash and RAM in bytes, and how much of that RAM its firmware reserves for the stack."""
+    """A target's flash and RAM in bytes, and how much of that RAM its firmware reserves for the stack.
+
+    `iram_bytes` is a RAM for code, 0 where that stays in flash.
+    """
 
     flash_bytes: int
     ram_bytes: int
     stack_bytes: int
+    iram_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Estimate:
         buffer_bytes: RAM within one, and stored sequences.
         firmware_flash_bytes: of the firmware that `build` writes; None without a compiler.
         firmware_ram_bytes: the same, with the stack's reserve.
+        firmware_iram_bytes: its code in RAM.
         memory: of the target.
         load: None where nothing could count it.
         timesteps: the model's window.
@@ -70,6 +75,7 @@ class Estimate:
     timesteps: int
     is_streaming: bool
     missing: tuple[str, ...] = ()
+    firmware_iram_bytes: int = 0
 
     @property
     def code_known(self) -> bool:
@@ -88,6 +94,7 @@ class Estimate:
         found = {
             "flash": (self.firmware_flash_bytes or self.flash.total) - self.memory.flash_bytes,
             "RAM": (self.firmware_ram_bytes or self.state_bytes + self.buffer_bytes) - self.memory.ram_bytes,
+            "IRAM": self.firmware_iram_bytes - self.memory.iram_bytes,
             "stack": stack - self.memory.stack_bytes,
         }
         return {name: size for name, size in found.items() if size > 0}

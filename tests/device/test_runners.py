@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cores import CORES
+from cores import CORES, QEMU
 
 from edgelstm.device.process import run
 from edgelstm.device.runners import EXIT_FAULT, Runner, RunResult, choose_runner
@@ -26,9 +26,9 @@ EVERY_CHIP = [
         for chip in CHIPS
         if chip != CHIP
         for compiler, runner in (("gcc", chip.runners[0]), ("zig", chip.runners[-1]))
+        if compiler in chip.compiler_flags
     ),
 ]
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 
 
 @dataclass(frozen=True)
