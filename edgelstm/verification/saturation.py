@@ -46,7 +46,7 @@ def _counters(model: Model) -> Iterator["_Counter"]:
                 tensor.name, [f"channel {index} of {name}" for index in range(tensor.size)], tensor.quantization
             )
     for op in model.ops:
-        if op.output.quantization not in _FIXED:
+        if op.output.quantization not in _FIXED and not op.is_alias:
             yield _Counter(op.output.name, [f'the output of "{op.name}"'], op.output.quantization)
         for array in op.state:
             if array.name == "cell":
