@@ -108,7 +108,9 @@ def reset_registers(elf: Path, image: FirmwareImage) -> dict[str, int]:
         )
     lowest = image.segments[0].address
     # Some chips want a boot loader of their own first in flash.
-    for address in (*_symbols_called("vectors", elf), lowest):
+    for address in (_address_of("vectors", elf), lowest):
+        if address is None:
+            continue
         stack_pointer, handler = struct.unpack("<II", _stored(image.segments, address, 8) or bytes(8))
         if handler & 1 and stack_pointer % 4 == 0 and _stored(image.segments, handler & ~1, 1):
             return {"sp": stack_pointer, "pc": handler & ~1, "xpsr": XPSR_THUMB}
@@ -118,11 +120,11 @@ def reset_registers(elf: Path, image: FirmwareImage) -> dict[str, int]:
     )
 
 
-def _symbols_called(name: str, elf: Path) -> Sequence[int]:
+def _address_of(name: str, elf: Path) -> int | None:
     try:
-        return [symbol.address for symbol in read_elf(elf).symbols if symbol.name == name]
+        return read_elf(elf).symbol(name).address
     except ToolError:
-        return ()  # what can be loaded need not have symbols that can be read
+        return None  # what can be loaded need not have symbols that can be read
 
 
 def _stored(segments: Sequence[Segment], address: int, size: int) -> bytes | None:
