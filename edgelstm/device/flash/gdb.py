@@ -58,7 +58,7 @@ class GdbFlasher:
         """
         started = time.monotonic()
         image = read_image(elf)
-        registers = reset_registers(image) if run and self.reset == "registers" else {}
+        registers = reset_registers(elf, image) if run and self.reset == "registers" else {}
         steps = _Steps(progress, image.size_bytes * (2 if verify else 1))
         outcome = RunOutcome(None, "")
         with GdbServer(self.host, self.port, self.timeout_s, self.flash_timeout_s) as server:
@@ -93,7 +93,7 @@ class GdbFlasher:
         if run and self.reset == "monitor":
             lines.append("reset the chip by the server's reset command")
         elif run:
-            values = ", ".join(f"{name} = {value:#010x}" for name, value in reset_registers(image).items())
+            values = ", ".join(f"{name} = {value:#010x}" for name, value in reset_registers(elf, image).items())
             lines.append(f"set {values}")
         if run:
             lines.append(f"start the program and wait up to {wait_s:g} s for its exit code")

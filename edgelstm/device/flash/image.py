@@ -11,7 +11,8 @@ from typing import Any
 from elftools.common.utils import struct_parse
 from elftools.elf.elffile import ELFFile
 
-from edgelstm.errors import FlashError
+from edgelstm.device.elf import read_elf
+from edgelstm.errors import FlashError, ToolError
 
 ADDRESS_SPACE_BYTES = 1 << 32
 MAX_ELF_BYTES = 64 << 20
@@ -85,11 +86,15 @@ def read_segments(elf: Path) -> tuple[Segment, ...]:
     return read_image(elf).segments
 
 
-def reset_registers(image: FirmwareImage) -> dict[str, int]:
+def reset_registers(elf: Path, image: FirmwareImage) -> dict[str, int]:
     """The registers that a reset would load, by name in the order to write them.
 
-    On Arm the stack pointer and the program counter come from the vector table, taken to be at the lowest
-    load address; on RISC-V the program counter is the entry address.
+    On Arm the stack pointer and the program counter come from the vector table: the symbol `vectors`, else
+    the lowest load address; on RISC-V the program counter is the entry address.
+
+    Args:
+        elf: the program's file, for its symbols.
+        image: what `read_image` made of it.
 
     Raises:
         FlashError: there is no vector table, or the architecture is another one.
@@ -101,19 +106,33 @@ def reset_registers(image: FirmwareImage) -> dict[str, int]:
             f"how to start an {image.machine.removeprefix('EM_')} program by its registers is not known",
             "let the gdb server reset the chip (reset = monitor)",
         )
-    lowest = image.segments[0]
-    if len(lowest.data) >= 8:
-        stack_pointer, handler = struct.unpack_from("<II", lowest.data)
-        if handler & 1 and stack_pointer % 4 == 0 and _holds(image.segments, handler & ~1):
+    lowest = image.segments[0].address
+    # Some chips want a boot loader of their own first in flash.
+    for address in (_address_of("vectors", elf), lowest):
+        if address is None:
+            continue
+        stack_pointer, handler = struct.unpack("<II", _stored(image.segments, address, 8) or bytes(8))
+        if handler & 1 and stack_pointer % 4 == 0 and _stored(image.segments, handler & ~1, 1):
             return {"sp": stack_pointer, "pc": handler & ~1, "xpsr": XPSR_THUMB}
     raise FlashError(
-        f"no Cortex-M vector table at the lowest load address {lowest.address:#010x}",
+        f"no Cortex-M vector table called `vectors` or at the lowest load address {lowest:#010x}",
         "link the vector table first, or let the gdb server reset the chip (reset = monitor)",
     )
 
 
-def _holds(segments: Sequence[Segment], address: int) -> bool:
-    return any(segment.address <= address < segment.end for segment in segments)
+def _address_of(name: str, elf: Path) -> int | None:
+    try:
+        return read_elf(elf).symbol(name).address
+    except ToolError:
+        return None  # what can be loaded need not have symbols that can be read
+
+
+def _stored(segments: Sequence[Segment], address: int, size: int) -> bytes | None:
+    """Bytes of one segment, None if it has not all of them."""
+    for segment in segments:
+        if segment.address <= address and address + size <= segment.end:
+            return segment.data[address - segment.address :][:size]
+    return None
 
 
 def read_bytes(elf: Path) -> bytes:

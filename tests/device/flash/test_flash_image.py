@@ -3,9 +3,14 @@ from pathlib import Path
 
 import pytest
 from elf_file import EM_AVR, EM_RISCV, FLASH, RAM, cortex_m_program, elf_bytes
+from qemu_boards import require
 
-from edgelstm.device.flash import Segment, read_segments
+from edgelstm.device.compilers import find_compiler
+from edgelstm.device.elf import read_elf
+from edgelstm.device.flash import FlashJob, Segment, choose_flash_runner, read_segments
 from edgelstm.device.flash.image import read_image, reset_registers
+from edgelstm.device.targets import load_target
+from edgelstm.device.toolchain import compile_firmware
 from edgelstm.errors import FlashError
 
 
@@ -61,15 +66,35 @@ def test_damaged_files_never_raise_anything_else(tmp_path: Path) -> None:
         for _ in range(generator.randrange(1, 6)):
             damaged[generator.randrange(116)] = generator.randrange(256)
         try:
-            reset_registers(read_image(write(tmp_path, bytes(damaged))))
+            elf = write(tmp_path, bytes(damaged))
+            reset_registers(elf, read_image(elf))
         except FlashError as error:
             assert error.message
 
 
 def test_the_vector_table_gives_the_start_of_a_cortex_m(tmp_path: Path) -> None:
-    image = read_image(write(tmp_path, elf_bytes([(FLASH, cortex_m_program(64))])))
-    assert reset_registers(image) == {"sp": RAM + 0x1000, "pc": FLASH + 8, "xpsr": 0x01000000}
-    assert list(reset_registers(image)) == ["sp", "pc", "xpsr"]
+    elf = write(tmp_path, elf_bytes([(FLASH, cortex_m_program(64))]))
+    registers = reset_registers(elf, read_image(elf))
+    assert registers == {"sp": RAM + 0x1000, "pc": FLASH + 8, "xpsr": 0x01000000}
+    assert list(registers) == ["sp", "pc", "xpsr"]
+
+
+@pytest.mark.parametrize("name", ["rpi-pico", "cortex-m4"])
+def test_the_vector_table_is_found_behind_a_boot_loader(name: str, tmp_path: Path) -> None:
+    require("arm-none-eabi-gcc")
+    target = load_target(name)
+    source = tmp_path / "app.c"
+    source.write_text('#include "port.h"\nint app_main(void) { port_print("x"); return 0; }\n')
+    elf = compile_firmware(target, find_compiler(target), [source], [], tmp_path / "out", "app").elf
+    registers = reset_registers(elf, read_image(elf))
+    symbols = {symbol.name: symbol.address for symbol in read_elf(elf).symbols}
+    assert registers["pc"] == symbols["reset_handler"]
+    ram = target.region("ram")
+    assert registers["sp"] in (ram.end, ram.origin + target.stack_bytes)
+    behind_boot_loader = symbols["vectors"] - target.region("flash").origin
+    assert behind_boot_loader == (0x100 if target.boot else 0)
+    plan = choose_flash_runner(target, "gdb").plan(FlashJob(elf, reset="registers"))
+    assert f"pc = {registers['pc']:#010x}" in plan
 
 
 @pytest.mark.parametrize(
@@ -83,15 +108,15 @@ def test_the_vector_table_gives_the_start_of_a_cortex_m(tmp_path: Path) -> None:
     ids=["too short", "handler is not Thumb code", "stack is not aligned", "handler is not in the image"],
 )
 def test_what_is_no_vector_table_is_not_started(tmp_path: Path, table: bytes) -> None:
-    image = read_image(write(tmp_path, elf_bytes([(FLASH, table.ljust(4 if len(table) == 4 else 16, b"\0"))])))
-    with pytest.raises(FlashError, match="no Cortex-M vector table at the lowest load address 0x08000000"):
-        reset_registers(image)
+    elf = write(tmp_path, elf_bytes([(FLASH, table.ljust(4 if len(table) == 4 else 16, b"\0"))]))
+    with pytest.raises(FlashError, match=r"no Cortex-M vector table .* at the lowest load address 0x08000000"):
+        reset_registers(elf, read_image(elf))
 
 
 def test_other_architectures(tmp_path: Path) -> None:
-    riscv = read_image(write(tmp_path, elf_bytes([(FLASH, b"code")], machine=EM_RISCV, entry=FLASH)))
-    assert reset_registers(riscv) == {"pc": FLASH}
+    elf = write(tmp_path, elf_bytes([(FLASH, b"code")], machine=EM_RISCV, entry=FLASH))
+    assert reset_registers(elf, read_image(elf)) == {"pc": FLASH}
     avr = read_image(write(tmp_path, elf_bytes([(0, b"code")], machine=EM_AVR)))
     with pytest.raises(FlashError, match="how to start an AVR program") as caught:
-        reset_registers(avr)
+        reset_registers(elf, avr)
     assert "reset" in caught.value.hint
