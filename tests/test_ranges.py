@@ -113,56 +113,64 @@ def test_clipping_leaves_what_never_varies() -> None:
 
 def test_what_is_clipped_is_counted_by_value_and_by_sequence() -> None:
     model, known = lstm_model(3), inputs(4)
-    integer = quantize(model, calibrate(model, known), STEPS, Contract.LITERT)
+    ranges = calibrate(model, known)
+    integer = quantize(model, ranges, STEPS, Contract.LITERT)
     largest = float(np.abs(known).max())
     test = known[:10].copy()
     test[2, 1, 1] = test[2, 3, 1] = test[7, 0, 1] = 3 * largest
-    found = {one.where: one for one in measure_saturation(model, integer, Samples(test, None, None))}
+    found = {one.where: one for one in measure_saturation(model, integer, Samples(test, None, None), ranges)}
     channel = found["channel 1 of the input"]
     assert channel.percent == pytest.approx(100 * 3 / (10 * STEPS))
     assert channel.samples == 2
     assert channel.margin == pytest.approx(3.0, rel=0.35)
     assert not {"channel 0 of the input", "channel 2 of the input"} & set(found)
-    unharmed = measure_saturation(model, integer, Samples(known, None, None))
+    unharmed = measure_saturation(model, integer, Samples(known, None, None), ranges)
     assert unharmed == ()
 
 
-def test_a_margin_of_what_was_clipped_holds_it() -> None:
-    model, known = lstm_model(5), inputs(6)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_margin_of_what_was_clipped_holds_it(seed: int) -> None:
+    model, known = lstm_model(seed), inputs(6)
     ranges, test = calibrate(model, known), Samples(2.5 * known, None, None)
-    found = measure_saturation(model, quantize(model, ranges, STEPS, Contract.LITERT), test)
+    found = measure_saturation(model, quantize(model, ranges, STEPS, Contract.LITERT), test, ranges)
     assert found
     assert [one.percent for one in found] == sorted((one.percent for one in found), reverse=True)
     margin = max(one.margin or math.inf for one in found)
-    assert margin < 4.0
-    wide = quantize(model, widen(model, ranges, margin), STEPS, Contract.LITERT)
-    assert measure_saturation(model, wide, test) == ()
+    wider = widen(model, ranges, margin)
+    assert measure_saturation(model, quantize(model, wider, STEPS, Contract.LITERT), test, wider) == ()
 
 
 def test_no_margin_holds_what_lies_on_the_other_side_of_zero() -> None:
     model, known = lstm_model(7), np.abs(inputs(8))
-    integer = quantize(model, calibrate(model, known), STEPS, Contract.LITERT)
-    found = measure_saturation(model, integer, Samples(-known, None, None))
+    ranges = calibrate(model, known)
+    integer = quantize(model, ranges, STEPS, Contract.LITERT)
+    found = measure_saturation(model, integer, Samples(-known, None, None), ranges)
     assert [one.margin for one in found if one.where.startswith("channel")] == [None] * SIZE
 
 
 def test_steps_that_a_mask_leaves_out_are_not_counted() -> None:
     model, known = lstm_model(9, mask=50.0), inputs(10)
     known[:, -2:] = 50.0
-    integer = quantize(model, calibrate(model, known), STEPS, Contract.LITERT)
+    ranges = calibrate(model, known)
+    integer = quantize(model, ranges, STEPS, Contract.LITERT)
     test = known[:4].copy()
-    assert not [one for one in measure_saturation(model, integer, Samples(test, None, None)) if "input" in one.where]
+    assert not [
+        one for one in measure_saturation(model, integer, Samples(test, None, None), ranges) if "input" in one.where
+    ]
     test[1, 0, 0] = 30.0
-    (one,) = [one for one in measure_saturation(model, integer, Samples(test, None, None)) if "input" in one.where]
+    (one,) = [
+        one for one in measure_saturation(model, integer, Samples(test, None, None), ranges) if "input" in one.where
+    ]
     assert one.samples == 1
     assert one.percent == pytest.approx(100 / (4 * (STEPS - 2)))
 
 
 def test_lengths_leave_padding_out() -> None:
     model, known = lstm_model(11), inputs(12)
-    integer = quantize(model, calibrate(model, known), STEPS, Contract.LITERT)
+    ranges = calibrate(model, known)
+    integer = quantize(model, ranges, STEPS, Contract.LITERT)
     test = known[:4].copy()
     test[:, -1] = 99.0
     padded = Samples(test, None, np.full(4, STEPS - 1))
-    assert measure_saturation(model, integer, padded) == ()
-    assert measure_saturation(model, integer, replace(padded, lengths=None)) != ()
+    assert measure_saturation(model, integer, padded, ranges) == ()
+    assert measure_saturation(model, integer, replace(padded, lengths=None), ranges) != ()

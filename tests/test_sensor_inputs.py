@@ -155,13 +155,14 @@ def test_counts_become_what_real_values_do() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_any_scaling_is_met_within_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    factors, lsb = 10.0 ** rng.uniform(-6, 6, (2, 3)) * rng.choice([-1, 1], (2, 3))
-    offsets = rng.normal(0, 100, 3)
+    lsb = 10.0 ** rng.uniform(-6, 6, 3)
+    factors = rng.uniform(1e-3, 2e-2, 3) * rng.choice([-1, 1], 3) / lsb
+    offsets = rng.uniform(-15, 15, 3)
     tensor = replace(quantized().input, scaling=Scaling(tuple(factors), tuple(offsets)))
     model = replace(quantized(), input=tensor)
     counts = rng.integers(-(2**15), 2**15, (4000, 3))
-    found = RawInput.of(model, tuple(np.abs(lsb))).apply(counts.astype(np.int16)).astype(int)
-    real = (factors * counts * np.abs(lsb) + offsets) / tensor.quantization.scale + tensor.quantization.zero_point
+    found = RawInput.of(model, tuple(lsb)).apply(counts.astype(np.int16)).astype(int)
+    real = (factors * counts * lsb + offsets) / tensor.quantization.scale + tensor.quantization.zero_point
     assert np.abs(found - np.clip(np.rint(real), -128, 127)).max() <= 1
 
 
@@ -198,6 +199,11 @@ def test_the_header_says_how_real_values_are_scaled() -> None:
     text = emit(quantized(), Options("ref", "balanced", "0" * 64)).files["cell.h"]
     assert "#define CELL_INPUT_FACTORS {" in text
     assert "quantize_input" not in text
+
+
+def test_units_whose_counts_do_not_reach_the_range_are_refused() -> None:
+    with pytest.raises(ProjectError, match=r"channel 0 \(0\.003277 at most\), channel 2 \(1\.638 at most\)"):
+        RawInput.of(quantized(), (1e-7, 0.01, 5e-5))
 
 
 @pytest.mark.parametrize("lsb", [(1.0, 1.0), (1.0,) * 4])

@@ -21,6 +21,8 @@ from edgelstm.ir import IntArray, Model, QuantizedTensor
 _LARGEST_MULTIPLIER = 2**15 - 1
 _LARGEST_ADDEND = 2**30 - 1
 _LARGEST_SHIFT = 30
+_EVERY, _FEWEST_VALUES, _MOST_LISTED = 7, 16, 6
+"""Counts are tried in steps; of the input's values so few would be no signal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,24 @@ class RawInput:
             _channel(*pair) for pair in _real_lines(tensor, np.broadcast_to(np.array(lsb), tensor.size).tolist())
         ]
         multipliers, addends, shifts = (np.array(column) for column in zip(*channels, strict=True))
-        return cls(multipliers.astype(np.int16), addends.astype(np.int32), shifts.astype(np.uint8))
+        raw = cls(multipliers.astype(np.int16), addends.astype(np.int32), shifts.astype(np.uint8))
+        raw.require_reach(lsb)
+        return raw
+
+    def require_reach(self, lsb: Sequence[float]) -> None:
+        """Raise ProjectError where the counts of a channel reach, or tell apart, too little of what the model saw."""
+        counts = np.arange(-(2**15), 2**15, _EVERY)[:, np.newaxis] * np.ones(len(self.shifts), np.int64)
+        reached = [len(np.unique(column)) for column in self.apply(counts).T]
+        lost = [index for index, values in enumerate(reached) if values < _FEWEST_VALUES]
+        if lost:
+            listed = ", ".join(
+                f"channel {index} ({2**15 * float(np.broadcast_to(lsb, len(reached))[index]):.4g} at most)"
+                for index in lost[:_MOST_LISTED]
+            )
+            raise ProjectError(
+                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the 256 input values: {listed}",
+                "give larger units by --raw-lsb, or take an offset off the counts and out of the training data",
+            )
 
     def apply(self, counts: IntArray) -> IntArray:
         """(..., channels) int16 to the stored input, as C does."""

@@ -108,13 +108,13 @@ def _measured(
     """On the user's data; see `calibrated`."""
     known = checked(dataset, float_model, progress)
     asked = min(request.calibration_samples or MOST_CALIBRATION, MOST_CALIBRATION)
-    model, _ = calibrated(float_model, known, replace(request, calibration_samples=asked), progress, expected)
+    model = calibrated(float_model, known, replace(request, calibration_samples=asked), progress, expected).model
     return Costed(_exported(model), known)
 
 
 def _assumed(float_model: FloatModel, request: BuildRequest) -> Costed:
     dataset = assumed_data(float_model, request.timesteps)
-    model, _ = calibrated(float_model, dataset, replace(request, calibration_samples=None), Silent())
+    model = calibrated(float_model, dataset, replace(request, calibration_samples=None), Silent()).model
     return Costed(_exported(model), dataset)
 
 

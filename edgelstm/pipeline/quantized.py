@@ -58,6 +58,15 @@ class Quantized:
         return hashlib.sha256(self.tflite).hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A quantized model, the ranges that it was quantized with, and how many sequences they were observed on."""
+
+    model: Model
+    ranges: Ranges
+    sequences: int
+
+
 def ensure_quantized(
     model_path: Path, request: BuildRequest, data: Data, folders: Sequence[OutputFolder], progress: Progress
 ) -> Quantized:
@@ -107,14 +116,15 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
             f"give --data data.npz with {_arrays_of(loaded.inputs)}",
         )
     dataset = checked(data.dataset, loaded, progress)
-    model, count = calibrated(loaded, dataset, request, progress)
+    found = calibrated(loaded, dataset, request, progress)
+    model = found.model
     tflite = write_tflite(to_tflite_model(model))
     check_tflite(tflite)
     step = _step(model, request)
     accuracy = measure_accuracy(
-        loaded, model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
+        loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
-    progress.note(f"quantized to int8 on {count} calibration sequences")
+    progress.note(f"quantized to int8 on {found.sequences} calibration sequences")
     _warn_saturation(accuracy, request, progress)
     _warn_distance(accuracy, progress)
     if step is not None:
@@ -137,13 +147,10 @@ def calibrated(
     request: BuildRequest,
     progress: Progress,
     expected: Callable[[FloatModel, Ranges], Ranges] = lambda _, ranges: ranges,
-) -> tuple[Model, int]:
+) -> Calibrated:
     """Choose scales on data that fit the model, and round its weights.
 
     `expected` may put other ranges in the place of those that the data show.
-
-    Returns:
-        the model, and how many sequences its ranges were observed on.
     """
     calibration = dataset.calibration
     timesteps = float_model.timesteps or request.timesteps or float_model.layout.timesteps(calibration.x)
@@ -159,7 +166,7 @@ def calibrated(
     model = quantize(float_model, ranges, timesteps, request.contract)
     _check_lengths(model, dataset)
     _note_native(model, progress)
-    return model, count
+    return Calibrated(model, ranges, count)
 
 
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:

@@ -7,7 +7,7 @@ import numpy as np
 from edgelstm.data import Dataset
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError
-from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model
+from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
 from edgelstm.quantization.calibration import equal_lengths
 from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
 from edgelstm.simulate import real_outputs, simulate, stored_inputs
@@ -17,9 +17,16 @@ OnProgress = Callable[[int, int], None]
 
 
 def measure_accuracy(
-    float_model: FloatModel, model: Model, dataset: Dataset, on_progress: OnProgress = lambda done, total: None
+    float_model: FloatModel,
+    model: Model,
+    ranges: Ranges,
+    dataset: Dataset,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Accuracy:
-    """Run float model and simulator on the test sequences and compare them with the targets and each other."""
+    """Run float model and simulator on the test sequences and compare them with the targets and each other.
+
+    `ranges` are those that the model was quantized with.
+    """
     test = dataset.test
     reference = run_samples(float_model.forward, test)
     if len(model.outputs) > 1 and test.y is not None and test.y.shape != reference.shape:
@@ -34,7 +41,7 @@ def measure_accuracy(
         dataset.labels,
         test.lengths,
         saturated_inputs_percent=_saturated(model, test),
-        saturations=measure_saturation(float_model, model, test),
+        saturations=measure_saturation(float_model, model, test, ranges),
     )
 
 

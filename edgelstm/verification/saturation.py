@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edgelstm.data.dataset import Samples
-from edgelstm.ir import BoolArray, FloatArray, FloatModel, IntArray, Layer, Model, Quantization
+from edgelstm.ir import BoolArray, FloatArray, FloatModel, IntArray, Layer, Model, Quantization, Ranges
 from edgelstm.ops.scales import SIGMOID_OUTPUT, TANH_OUTPUT
 from edgelstm.quantization.calibration import BATCH, equal_lengths
 from edgelstm.report.saturation import Saturation
@@ -18,9 +18,12 @@ _FIXED = (SIGMOID_OUTPUT, TANH_OUTPUT)
 """Scales that follow no range: what lies beyond them is a rounding."""
 
 
-def measure_saturation(float_model: FloatModel, model: Model, test: Samples) -> tuple[Saturation, ...]:
-    """Run the float model on test sequences and compare with what the integers hold; the most clipped first."""
-    counters = {counter.name: counter for counter in _counters(model)}
+def measure_saturation(float_model: FloatModel, model: Model, test: Samples, ranges: Ranges) -> tuple[Saturation, ...]:
+    """Run the float model on test sequences and compare with what the integers hold; the most clipped first.
+
+    Margins are those of the `ranges` that the model was quantized with.
+    """
+    counters = {counter.name: counter for counter in _counters(model, ranges)}
 
     def observe(name: str, values: FloatArray) -> None:
         if name in counters:
@@ -38,27 +41,28 @@ def measure_saturation(float_model: FloatModel, model: Model, test: Samples) -> 
     return tuple(sorted(found, key=lambda one: -one.percent))
 
 
-def _counters(model: Model) -> Iterator["_Counter"]:
+def _counters(model: Model, ranges: Ranges) -> Iterator["_Counter"]:
     for tensor in model.inputs:
         if not tensor.vocabulary:
             name = "the input" if len(model.inputs) == 1 else f'input "{tensor.name}"'
             yield _Counter(
-                tensor.name, [f"channel {index} of {name}" for index in range(tensor.size)], tensor.quantization
+                tensor.name, [f"channel {index} of {name}" for index in range(tensor.size)], tensor.quantization, ranges
             )
     for op in model.ops:
         if op.output.quantization not in _FIXED and not op.is_alias:
-            yield _Counter(op.output.name, [f'the output of "{op.name}"'], op.output.quantization)
+            yield _Counter(op.output.name, [f'the output of "{op.name}"'], op.output.quantization, ranges)
         for array in op.state:
             if array.name == "cell":
-                yield _Counter(f"{op.name}/cell", [f'the cell state of "{op.name}"'], array.quantization)
+                yield _Counter(f"{op.name}/cell", [f'the cell state of "{op.name}"'], array.quantization, ranges)
 
 
 class _Counter:
     """Counts the values of an array that its integers cannot hold, for each channel or for all together."""
 
-    def __init__(self, name: str, labels: list[str], quantization: Quantization) -> None:
+    def __init__(self, name: str, labels: list[str], quantization: Quantization, ranges: Ranges) -> None:
         limits = np.iinfo(quantization.dtype)
         self.name = name
+        self._ends = ranges[name]
         self._labels = labels
         self._low = float(limits.min - quantization.zero_point) * quantization.scale
         self._high = float(limits.max - quantization.zero_point) * quantization.scale
@@ -97,9 +101,13 @@ class _Counter:
 
     def _margin(self, index: int) -> float | None:
         needed = 1.0
-        for bound, reached in ((self._low, -self._lowest[index]), (self._high, self._highest[index])):
-            if reached > abs(bound) + self._half_step:
-                if abs(bound) <= self._half_step:
+        sides = (
+            (-self._low, -self._ends[0], -self._lowest[index]),
+            (self._high, self._ends[1], self._highest[index]),
+        )
+        for bound, end, reached in sides:
+            if reached > bound + self._half_step:
+                if end <= self._half_step:
                     return None
-                needed = max(needed, float(reached) / abs(bound))
+                needed = max(needed, float(reached) / end)
         return needed

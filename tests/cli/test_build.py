@@ -237,5 +237,5 @@ def test_sensor_counts_get_a_function_and_build(workspace: Path) -> None:
     assert all(rung["mismatches"] == 0 for rung in report["verification"] if rung["allowed"] == 0)
     assert "void model_quantize_input(const int16_t raw[" in Path("out/src/model.h").read_text()
     assert "--raw-lsb has 2 numbers" in edgelstm(*BUILD, "--target", "host", "--raw-lsb", "1,2").error
-    for wrong in ("", "a", "0", "-1", "nan", "1,,2"):
+    for wrong in ("", "a", "0", "-1", "nan", "1,,2", "1e-9"):
         assert edgelstm(*BUILD, "--target", "host", "--raw-lsb", wrong or ",").code == 1

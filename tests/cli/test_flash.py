@@ -108,7 +108,7 @@ def test_without_a_server_it_says_how_to_start_one(built: Path) -> None:
         (("--baud", "9600"), "runner gdb does not take --baud"),
         (("--runner", "esptool", "--address", "x:1"), "runner esptool does not take --address"),
         (("--runner", "dfu"), "flash.dfu.id: missing"),
-        (("--target", "host"), "host has no chip to write to"),
+        (("--target", "host"), "host is no board that can be written to"),
         (("--target", "cortex-m44"), "there is no target called"),
     ],
 )

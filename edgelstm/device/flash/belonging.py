@@ -23,15 +23,28 @@ def require_built_for(target: Target, name: str, image: FirmwareImage) -> None:
         TargetError: the target has no flash.
     """
     regions = _stored_in(target)
-    problems = []
-    if image.machine != _MACHINES[target.arch]:
-        wanted = _MACHINES[target.arch].removeprefix("EM_")
-        problems.append(f"it is a program for {image.machine.removeprefix('EM_')}, not {wanted}")
+    problems = _foreign(target, image)
     problems += [
         f"it has bytes at {segment.address:#010x}, outside its {regions[0].name}"
         for segment in image.segments
         if not any(region.origin <= segment.address and segment.end <= region.end for region in regions)
     ]
+    _refuse(target, name, problems)
+
+
+def require_processor(target: Target, name: str, image: FirmwareImage) -> None:
+    """Refuse a program for another processor; it may lie anywhere. Parameters and errors as above."""
+    _refuse(target, name, _foreign(target, image))
+
+
+def _foreign(target: Target, image: FirmwareImage) -> list[str]:
+    wanted = _MACHINES.get(target.arch, "")
+    if image.machine == wanted:
+        return []
+    return [f"it is a program for {image.machine.removeprefix('EM_')}, not {wanted.removeprefix('EM_') or target.arch}"]
+
+
+def _refuse(target: Target, name: str, problems: Sequence[str]) -> None:
     if problems:
         raise FlashError(
             f"{name} is not for {target.name}: {'; '.join(problems)}", "build it for the --target of the board"

@@ -38,7 +38,10 @@ def choose_flash_runner(target: Target | None, name: str | None = None) -> Flash
     """
     chosen = name or (target.flash_runner if target else GdbRunner.name)
     if not chosen and target is not None:
-        raise TargetError(f"{target.name} has no chip to write to", "choose a microcontroller by --target")
+        raise TargetError(
+            f"{target.name} is no board that can be written to",
+            "choose a board by --target; `edgelstm targets` lists them",
+        )
     if chosen not in FLASH_RUNNERS:
         raise ProjectError(f"there is no flash runner {chosen!r}", f"choose one of {', '.join(FLASH_RUNNERS)}")
     return FLASH_RUNNERS[chosen](target)
