@@ -107,6 +107,8 @@ def _request(folder: Path, output: Path, targets: Sequence[str], optimize: str) 
         project=project,
         main=None if project.build.main is None else folder / project.build.main,
         calibration_samples=project.quantize.calibration_samples,
+        margin=project.quantize.margin,
+        clip=project.quantize.clip,
     )
 
 

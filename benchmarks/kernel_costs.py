@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,13 @@ from edgelstm.verification.trace import simulator_trace
 
 RUNNER = "qemu"
 PLAIN, ROWS = "", "rows"
-_OPTION_OF_VARIANT = {"constant-time": "constant_time", "no-asm": "no_asm", "wide-weights": "wide_weights"}
-VARIANTS = (PLAIN, *_OPTION_OF_VARIANT, ROWS)
+_PLAIN_OPTIONS = Options("", "", "")
+_VARIANT_OPTIONS = {
+    "constant-time": replace(_PLAIN_OPTIONS, constant_time=True),
+    "no-asm": replace(_PLAIN_OPTIONS, no_asm=True),
+    "wide-weights": replace(_PLAIN_OPTIONS, wide_weights=True),
+}
+VARIANTS = (PLAIN, *_VARIANT_OPTIONS, ROWS)
 """Nothing but the mode; an option of `edgelstm.codegen.emit.Options`; portable C that reads plain rows."""
 
 _TIMEOUT_S = 300
@@ -151,9 +156,10 @@ def measure(name: str, model: Model, usual: IntArray, stress: IntArray | None, c
 
 def _options(model: Model, target: Target, choice: Choice) -> Options:
     sha256 = hashlib.sha256(write_tflite(to_tflite_model(model))).hexdigest()
-    option = _OPTION_OF_VARIANT.get(choice.variant)
     isa = "ref" if choice.variant == ROWS else target.isa
-    return Options(isa, choice.optimize, sha256, **({option: True} if option else {}))
+    return replace(
+        _VARIANT_OPTIONS.get(choice.variant, _PLAIN_OPTIONS), isa=isa, optimize=choice.optimize, sha256=sha256
+    )
 
 
 def _build(work: Path, target: Target, compiler: Compiler, optimize: str, generated: Generated) -> Path:

@@ -40,7 +40,8 @@ def dequantize_array(values: IntArray, quantization: Quantization) -> FloatArray
 def stored_inputs(model: Model, values: FloatArray) -> IntArray:
     """Real inputs to stored ones, both laid out as the model's `layout` says; ids stand for themselves."""
     layout, parts = model.layout, model.layout.split(values)
-    return layout.join({one.name: quantize_array(parts[one.name], one.quantization) for one in model.inputs})
+    scaled = {one.name: one.scaled(parts[one.name]) for one in model.inputs}
+    return layout.join({one.name: quantize_array(scaled[one.name], one.quantization) for one in model.inputs})
 
 
 def real_outputs(model: Model, stored: IntArray) -> FloatArray:

@@ -4,8 +4,8 @@ set -eu
 
 programs="arm-none-eabi-gcc qemu-system-arm riscv64-unknown-elf-gcc qemu-system-riscv32 gcc g++ clang clang-format openocd dfu-util"
 packages="gcc-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc gcc g++ clang clang-format openocd dfu-util"
-programs="$programs avr-gcc avrdude"
-packages="$packages gcc-avr avr-libc libsimavr-dev arduino-core-avr avrdude"
+programs="$programs avr-gcc avrdude xtensa-lx106-elf-gcc qemu-system-xtensa"
+packages="$packages gcc-avr avr-libc libsimavr-dev arduino-core-avr avrdude gcc-xtensa-lx106"
 
 missing=""
 for program in $programs; do

@@ -151,7 +151,7 @@ def test_nothing_measured_keeps_no_limit() -> None:
     assert len(subjects) == len(checks)
     for target, mode in RATIO_LIMITS:
         assert {f"{target} {mode} gcc {shape}" for shape in PUBLISHED_SHAPES} < subjects
-    assert set(MEASURED_TARGETS) == set(CORES)
+    assert set(MEASURED_TARGETS) == {*CORES} - {"esp8266"}, "only the esp8266 has no limits"
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cores import GCC, QEMU
 from reference_models import classifier
 
 from edgelstm.codegen.emit import Generated, Options, emit
-from edgelstm.device.compilers import PROGRAMS, find_compiler
+from edgelstm.device.compilers import find_compiler
 from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import list_targets, load_target
 from edgelstm.device.toolchain import Objects, compile_firmware
@@ -15,7 +16,6 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.once import Once
 from edgelstm.verification.ladder import Expectation, expectation, run_program
 
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 OBJECTS = Once[Objects]()
 
 
@@ -38,7 +38,7 @@ def test_a_model_is_exact_and_costs_the_same_in_every_emulator(
     target = load_target(name)
     if compiler not in target.compiler_flags:
         pytest.skip(f"{compiler} does not compile for {name}")
-    require_tool({"gcc": PROGRAMS[target.arch][0], "zig": "ziglang"}[compiler])
+    require_tool({"gcc": GCC[target.arch], "zig": "ziglang"}[compiler])
     for file, text in generated(kind, target.isa).files.items():
         (tmp_path / file).write_text(text)
     program = compile_firmware(

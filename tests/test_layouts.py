@@ -14,7 +14,7 @@ Decoded = tuple[Int64Array, Int64Array]
 """Rows (4, columns) and the 4 biases."""
 
 ALL = {layout.name: layout for layouts in (*LAYOUTS.values(), *WIDE_LAYOUTS.values()) for layout in layouts}
-FAST = [layouts[0] for layouts in (*LAYOUTS.values(), *WIDE_LAYOUTS.values()) if len(layouts) > 1]
+FAST = [layout for layouts in (*LAYOUTS.values(), *WIDE_LAYOUTS.values()) for layout in layouts[:-1]]
 ROWS = LAYOUTS["ref"][-1]
 
 
@@ -90,6 +90,16 @@ def decode_quads(words: Words) -> Decoded:
     return stored - 128, signed(words[:4].astype(np.int64), 32) + 128 * stored.sum(axis=1)
 
 
+def decode_unsigned_columns(words: Words) -> Decoded:
+    """All rows biased by 128, behind start values that are not."""
+    stored = np.ascontiguousarray(words[3:].astype("<u4")).view(np.uint8).reshape(-1, 4).T
+    p, q, s = words[:3].astype(np.int64)
+    a = signed(p - (q << 8), 24)
+    b = signed(p - (s << 16) - a, 32) >> 8
+    c = signed(q - b, 32) >> 8
+    return stored.astype(np.int64) - 128, np.array([a, b, c, signed(s - c, 32) >> 8])
+
+
 DECODERS: Mapping[str, Callable[[Words], Decoded]] = {
     "rows": decode_rows,
     "hybrid": decode_hybrid,
@@ -97,6 +107,8 @@ DECODERS: Mapping[str, Callable[[Words], Decoded]] = {
     "columns": decode_columns,
     "biased_columns": decode_biased_columns,
     "quads": decode_quads,
+    "near_columns": decode_unsigned_columns,
+    "far_columns": decode_unsigned_columns,
 }
 
 
@@ -141,7 +153,9 @@ def test_a_weight_that_does_not_fit_is_refused(layout: Layout) -> None:
 
 def test_fused_gates_need_room_for_the_left_shift() -> None:
     for layout in FAST:
-        for shift, fits in ((-24, True), (0, True), (9, True), (10, False), (-25, False)):
+        left = (layout.sum_limit // (127 * 128)).bit_length() - 1
+        assert left in (5, 9)
+        for shift, fits in ((-24, True), (0, True), (left, True), (left + 1, False), (-25, False)):
             one = Matrix(np.full((4, 1), 127, np.int8), np.zeros(4, np.int64), (Multiplier(2**30, shift),) * 4)
             assert bool(pack([one], (layout, ROWS), fused=True).gate_scales) is fits
         odd = Matrix(np.full((4, 1), 1, np.int8), np.zeros(4, np.int64), (Multiplier(2**30 + 64, 0),) * 4)

@@ -123,7 +123,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
         "build.targets = []: expected a list of 1 to 32 values",
         "build.contract = 'onnx': expected one of litert, tflm",
         "build.compiler = '/tmp/gcc': expected one of gcc, clang, zig",
-        "build.zzz is no key (there are targets, optimize, constant_time, no_asm, wide_weights, contract,"
+        "build.zzz is no key (there are targets, optimize, constant_time, no_asm, wide_weights, raw_lsb, contract,"
         " compiler, runner, main)",
         "data.source = 'data.csv': expected a .npz or .npy file, or \"file.py:function\"",
         "flash.address = 'a\\x1b[31m': expected a printable text of 1 to 400 characters",

@@ -114,6 +114,11 @@ def test_what_fits_is_decided_by_the_firmware_and_the_stack() -> None:
     lone = replace(ESTIMATE, firmware_flash_bytes=None, firmware_ram_bytes=None, load=None)
     assert lone.fits is None
     assert replace(lone, memory=Memory(4000, 1000, 200)).fits is False
+    refused = replace(lone, refusal="no compiler takes it")
+    assert refused.fits is False
+    assert exceeded([refused], Limits(deadline=1), Pace()) == [
+        "m on t: the slowest sample cannot be checked: no compiler takes it"
+    ]
 
 
 def test_limits_hold_to_the_last_byte_and_instruction() -> None:

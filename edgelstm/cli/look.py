@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -143,6 +143,7 @@ def _quantized_mapping(model: Model) -> dict[str, object]:
         "input_size": model.input.size,
         "input_scale": model.input.quantization.scale,
         "input_zero_point": model.input.quantization.zero_point,
+        "input_scaling": None if model.input.scaling is None else asdict(model.input.scaling),
         "further_inputs": [
             {**_input_mapping(tensor), "scale": tensor.quantization.scale, "zero_point": tensor.quantization.zero_point}
             for tensor in model.further_inputs
@@ -179,7 +180,8 @@ def _values(source: Tensor) -> str:
 def _scaling(source: QuantizedTensor) -> str:
     if source.vocabulary:
         return "has no scale"
-    return f"scale {source.quantization.scale:.6g}, zero point {source.quantization.zero_point}"
+    first = ", each channel scaled first" if source.scaling else ""
+    return f"scale {source.quantization.scale:.6g}, zero point {source.quantization.zero_point}{first}"
 
 
 def _print_quantized(model: Model, console: Console) -> None:

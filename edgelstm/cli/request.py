@@ -15,6 +15,7 @@ from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
+from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -34,6 +35,16 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Whose roundings to follow [litert].",
         ),
         click.option("--calibration-samples", type=click.IntRange(1), help="How many sequences to calibrate on [all]."),
+        click.option(
+            "--margin",
+            type=click.FloatRange(LEAST_MARGIN, LARGEST_MARGIN),
+            help="Widen all ranges that calibration saw, for data that go beyond: their ends times this [1].",
+        ),
+        click.option(
+            "--clip",
+            type=click.Choice(CLIP_CHOICES),
+            help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -60,6 +71,10 @@ def target_options(*, several: bool, default: str = "cortex-m4") -> Decorator:
         click.option("--optimize", type=click.Choice(OPTIMIZE), help="What activations may cost in tables [balanced]."),
         click.option("--constant-time", is_flag=True, default=None, help="Execute as many instructions for all data."),
         click.option("--wide-weights", is_flag=True, default=None, help="Half as much weight flash again, for speed."),
+        click.option(
+            "--raw-lsb",
+            help="Real units of a count of the sensor, one or one a channel: 0.001,0.5. Writes C for counts.",
+        ),
         click.option("--no-asm", is_flag=True, default=None, help="Leave assembler out of the C."),
     ]
     if several:
@@ -88,6 +103,8 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         request = replace(request, targets=_target_names(options["target"]))
     if options.get("data"):
         request = replace(request, data=options["data"], base=Path(), may_train=False)
+    if options.get("raw_lsb"):
+        request = replace(request, raw_lsb=_raw_lsb(options["raw_lsb"]))
     if options.get("contract"):
         request = replace(request, contract=Contract(options["contract"]))
     if options.get("name"):
@@ -96,6 +113,8 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "name",
         "timesteps",
         "calibration_samples",
+        "margin",
+        "clip",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -117,6 +136,16 @@ def _target_names(text: str) -> tuple[str, ...]:
     if "" in names:
         raise ProjectError(f"--target {text!a:.60} leaves a name out", "write it like cortex-m4 or cortex-m4,host")
     return tuple(names)
+
+
+def _raw_lsb(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(SMALLEST_LSB <= number <= LARGEST_LSB for number in found):
+        raise ProjectError(f"--raw-lsb {text!a:.60} is no list of numbers", "write it like 0.001 or 0.001,0.5")
+    return found
 
 
 def _check_name(name: str) -> None:
@@ -148,10 +177,13 @@ def _from_project() -> BuildRequest:
         constant_time=project.build.constant_time,
         no_asm=project.build.no_asm,
         wide_weights=project.build.wide_weights,
+        raw_lsb=project.build.raw_lsb,
         compiler=project.build.compiler,
         runner=project.build.runner,
         main=None if project.build.main is None else folder / project.build.main,
         sequences=project.verify.sequences,
         calibration_samples=project.quantize.calibration_samples,
+        margin=project.quantize.margin,
+        clip=project.quantize.clip,
         project=project,
     )

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from edgelstm import __version__
 from edgelstm.codegen.activations import Headers
 from edgelstm.codegen.api import Api
-from edgelstm.codegen.arrays import Declaration, array_text
+from edgelstm.codegen.arrays import Declaration, array_text, declare
 from edgelstm.codegen.environment import template_environment
 from edgelstm.codegen.headers import library_headers
 from edgelstm.codegen.items import Item, make_item
@@ -18,6 +19,7 @@ from edgelstm.codegen.layouts import LAYOUTS, WIDE_LAYOUTS, Layout, flash_qualif
 from edgelstm.codegen.options import OPTIMIZE, Options
 from edgelstm.codegen.plan import Plan
 from edgelstm.codegen.planning import make_plan
+from edgelstm.codegen.raw_input import RawInput
 from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model, QuantizedTensor
@@ -85,7 +87,7 @@ def emit(model: Model, options: Options) -> Generated:
         **library.files,
         **{file: _app_file(environment, file, context) for file in APP_FILES},
     }
-    constants = _constants(list(items.values()), library.tables)
+    constants = (*_constants(list(items.values()), library.tables), *context["raw"])
     return Generated(files, {constant.name: constant.role for constant in constants}, _constant_bytes(constants))
 
 
@@ -107,7 +109,7 @@ def _layouts(options: Options) -> tuple[Layout, ...]:
 
 def _context(
     model: Model, options: Options, plan: Plan, items: Mapping[str, Item], library: Headers
-) -> Mapping[str, object]:
+) -> Mapping[str, Any]:
     """What the templates of model and firmware know."""
     name, schedule = as_model_name(model.name), plan.schedule
     api = Api.of(plan.inputs, plan.outputs, name.upper())
@@ -124,6 +126,8 @@ def _context(
         "no_asm": options.no_asm,
         "constant_time": options.constant_time,
         "generation": _generation(model, options),
+        "raw": _raw_arrays(model, name, options) if options.raw_lsb else (),
+        "raw_lsb": ", ".join(f"{lsb:g}" for lsb in options.raw_lsb),
         "api": api,
         "window": _window(model),
         "results": " and ".join(
@@ -146,6 +150,15 @@ def _context(
     }
 
 
+def _raw_arrays(model: Model, name: str, options: Options) -> tuple[Declaration, ...]:
+    """What `<model>_quantize_input` computes with."""
+    raw, qualifier = RawInput.of(model, options.raw_lsb), flash_qualifier(options.isa)
+    arrays = {"multipliers": raw.multipliers, "addends": raw.addends, "shifts": raw.shifts}
+    return tuple(
+        declare(f"{name}_raw_{key}", values, "other_constants", qualifier=qualifier) for key, values in arrays.items()
+    )
+
+
 def _app_file(environment: jinja2.Environment, file: str, context: Mapping[str, object]) -> str:
     plain = templates_dir() / "c" / "app" / file
     return plain.read_text() if plain.is_file() else environment.get_template(f"app/{file}.j2").render(context)
@@ -154,7 +167,7 @@ def _app_file(environment: jinja2.Environment, file: str, context: Mapping[str, 
 def _generation(model: Model, options: Options) -> str:
     """A short hash of everything the C depends on, so that header and source of different runs do not mix."""
     choices = (options.isa, options.optimize, f"{options.constant_time} {options.no_asm} {options.wide_weights}")
-    parts = (__version__, options.sha256, *choices, model.contract.value, model.name)
+    parts = (__version__, options.sha256, *choices, model.contract.value, model.name, *map(repr, options.raw_lsb))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 

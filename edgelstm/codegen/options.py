@@ -17,6 +17,8 @@ class Options:
         constant_time: a step executes the same number of instructions for all data, at the price of some speed.
         no_asm: leave assembler out.
         wide_weights: prefer layouts that spend half as much flash again to save instructions.
+        raw_lsb: what a count of the sensor is in real units, for all channels or each; () for no function that takes
+            counts.
     """
 
     isa: str
@@ -25,6 +27,7 @@ class Options:
     constant_time: bool = False
     no_asm: bool = False
     wide_weights: bool = False
+    raw_lsb: tuple[float, ...] = ()
 
     @property
     def chosen(self) -> tuple[str, ...]:

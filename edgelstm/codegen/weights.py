@@ -1,4 +1,4 @@
-"""An op's matrices as one stream of words, in the fastest layout whose bound they keep."""
+"""An op's matrices as one stream of words, in the fastest layout whose bound they keep, fused where any is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,9 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
     """
     largest = max(_largest_sum(matrix) for matrix in matrices)
     lowest = min(int(matrix.weights.min()) for matrix in matrices)
-    layout = next(layout for layout in layouts if largest < layout.sum_limit and lowest >= layout.lowest_weight)
+    exact = [layout for layout in layouts if largest < layout.sum_limit and lowest >= layout.lowest_weight]
+    fusing = [layout for layout in exact if fused and layout is not layouts[-1] and _fuses(matrices, layout)]
+    layout = (fusing or exact)[0]
     count = len(matrices[0].bias)
     grouped = count - count % ROW_GROUP
     padded = [(pad(matrix.weights), matrix.bias) for matrix in matrices]
@@ -62,14 +64,12 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
         for rows, bias in padded
     ]
     parts += [single_row(rows[row], int(bias[row])) for row in range(grouped, count) for rows, bias in padded]
-    may_fuse = fused and layout is not layouts[-1]
     words = np.concatenate(parts)
     if all(matrix.row_multipliers for matrix in matrices):
-        is_fused = may_fuse and all(_fits(matrix, matrix.row_multipliers, layout) for matrix in matrices)
         row_shifts = tuple(matrix.row_multipliers[0].shift for matrix in matrices)
-        row_scales = _row_scales(matrices, layout if is_fused else None)
-        return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, is_fused)
-    scales, shifts = _gates(matrices, layout) if may_fuse else ((), ())
+        row_scales = _row_scales(matrices, layout if fusing else None)
+        return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, bool(fusing))
+    scales, shifts = _gates(matrices, layout) if fusing else ((), ())
     return PackedWeights(layout, words, grouped, largest, scales, shifts)
 
 
@@ -78,12 +78,17 @@ def _largest_sum(matrix: Matrix) -> int:
     return int(max(-low.min(), high.max(), np.abs(matrix.bias).max()))
 
 
+def _fuses(matrices: Sequence[Matrix], layout: Layout) -> bool:
+    """Whether the layout's gates take every multiplier: those of rows where all matrices have some."""
+    by_row = all(matrix.row_multipliers for matrix in matrices)
+    taken = [(matrix, matrix.row_multipliers if by_row else matrix.multipliers) for matrix in matrices]
+    return all(multipliers and _fits(matrix, multipliers, layout) for matrix, multipliers in taken)
+
+
 def _gates(
     matrices: Sequence[Matrix], layout: Layout
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
     """Multipliers, roundings and shifts."""
-    if not all(matrix.multipliers and _fits(matrix, matrix.multipliers, layout) for matrix in matrices):
-        return (), ()
     scales = tuple(layout.gate_scales(matrix.multipliers) for matrix in matrices)
     shifts = tuple(tuple(multiplier.shift for multiplier in matrix.multipliers) for matrix in matrices)
     return scales, shifts

@@ -11,10 +11,11 @@ from edgelstm.device.compiled_folder import compiled_folder
 from edgelstm.device.compilers import Compiler, cache_environment, find_compiler
 from edgelstm.device.process import run, tail
 from edgelstm.device.targets import load_target
-from edgelstm.errors import OutputError, ToolFailedError
+from edgelstm.errors import OutputError, ToolError, ToolFailedError
 from edgelstm.output import content_hash
 
 _COMPILE_TIMEOUT_S = 180
+_START_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Helper:
         libraries: what stands behind the sources, "-lsimavr".
         purpose: for a message, "the plugin that counts in QEMU".
         otherwise: what the user may do where it cannot be compiled.
+        bare_exit: what it exits with when it is run without arguments; None for what is no program.
     """
 
     name: str
@@ -36,10 +38,11 @@ class Helper:
     libraries: tuple[str, ...]
     purpose: str
     otherwise: str
+    bare_exit: int | None = None
 
 
 def ensure_compiled(helper: Helper, compiler: Compiler | None = None) -> Path:
-    """The compiled helper: from the user's cache, or compiled now.
+    """The compiled helper: from the user's cache, or compiled now, also where that of the cache cannot start any more.
 
     Args:
         helper: what it is made of.
@@ -58,7 +61,7 @@ def ensure_compiled(helper: Helper, compiler: Compiler | None = None) -> Path:
     folder = compiled_folder()
     stem, _, suffix = helper.name.partition(".")
     compiled = folder / f"{stem}-{key[:32]}{'.' if suffix else ''}{suffix}"
-    if not compiled.is_file():
+    if not compiled.is_file() or not _starts(compiled, helper.bare_exit):
         try:
             with tempfile.TemporaryDirectory(dir=folder) as work:
                 for name, content in contents.items():
@@ -76,6 +79,16 @@ def ensure_compiled(helper: Helper, compiler: Compiler | None = None) -> Path:
 def host_compiler() -> Compiler:
     """The first compiler found for this computer; raises ToolMissingError."""
     return find_compiler(load_target("host"))
+
+
+def _starts(compiled: Path, bare_exit: int | None) -> bool:
+    """False where a library that it was linked to is gone, or has come as another version."""
+    if bare_exit is None:
+        return True
+    try:
+        return run([str(compiled)], timeout_s=_START_TIMEOUT_S).exit_code == bare_exit
+    except ToolError:
+        return False
 
 
 def _compile(helper: Helper, compiler: Compiler, sources: Sequence[str], work: Path) -> None:

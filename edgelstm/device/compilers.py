@@ -18,6 +18,7 @@ PROGRAMS = {
     "cortex-m": ("arm-none-eabi-gcc",),
     "riscv": ("riscv64-unknown-elf-gcc",),
     "avr": ("avr-gcc",),
+    "xtensa": ("xtensa-lx106-elf-gcc",),
     "host": ("cc", "gcc", "clang"),
 }
 """What to look for on PATH, by architecture, in this order."""
@@ -26,6 +27,7 @@ _INSTALL = {
     "cortex-m": "gcc-arm-none-eabi",
     "riscv": "gcc-riscv64-unknown-elf",
     "avr": "gcc-avr and avr-libc",
+    "xtensa": "gcc-xtensa-lx106",
     "host": "gcc",
 }
 _VERSION_TIMEOUT_S = 30

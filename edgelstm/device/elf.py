@@ -11,7 +11,7 @@ from typing import Any
 from elftools.common.utils import struct_parse
 from elftools.elf.elffile import ELFFile
 
-from edgelstm.device.targets import Target
+from edgelstm.device.targets import MemoryRegion, Target
 from edgelstm.errors import ToolError
 
 _FILE_LIMIT_BYTES = 64 << 20
@@ -82,10 +82,14 @@ class Elf:
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """What a firmware occupies on the chip, in bytes. `ram_bytes` includes the reserved stack."""
+    """What a firmware occupies on the chip, in bytes. `ram_bytes` includes the reserved stack.
+
+    `iram_bytes` is code in memory, on chips that load it there from flash.
+    """
 
     flash_bytes: int
     ram_bytes: int
+    iram_bytes: int = 0
 
 
 def read_elf(path: Path) -> Elf:
@@ -114,11 +118,15 @@ def read_elf(path: Path) -> Elf:
 
 
 def memory_use(elf: Elf, target: Target) -> MemoryUse:
-    """Flash and RAM that a firmware takes; raises TargetError for a target that is no microcontroller."""
-    flash, ram = target.region("flash"), target.region("ram")
+    """What a firmware takes of each memory; raises TargetError for a target that is no microcontroller."""
+
+    def taken(region: MemoryRegion) -> int:
+        return sum(segment.size for segment in elf.segments if region.holds(segment.address))
+
     return MemoryUse(
-        flash_bytes=sum(len(segment.data) for segment in elf.segments if flash.holds(segment.load_address)),
-        ram_bytes=sum(segment.size for segment in elf.segments if ram.holds(segment.address)),
+        flash_bytes=sum(len(segment.data) for segment in elf.segments),
+        ram_bytes=taken(target.region("ram")),
+        iram_bytes=taken(target.region("iram")) if target.runs_from_ram else 0,
     )
 
 

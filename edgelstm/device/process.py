@@ -8,18 +8,21 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from edgelstm.errors import ToolError, ToolMissingError, ToolTimeoutError
+
+Result = TypeVar("Result")
 
 OUTPUT_LIMIT_BYTES = 1 << 20
 _POLL_FIRST_S, _POLL_LAST_S = 0.001, 0.02
 _DRAIN_S = 2.0
-_stopping = threading.Event()
-"""Set while programs that other threads wait for shall end: of Ctrl-C those threads learn nothing."""
+_stops: ContextVar[tuple[threading.Event, ...]] = ContextVar("stops", default=())
+"""Any that is set ends the programs of this thread: of Ctrl-C threads learn nothing but by these."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +95,19 @@ def run(
     return Completed(tuple(argv), process.returncode, capture.text(), time.monotonic() - started)
 
 
-@contextlib.contextmanager
-def programs_stopped() -> Iterator[None]:
-    """Inside, every `run` of another thread ends its program at once and raises KeyboardInterrupt."""
-    _stopping.set()
-    try:
-        yield
-    finally:
-        _stopping.clear()
+def stopped_by(stop: threading.Event, job: Callable[[], Result]) -> Callable[[], Result]:
+    """The job for another thread, where every `run` ends its program and raises KeyboardInterrupt once `stop` is set.
+
+    Whatever may stop the caller stops it, too.
+    """
+    context = copy_context()
+    context.run(_stops.set, (*_stops.get(), stop))
+    return lambda: context.run(job)
 
 
 def raise_if_stopped() -> None:
-    """Raise KeyboardInterrupt where another thread wants all work to end."""
-    if _stopping.is_set():
+    """Raise KeyboardInterrupt where another thread wants the work of this one to end."""
+    if any(stop.is_set() for stop in _stops.get()):
         raise KeyboardInterrupt
 
 

@@ -40,7 +40,7 @@ class Reader:
 
     def option(self, key: str) -> str | int:
         """Text or an integer of 32 bits."""
-        return self.integer(key, 0, ADDRESS_LIMIT) if type(self._rest.get(key)) is int else self.text(key)
+        return self.integer(key, 0, ADDRESS_LIMIT - 1) if type(self._rest.get(key)) is int else self.text(key)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of lines of text."""

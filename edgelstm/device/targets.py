@@ -8,24 +8,22 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from edgelstm.device.architectures import ARCHITECTURES, Place
+from edgelstm.device.compiler_flags import forbidden_flags
 from edgelstm.device.target_reader import ADDRESS_LIMIT, Reader
 from edgelstm.errors import TargetError
 from edgelstm.resources import targets_dir
 
 _TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_COMPILER_FLAG = re.compile(r"-(m|D|fno-|ffixed-)[\w.+=-]*|-target|-l(gcc|compiler_rt)|[a-z0-9][\w.+-]*")
-"""What chooses a core. No option that names a file or a program: a target's file may come from anywhere."""
 _FILE_LIMIT_BYTES = 1 << 16
 TARGET_SUFFIX = ".toml"
 
 RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
-REGIONS = {"cortex-m": ("flash", "ram"), "riscv": ("flash", "ram"), "avr": ("flash", "ram"), "host": ()}
-"""The memory regions that the linker script of an architecture needs; the keys are the architectures."""
 
-_WITHOUT_SEMIHOSTING = ("host", "avr")
-"""Architectures with a port of their own."""
+_WITH_C_LIBRARY = ("host", "avr")
+"""Architectures whose firmware needs nothing of targets/arch/chip."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,11 @@ class MemoryRegion:
 
 @dataclass(frozen=True)
 class QemuMachine:
-    """How QEMU emulates a target: its `-M` name, and the clock that `port_ticks` reads, in Hz."""
+    """How QEMU emulates a target: its `-M` name, the clock that `port_ticks` reads, in Hz, its `-cpu` or ""."""
 
     machine: str
     ticks_hz: int
+    cpu: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,11 @@ class Target:
     qemu: QemuMachine | None = None
     unicorn_cpu: str = ""
     simavr: SimavrMcu | None = None
+
+    @property
+    def runs_from_ram(self) -> bool:
+        """Whether code is loaded into a memory of its own, "iram", and constants into "ram"."""
+        return "iram" in ARCHITECTURES[self.arch].regions
 
     def region(self, name: str) -> MemoryRegion:
         """The memory region of that name.
@@ -164,7 +168,9 @@ def read_target(path: Path) -> Target:
         raise TargetError(f"there is no target file {path}", "leave .toml out to name a target of `edgelstm targets`")
     try:
         with path.open("rb") as file:
-            content = file.read(_FILE_LIMIT_BYTES)
+            content = file.read(_FILE_LIMIT_BYTES + 1)
+        if len(content) > _FILE_LIMIT_BYTES:
+            raise ValueError(f"it is larger than {_FILE_LIMIT_BYTES} bytes")
         table = tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError) as error:
         raise TargetError(f"target file {path} cannot be read: {error}") from error
@@ -180,7 +186,7 @@ def read_target(path: Path) -> Target:
 def support_dirs(target: Target) -> tuple[Path, ...]:
     """Where the C files lie that every firmware of the target has: start-up, port, run-time functions."""
     arch = targets_dir() / "arch"
-    return (arch / target.arch,) if target.arch in _WITHOUT_SEMIHOSTING else (arch / "chip", arch / target.arch)
+    return (arch / target.arch,) if target.arch in _WITH_C_LIBRARY else (arch / "chip", arch / target.arch)
 
 
 def boot_source(target: Target) -> Path | None:
@@ -189,10 +195,10 @@ def boot_source(target: Target) -> Path | None:
 
 
 def support_sources(target: Target) -> list[Path]:
-    """The C files that every firmware of the target has."""
+    """The C files that every firmware of the target has; an architecture's own replace others of their name."""
     boot = boot_source(target)
-    found = [path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))]
-    return found if boot is None else [*found, boot]
+    by_name = {path.name: path for folder in support_dirs(target) for path in sorted(folder.glob("*.c"))}
+    return [*by_name.values(), *(() if boot is None else (boot,))]
 
 
 def _target(name: str, reader: Reader) -> Target:
@@ -215,7 +221,11 @@ def _target(name: str, reader: Reader) -> Target:
         flash=_flash(reader.table("flash")),
         qemu=None
         if qemu is None
-        else QemuMachine(qemu.text("machine", pattern=_WORD), qemu.integer("ticks_hz", 1, 10**10)),
+        else QemuMachine(
+            qemu.text("machine", pattern=_WORD),
+            qemu.integer("ticks_hz", 1, 10**10),
+            qemu.text("cpu", default="", pattern=_WORD),
+        ),
         unicorn_cpu="" if unicorn is None else unicorn.text("cpu", pattern=_WORD),
         simavr=None
         if simavr is None
@@ -248,8 +258,7 @@ def _contradictions(target: Target) -> list[str]:
     problems += [
         f"compiler_flags.{family}: {flag[:40]!r} does not choose a core"
         for family, flags in target.compiler_flags.items()
-        for flag in flags
-        if _COMPILER_FLAG.fullmatch(flag) is None
+        for flag in forbidden_flags(flags)
     ]
     problems += [
         f"runners: {runner!r} is none of {', '.join(RUNNER_NAMES)}"
@@ -267,20 +276,25 @@ def _contradictions(target: Target) -> list[str]:
     boot = boot_source(target)
     if boot is not None and not boot.is_file():
         problems.append(f"boot: there is no targets/boot/{boot.name}")
-    if target.arch not in REGIONS:
-        return [*problems, f"arch: {target.arch!r} is none of {', '.join(REGIONS)}"]
+    if target.arch not in ARCHITECTURES:
+        return [*problems, f"arch: {target.arch!r} is none of {', '.join(ARCHITECTURES)}"]
+    isas = ARCHITECTURES[target.arch].isas
+    if target.isa not in isas:
+        problems.append(f"isa: {target.isa!r} is none of {', '.join(isas)}, the kernels for {target.arch}")
     return problems + _memory_problems(target)
 
 
 def _memory_problems(target: Target) -> list[str]:
-    needed = REGIONS[target.arch]
+    needed, places = ARCHITECTURES[target.arch].regions, ARCHITECTURES[target.arch].places
     names = [region.name for region in target.memory]
     if sorted(names) != sorted(needed):
         return [f"memory: {target.arch} needs the regions ({', '.join(needed)}), not ({', '.join(names)})"]
     windows = [window for region in target.memory if (window := region.data_window) is not None]
     spans = [*target.memory, *windows]
     problems = [
-        f"memory {region.name}: ends behind the 32-bit address space" for region in spans if region.end > ADDRESS_LIMIT
+        f"memory {span.name}: {problem}"
+        for span in spans
+        if (problem := places.get(span.name.removesuffix("_data"), Place()).problem(span.origin, span.end)) is not None
     ]
     if any(target.arch != "riscv" or window.name != "flash_data" for window in windows):
         problems.append("memory: only the flash of riscv may have a data_origin")

@@ -1,20 +1,21 @@
 """Sources -> firmware: compile, link and write the images. The same sources give the same bytes."""
 
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgelstm.device.compilers import SANITIZER_FLAGS, Compiler, cache_environment
 from edgelstm.device.elf import read_elf
 from edgelstm.device.images import to_binary, to_intel_hex
 from edgelstm.device.linker_script import render_linker_script
+from edgelstm.device.overflow import raise_if_too_large
 from edgelstm.device.process import run, tail
+from edgelstm.device.side_by_side import side_by_side
 from edgelstm.device.targets import Target, support_sources
-from edgelstm.errors import DoesNotFitError, OutputError, ProjectError, ToolFailedError
+from edgelstm.errors import OutputError, ProjectError, ToolFailedError
 from edgelstm.once import Once
 from edgelstm.output import content_hash
 from edgelstm.resources import templates_dir
@@ -35,9 +36,7 @@ _STANDARDS = {"avr": "-std=gnu99"}
 """C99 has no word for constants in program memory."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
-_FAR_CONSTANTS = "the constants in flash end behind the first 64 KB"  # as targets/arch/avr/link.ld.j2 says it
 _FILE_PREFIX_MAP_SINCE = 8
-_OVERFLOW = re.compile(r"region [`']?(\w+)'?:? overflowed by (\d+) bytes")
 
 
 @dataclass(frozen=True)
@@ -137,11 +136,9 @@ class _Build:
     def compile_all(self, sources: Sequence[Path], flags: Sequence[str]) -> Objects:
         """Compile sources side by side."""
         names = [f"obj/{index:02d}-{source.stem}.o" for index, source in enumerate(sources)]
-        jobs = zip(sources, names, strict=True)
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            said = pool.map(lambda job: self.call([*flags, "-c", str(job[0]), "-o", job[1]]), jobs)
-            text = "".join(said)
-        return Objects({name: (self.output_dir / name).read_bytes() for name in names}, text)
+        commands = [[*flags, "-c", str(source), "-o", name] for source, name in zip(sources, names, strict=True)]
+        said = side_by_side([partial(self.call, command) for command in commands])
+        return Objects({name: (self.output_dir / name).read_bytes() for name in names}, "".join(said))
 
     def install_objects(self, objects: Objects) -> list[str]:
         """Write object files where the linker takes them from; their names."""
@@ -160,7 +157,7 @@ class _Build:
             stdout_file=stdout_file,
         )
         if completed.exit_code != 0:
-            self._explain_overflow(completed.output)
+            raise_if_too_large(self.target, completed.output)
             raise ToolFailedError(
                 f"{self.compiler.label} failed (exit code {completed.exit_code}):{tail(completed.output)}\n"
                 f"  the command was: {shlex.join(argv)}",
@@ -182,23 +179,6 @@ class _Build:
         unfinished = self.output_dir / "obj" / name
         unfinished.write_bytes(content)
         return unfinished.replace(self.output_dir / name)
-
-    def _explain_overflow(self, output: str) -> None:
-        if _FAR_CONSTANTS in output:
-            raise DoesNotFitError(
-                f"the firmware does not fit into {self.target.name}: {_FAR_CONSTANTS}",
-                "constants further up cannot be read; choose --optimize size, or fewer units",
-            )
-        overflows: dict[str, int] = {}
-        for name, size in _OVERFLOW.findall(output):
-            region = name.lower().removesuffix("_data")
-            overflows[region] = max(overflows.get(region, 0), int(size))
-        if overflows:
-            listed = " and ".join(f"{region} by {size} bytes" for region, size in overflows.items())
-            raise DoesNotFitError(
-                f"the firmware does not fit into {self.target.name}: it exceeds {listed}",
-                "choose --optimize size, fewer units, or a larger target",
-            )
 
 
 def _compile_flags(target: Target, compiler: Compiler, optimize: str) -> list[str]:

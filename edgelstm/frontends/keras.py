@@ -22,6 +22,7 @@ from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.reverse import ReverseLayer
+from edgelstm.ops.scaled_inputs import scaled_inputs
 from edgelstm.ops.time_distributed import TimeDistributed
 
 MOST_PARTS = 4096
@@ -77,12 +78,13 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         )
     if problems := [*_name_problems(source.inputs.values(), layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
+    (model_input, *further), rest = scaled_inputs((model_input, *source.further_inputs), layers, output_names)
     return FloatModel(
         source.name,
         model_input,
-        fold_affine(layers, output_names),
+        fold_affine(rest, output_names),
         source.timesteps,
-        further_inputs=source.further_inputs,
+        further_inputs=tuple(further),
         output_names=output_names,
     )
 

@@ -18,6 +18,7 @@ from edgelstm.quantization.quantize import contract_of
 from edgelstm.tflite import read_subgraphs, read_tflite, write_tflite
 from edgelstm.tflite.check import check_records
 from edgelstm.tflite.records import quoted
+from edgelstm.tflite.scaling import read_scaling
 
 LARGEST_FILE_BYTES = 64 << 20
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
@@ -64,6 +65,8 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
         for source in records.inputs
         if inputs[source.name].is_sequence and (source.shape[1] != timesteps or _is_written_whole(records, source))
     }
+    scalings = read_scaling(records.metadata, {name: tensor.size for name, tensor in inputs.items()})
+    inputs |= {name: replace(inputs[name], scaling=scaling) for name, scaling in scalings.items()}
     ops = read_graph(join_attention(records), inputs, timesteps)
     contract = contract_of(ops, contract)
     problems = [problem for op in ops for problem in op.problems(contract)]

@@ -17,6 +17,7 @@ from edgelstm.frontends.tflite_unrolled import Unrolled
 from edgelstm.frontends.tflite_values import Sequence, Unusable, Value
 from edgelstm.ir import FloatModel, Layer, Tensor, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ops.fold_affine import fold_affine
+from edgelstm.ops.scaled_inputs import scaled_inputs
 from edgelstm.tflite.records import quoted
 
 _MOST_NUMBERS = 1 << 24
@@ -39,7 +40,8 @@ def float_model(subgraphs: tuple[TfliteModel, ...], name: str) -> FloatModel:
         output = _output(result, stack, main.outputs[0])
     except UnsupportedModelError as error:
         raise UnsupportedModelError([*error.problems, *_inventory(subgraphs)], error.hint or WAY_AROUND) from error
-    return FloatModel(name, tensor, fold_affine(_needed(stack.layers, output)), source.shape[1])
+    (tensor,), layers = scaled_inputs((tensor,), _needed(stack.layers, output))
+    return FloatModel(name, tensor, fold_affine(layers), source.shape[1])
 
 
 def _output(result: Value, stack: LayerStack, output: TfliteTensor) -> Tensor:

@@ -23,7 +23,7 @@ from edgelstm.ir.model import Model
 from edgelstm.ir.ops import Constant, Matrix, Op, Pace, Reduction, UnaryOp
 from edgelstm.ir.records import TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.ir.state_array import StateArray
-from edgelstm.ir.tensors import IDS, MOST_IDS, Quantization, QuantizedTensor, Tensor
+from edgelstm.ir.tensors import IDS, MOST_IDS, Quantization, QuantizedTensor, Scaling, Tensor
 
 __all__ = [
     "IDS",
@@ -49,6 +49,7 @@ __all__ = [
     "QuantizedTensor",
     "Ranges",
     "Reduction",
+    "Scaling",
     "SourceLayer",
     "StateArray",
     "Tensor",

@@ -54,10 +54,11 @@ class FloatModel:
         Several outputs stand side by side. At a masked step a sequence is what it was at the step before, 0 at first;
         nothing of it is reported.
         """
-        values: dict[str, FloatArray] = self.layout.split(inputs)
+        given = self.layout.split(inputs)
+        values: dict[str, FloatArray] = {tensor.name: tensor.scaled(given[tensor.name]) for tensor in self.inputs}
         masks: dict[str, BoolArray] = {}
-        for name, given in values.items():
-            self._observe_input(name, given, observe)
+        for name, scaled in values.items():
+            self._observe_input(name, scaled, observe)
         yielded = {*values, *(layer.output.name for layer in self.layers)}
         parts = {tensor.name for layer in self.layers for tensor in layer.inputs} - yielded
         for layer in self.layers:

@@ -1,5 +1,6 @@
 """The float side: a layer as Keras describes it, and what every layer implements."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -96,6 +97,11 @@ class Layer(ABC):
     name: str
     input: Tensor
     output: Tensor
+
+    @property
+    def output_limits(self) -> tuple[float, float]:
+        """What the output never leaves, whatever the input."""
+        return -math.inf, math.inf
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:

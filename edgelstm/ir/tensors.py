@@ -3,10 +3,33 @@
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
+
+from edgelstm.ir.arrays import FloatArray
 from edgelstm.ir.records import TfliteTensor
 
 MOST_IDS = 1 << 15
 """C keeps an id in an int16_t."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What is done to each channel of an input before anything reads it: factor * value + offset, in float32."""
+
+    factors: tuple[float, ...]
+    offsets: tuple[float, ...]
+
+    def apply(self, values: FloatArray) -> FloatArray:
+        """(..., channels)."""
+        scaled: FloatArray = values * np.array(self.factors, np.float32) + np.array(self.offsets, np.float32)
+        return scaled
+
+    def undo(self, values: FloatArray) -> FloatArray:
+        """What `apply` makes these values of; a channel whose factor is 0 may be anything, and is 0."""
+        factors = np.array(self.factors, np.float32)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            found = (values - np.array(self.offsets, np.float32)) / factors
+        return np.where(np.isfinite(found), found, np.float32(0.0))
 
 
 @dataclass(frozen=True)
@@ -18,6 +41,7 @@ class Tensor:
     `vocabulary` is 0, but for a model's input of ids, of size 1: then it says how many ids there are, from 0 on.
     `channels` is 0, but for an image (batch, time, features, channels), whose steps hold their features after each
     other, the channels of each side by side. Only layers that read images ask for it.
+    `scaling` is None, but for a model's input whose values are scaled: what is quantized is the result.
     """
 
     name: str
@@ -26,6 +50,11 @@ class Tensor:
     timesteps: int | None = field(default=None, kw_only=True)
     vocabulary: int = field(default=0, kw_only=True)
     channels: int = field(default=0, kw_only=True)
+    scaling: Scaling | None = field(default=None, kw_only=True)
+
+    def scaled(self, values: FloatArray) -> FloatArray:
+        """A model's input as layers read it."""
+        return values if self.scaling is None else self.scaling.apply(values)
 
 
 @dataclass(frozen=True)

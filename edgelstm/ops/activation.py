@@ -96,6 +96,11 @@ class ActivationLayer(KerasLayer):
         slope, ceiling = leaky_slope(source), relu_ceiling(source)
         return (cls.of(source.name, input_tensor, "leaky_relu" if slope else "relu", slope, ceiling),)
 
+    @property
+    def output_limits(self) -> tuple[float, float]:
+        """See `Layer.output_limits`; sigmoid and tanh have fixed scales."""
+        return (0.0 if self.function == "relu" else -math.inf), self.ceiling
+
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """Same shape as the input."""
         if self.function == "relu":

@@ -30,6 +30,11 @@ class KernelLayer(KerasLayer):
     ceiling: float = math.inf
 
     @property
+    def output_limits(self) -> tuple[float, float]:
+        """See `Layer.output_limits`."""
+        return (0.0, self.ceiling) if self.relu else (-math.inf, math.inf)
+
+    @property
     def parameters(self) -> int:
         """Kernel and bias."""
         return self.kernel.size + self.bias.size

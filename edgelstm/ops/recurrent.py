@@ -42,6 +42,11 @@ class RecurrentLayer(KerasLayer):
         """The sequence, and what to start from."""
         return self.input, *self.initial_state
 
+    @property
+    def output_limits(self) -> tuple[float, float]:
+        """See `Layer.output_limits`: those of tanh, which states to start from may exceed."""
+        return -1.0, 1.0
+
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Self:
         """See `Layer.with_inputs`."""
         return replace(self, input=inputs[0], initial_state=inputs[1:])

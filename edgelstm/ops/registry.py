@@ -137,7 +137,7 @@ ENTRIES = (
             "Normalization": NormalizationLayer,
             "Rescaling": RescalingLayer,
         },
-        contract="joins the weights of a neighbour",
+        contract="joins an input, or the weights of a neighbour",
     ),
 )
 """Every layer, in the order of the README's table."""

@@ -1,5 +1,6 @@
 """SimpleRNN: the trained layer, and the integer op of the `native` contract (docs/numerics.md)."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -61,6 +62,11 @@ class SimpleRnnLayer(RecurrentLayer):
     def units(self) -> int:
         """Size of the hidden state."""
         return self.output.size
+
+    @property
+    def output_limits(self) -> tuple[float, float]:
+        """See `Layer.output_limits`."""
+        return (-1.0, 1.0) if self.function == "tanh" else (0.0, math.inf)
 
     @property
     def parameters(self) -> int:

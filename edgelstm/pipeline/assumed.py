@@ -45,6 +45,5 @@ def _values(rng: np.random.Generator, tensor: Tensor, sequences: int, timesteps:
     shape = (sequences, timesteps, tensor.size) if tensor.is_sequence else (sequences, tensor.size)
     if tensor.vocabulary:
         return rng.integers(0, tensor.vocabulary, shape).astype(np.float32)
-    if tensor.is_sequence:
-        return signals(rng, *shape)
-    return rng.normal(size=shape).astype(np.float32)
+    values = signals(rng, *shape) if tensor.is_sequence else rng.normal(size=shape).astype(np.float32)
+    return values if tensor.scaling is None else tensor.scaling.undo(values)

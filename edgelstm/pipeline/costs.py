@@ -1,10 +1,9 @@
 """Generate, compile and count a few steps, for many targets at once."""
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from edgelstm.codegen.planning import make_plan
 from edgelstm.data import Dataset
 from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import MemoryUse, memory_use, read_elf
+from edgelstm.device.side_by_side import side_by_side
 from edgelstm.device.targets import Target, list_targets, load_target
-from edgelstm.errors import EdgelstmError, TargetError
+from edgelstm.errors import DoesNotFitError, EdgelstmError, TargetError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
@@ -46,7 +46,10 @@ class Costed:
 
 @dataclass(frozen=True, eq=False)
 class _Built:
-    """A firmware, or why there is none. `fits` is false where it was linked with more memory than the target has."""
+    """A firmware, or why there is none. `fits` is false where it was linked with more memory than the target has.
+
+    `refusal` says why it could not be linked with any memory.
+    """
 
     target: Target
     elf: Path | None = None
@@ -55,6 +58,7 @@ class _Built:
     flash: FlashBytes | None = None
     fits: bool = False
     missing: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,8 @@ class _Job:
             return _Built(target, missing=error.message)
         try:
             return self._compiled(target, with_room(target), compiler)
+        except DoesNotFitError as error:
+            return _Built(target, refusal=error.message)
         except EdgelstmError as error:
             return _Built(target, missing=error.message)
 
@@ -139,11 +145,18 @@ class _Job:
             buffer_bytes=plan.buffer_bytes,
             firmware_flash_bytes=built.use.flash_bytes if built.use else None,
             firmware_ram_bytes=built.use.ram_bytes if built.use else None,
-            memory=Memory(target.region("flash").size_bytes, target.region("ram").size_bytes, target.stack_bytes),
+            firmware_iram_bytes=built.use.iram_bytes if built.use else 0,
+            memory=Memory(
+                target.region("flash").size_bytes,
+                target.region("ram").size_bytes,
+                target.stack_bytes,
+                target.region("iram").size_bytes if target.runs_from_ram else 0,
+            ),
             load=load,
             timesteps=self.model.timesteps,
             is_streaming=plan.schedule.is_streaming,
             missing=tuple(reason for reason in (built.missing, missing) if reason),
+            refusal=built.refusal,
         )
 
 
@@ -160,10 +173,12 @@ def costs_on(
         inputs = counted_inputs(costed.quantized.model, costed.dataset)
         job = _Job(costed, request, generated, inputs, Path(work))
         found: dict[str, Estimate] = {}
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for estimates in pool.map(job.core, cores.values()):
-                found |= {each.target: each for each in estimates}
-                progress.advance("estimating", len(found), len(targets))
+
+        def finished(estimates: Sequence[Estimate]) -> None:
+            found.update({each.target: each for each in estimates})
+            progress.advance("estimating", len(found), len(targets))
+
+        side_by_side([partial(job.core, alike) for alike in cores.values()], finished)
     return tuple(found[target.name] for target in targets)
 
 

@@ -1,5 +1,6 @@
 """What to do about a firmware that is too large for its target: options are tried, and sizes measured."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,11 +34,12 @@ class _Size:
 
     flash_excess: int
     ram_excess: int
+    iram_excess: int
     weights: int
 
     @property
     def fits(self) -> bool:
-        return self.flash_excess <= 0 and self.ram_excess <= 0
+        return max(self.flash_excess, self.ram_excess, self.iram_excess) <= 0
 
 
 def what_fits(
@@ -55,8 +57,9 @@ def what_fits(
     smallest = None
     try:
         for words, request in _smaller(bench.request):
-            smallest = words, _measure(target, compiler, source_dir, bench, request)
-            if smallest[1].fits:
+            with contextlib.suppress(DoesNotFitError):  # not even with all the room there is
+                smallest = words, _measure(target, compiler, source_dir, bench, request)
+            if smallest is not None and smallest[1].fits:
                 return DoesNotFitError(error.message, f"{words} fits")
         if smallest is None:
             smallest = "", _measure(target, compiler, source_dir, bench, bench.request)
@@ -98,6 +101,7 @@ def _size(firmware: Firmware, generated: Generated, target: Target, model: str) 
     return _Size(
         flash_excess=use.flash_bytes - target.region("flash").size_bytes,
         ram_excess=use.ram_bytes - target.region("ram").size_bytes,
+        iram_excess=use.iram_bytes - target.region("iram").size_bytes if target.runs_from_ram else 0,
         weights=flash_bytes(firmware.elf, model, generated.roles).weights,
     )
 
@@ -115,5 +119,8 @@ def _advice(words: str, size: _Size, target: Target, bench: Workbench) -> str:
         listed.append(
             f"RAM by {size.ram_excess} bytes, of which it has {target.region('ram').size_bytes}; the model's state and "
             f"buffers are {plan.state_bytes + plan.buffer_bytes}, the stack's reserve is {target.stack_bytes}"
+            + (f", and the weights, which this chip reads from RAM, {size.weights}" if target.runs_from_ram else "")
         )
+    if size.iram_excess > 0:
+        listed.append(f"RAM for code by {size.iram_excess} bytes, of which it has {target.region('iram').size_bytes}")
     return f"{found} {', and '.join(listed)}: take fewer units, or a larger target"

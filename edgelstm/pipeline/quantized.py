@@ -1,6 +1,7 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.quantization import calibrate, quantize
+from edgelstm.project.settings import LARGEST_MARGIN
+from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -26,6 +28,9 @@ from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy
+
+WORTH_A_WARNING_PERCENT, MOST_LISTED = 1.0, 6
+"""Of an array's values, and arrays in a warning."""
 
 NEAR_DB = 10.0
 """Below this signal to noise ratio a third of what the output does, or more, is noise."""
@@ -110,7 +115,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         loaded, model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
     progress.note(f"quantized to int8 on {count} calibration sequences")
-    _warn_saturation(accuracy, progress)
+    _warn_saturation(accuracy, request, progress)
     _warn_distance(accuracy, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
@@ -144,13 +149,14 @@ def calibrated(
     timesteps = float_model.timesteps or request.timesteps or float_model.layout.timesteps(calibration.x)
     _check_window(timesteps, request)
     count = _calibration_count(len(calibration.x), request.calibration_samples, progress)
+    lengths = None if calibration.lengths is None else calibration.lengths[:count]
     ranges = calibrate(
-        float_model,
-        calibration.x[:count],
-        None if calibration.lengths is None else calibration.lengths[:count],
-        lambda done, total: progress.advance("calibration", done, total),
+        float_model, calibration.x[:count], lengths, lambda done, total: progress.advance("calibration", done, total)
     )
-    model = quantize(float_model, expected(float_model, ranges), timesteps, request.contract)
+    if request.clip == "mse":
+        ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
+    ranges = widen(float_model, expected(float_model, ranges), request.margin)
+    model = quantize(float_model, ranges, timesteps, request.contract)
     _check_lengths(model, dataset)
     _note_native(model, progress)
     return model, count
@@ -249,16 +255,17 @@ def _calibration_count(available: int, asked: int | None, progress: Progress) ->
     return count
 
 
-def _warn_saturation(accuracy: Accuracy, progress: Progress) -> None:
-    clipped = [
-        f"{channel} ({percent:.1f} %)"
-        for channel, percent in enumerate(accuracy.saturated_inputs_percent)
-        if percent >= 1.0
-    ]
-    if clipped:
-        progress.warn(
-            f"test inputs leave the calibrated range in channels {', '.join(clipped)}: calibrate on data that covers it"
-        )
+def _warn_saturation(accuracy: Accuracy, request: BuildRequest, progress: Progress) -> None:
+    clipped = [one for one in accuracy.saturations if one.percent >= WORTH_A_WARNING_PERCENT]
+    if not clipped:
+        return
+    listed = "; ".join(f"{one.where} ({one.percent:.1f} %, {one.samples} sequences)" for one in clipped[:MOST_LISTED])
+    more = f" and {len(clipped) - MOST_LISTED} more" if len(clipped) > MOST_LISTED else ""
+    advice = "calibrate on data that cover it"
+    margins = [one.margin for one in clipped if one.margin is not None]
+    if margins and (margin := math.ceil(10 * request.margin * max(margins)) / 10) <= LARGEST_MARGIN:
+        advice += f", or --margin {margin:.1f}, which holds {'it' if len(margins) == len(clipped) else 'most of it'}"
+    progress.warn(f"test data leave the calibrated range: {listed}{more}; {advice}")
 
 
 def _warn_distance(accuracy: Accuracy, progress: Progress) -> None:
@@ -279,4 +286,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, request.contract.value, request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
+        str(request.margin), request.clip,
     )  # fmt: skip

@@ -31,8 +31,11 @@ class BuildRequest:
         constant_time: run the same instructions whatever the data.
         no_asm: leave assembler out of the C.
         wide_weights: spend half as much flash again on weights to save instructions.
+        raw_lsb: what a count of the sensor is in real units, for all channels or each; () for no function of counts.
         main: a C file that takes the place of the generated main.c.
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
+        margin: what the ends of all ranges are multiplied by.
+        clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -48,10 +51,13 @@ class BuildRequest:
     constant_time: bool = False
     no_asm: bool = False
     wide_weights: bool = False
+    raw_lsb: tuple[float, ...] = ()
     compiler: str | None = None
     runner: str | None = None
     sequences: int = 16
     calibration_samples: int | None = None
+    margin: float = 1.0
+    clip: str = "none"
     project: Project | None = None
     main: Path | None = None
     tflite_recurrent: str = "layer"
@@ -71,6 +77,7 @@ class BuildRequest:
             constant_time=self.constant_time,
             no_asm=self.no_asm,
             wide_weights=self.wide_weights,
+            raw_lsb=self.raw_lsb,
         )
 
     def main_source(self) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
+from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
 from edgelstm.user_code import is_user_code
 
 Check = Callable[[object], Any]
@@ -130,13 +131,18 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "learning_rate": _real(1e-9, 10.0),
         "seed": _whole(0, 2**32 - 1),
     },
-    "quantize": {"calibration_samples": _whole(1, 10_000_000)},
+    "quantize": {
+        "calibration_samples": _whole(1, 10_000_000),
+        "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
+        "clip": _choice(*CLIP_CHOICES),
+    },
     "build": {
         "targets": _list_of(_word, 1, 32),
         "optimize": _choice("size", "balanced", "speed"),
         "constant_time": _yes_or_no,
         "no_asm": _yes_or_no,
         "wide_weights": _yes_or_no,
+        "raw_lsb": _list_of(_real(SMALLEST_LSB, LARGEST_LSB), 1, 4096),
         "contract": _contract,
         # No path: a project got from elsewhere must not name a program to run.
         "compiler": _choice("gcc", "clang", "zig"),

@@ -43,11 +43,21 @@ class ModelSection:
     seed: int = 0
 
 
+CLIP_CHOICES = ("none", "mse")
+LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
+SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
+
+
 @dataclass(frozen=True)
 class QuantizeSection:
-    """[quantize]. `calibration_samples` sequences are observed; None for all."""
+    """[quantize]. `calibration_samples` sequences are observed; None for all.
+
+    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none".
+    """
 
     calibration_samples: int | None = None
+    margin: float = 1.0
+    clip: str = "none"
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class BuildSection:
     constant_time: bool = False
     no_asm: bool = False
     wide_weights: bool = False
+    raw_lsb: tuple[float, ...] = ()
     contract: Contract = Contract.LITERT
     compiler: str | None = None
     runner: str | None = None

@@ -2,5 +2,6 @@
 
 from edgelstm.quantization.calibration import calibrate
 from edgelstm.quantization.quantize import quantize
+from edgelstm.quantization.ranges import clip_at_least_error, widen
 
-__all__ = ["calibrate", "quantize"]
+__all__ = ["calibrate", "clip_at_least_error", "quantize", "widen"]

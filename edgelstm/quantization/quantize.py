@@ -61,6 +61,7 @@ def _input(source: Tensor, ranges: Ranges) -> QuantizedTensor:
         quantization,
         vocabulary=source.vocabulary,
         timesteps=None if source.is_sequence else source.timesteps,
+        scaling=source.scaling,
     )
 
 

@@ -30,11 +30,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Memory:
-    """A target's flash and RAM in bytes, and how much of that RAM its firmware reserves for the stack."""
+    """A target's flash and RAM in bytes, and how much of that RAM its firmware reserves for the stack.
+
+    `iram_bytes` is a RAM for code, 0 where that stays in flash.
+    """
 
     flash_bytes: int
     ram_bytes: int
     stack_bytes: int
+    iram_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ class Estimate:
         buffer_bytes: RAM within one, and stored sequences.
         firmware_flash_bytes: of the firmware that `build` writes; None without a compiler.
         firmware_ram_bytes: the same, with the stack's reserve.
+        firmware_iram_bytes: its code in RAM.
         memory: of the target.
         load: None where nothing could count it.
         timesteps: the model's window.
         is_streaming: whether it has an output for each sample, or one for the whole window.
         missing: why something is unknown, one sentence each.
+        refusal: why the firmware would not fit any memory of such a target, "" if it would.
     """
 
     model: str
@@ -70,6 +76,8 @@ class Estimate:
     timesteps: int
     is_streaming: bool
     missing: tuple[str, ...] = ()
+    firmware_iram_bytes: int = 0
+    refusal: str = ""
 
     @property
     def code_known(self) -> bool:
@@ -88,6 +96,7 @@ class Estimate:
         found = {
             "flash": (self.firmware_flash_bytes or self.flash.total) - self.memory.flash_bytes,
             "RAM": (self.firmware_ram_bytes or self.state_bytes + self.buffer_bytes) - self.memory.ram_bytes,
+            "IRAM": self.firmware_iram_bytes - self.memory.iram_bytes,
             "stack": stack - self.memory.stack_bytes,
         }
         return {name: size for name, size in found.items() if size > 0}
@@ -95,7 +104,7 @@ class Estimate:
     @property
     def fits(self) -> bool | None:
         """Whether the firmware fits its memory; None where only what is known of it fits."""
-        return False if self.excess else True if self.code_known else None
+        return False if self.excess or self.refusal else True if self.code_known else None
 
     @property
     def per_sample(self) -> float | None:
@@ -129,4 +138,5 @@ class Estimate:
             "target_bytes": {"flash": self.memory.flash_bytes, "ram": self.memory.ram_bytes},
             "load": None if self.load is None else asdict(self.load) | means,
             "missing": list(self.missing),
+            "refusal": self.refusal,
         }

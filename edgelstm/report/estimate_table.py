@@ -56,7 +56,8 @@ def _cycles(load: Load | None) -> str:
 def _fits(estimate: Estimate) -> str:
     if estimate.fits is None:
         return "?"
-    return "yes" if estimate.fits else "no: " + ", ".join(f"{name} +{size}" for name, size in estimate.excess.items())
+    excess = ", ".join(f"{name} +{size}" for name, size in estimate.excess.items())
+    return "yes" if estimate.fits else f"no: {excess}" if excess else "no"
 
 
 def _print_notes(estimates: Sequence[Estimate], pace: Pace, console: Console) -> None:
@@ -66,6 +67,8 @@ def _print_notes(estimates: Sequence[Estimate], pace: Pace, console: Console) ->
     )
     if pace.sample_rate_hz and any(each.load and each.load.cycles_per_instruction is None for each in estimates):
         console.print("MHz: an instruction counts as one cycle where none are shown, which is too few on most chips.")
+    for refusal in dict.fromkeys(each.refusal for each in estimates if each.refusal):
+        console.print(refusal)
     reasons: dict[str, list[str]] = {}
     for each in estimates:
         for reason in each.missing:

@@ -62,7 +62,7 @@ def exceeded(estimates: Sequence[Estimate], limits: Limits, pace: Pace) -> list[
 
 
 def _problems(estimate: Estimate, limits: Limits, pace: Pace) -> list[str]:
-    load, why = estimate.load, "; ".join(estimate.missing)
+    load, why = estimate.load, "; ".join(filter(None, (estimate.refusal, *estimate.missing)))
     found = [
         _above("flash", estimate.flash.total, limits.flash_bytes, "bytes", estimate.code_known, why),
         _above("RAM", estimate.ram_bytes, limits.ram_bytes, "bytes", load is not None, why),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgelstm.errors import DataError
+from edgelstm.report.saturation import Saturation
 
 Array = npt.NDArray[Any]
 
@@ -39,6 +40,7 @@ class Accuracy:
         outputs: how many output vectors were compared.
         saturated_inputs_percent: for each channel, the share of input values outside what the input's int8
             range can hold (`saturated_inputs_percent`); empty if not measured.
+        saturations: all that test data clip, the most clipped first.
         confusion: of the quantized model; row = true class, column = decided class. None unless classes are
             told apart, or with more than 256 classes.
         labels: the names of the classes, or of the outputs, in order; may be empty.
@@ -57,6 +59,7 @@ class Accuracy:
     labels: tuple[str, ...] = ()
     float_mae: float | None = None
     quantized_mae: float | None = None
+    saturations: tuple[Saturation, ...] = ()
 
 
 def evaluate(
@@ -67,6 +70,7 @@ def evaluate(
     lengths: Array | None = None,
     *,
     saturated_inputs_percent: tuple[float, ...] = (),
+    saturations: tuple[Saturation, ...] = (),
 ) -> Accuracy:
     """Compare a quantized model's outputs with the float model's and with the truth.
 
@@ -77,6 +81,7 @@ def evaluate(
         labels: names of the classes or outputs.
         lengths: (N,) valid steps of each sequence; later outputs are left out. Ignored for (N, C) outputs.
         saturated_inputs_percent: passed on into the result.
+        saturations: likewise.
 
     Raises:
         DataError: shapes do not fit, class ids out of range, or the float model yields NaN or infinity.
@@ -101,6 +106,7 @@ def evaluate(
         sqnr_db=sqnr_db(reference, quantized),
         outputs=len(reference),
         saturated_inputs_percent=saturated_inputs_percent,
+        saturations=saturations,
         labels=labels,
     )
     return compared if truth is None else _score(task, compared, truth, reference, quantized)

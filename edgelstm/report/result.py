@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgelstm.report.metrics import Accuracy
+from edgelstm.report.saturation import Saturation
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def accuracy_mapping(accuracy: Accuracy) -> Mapping[str, Any]:
         "sqnr_db": accuracy.sqnr_db if math.isfinite(accuracy.sqnr_db) else None,
         "outputs": accuracy.outputs,
         "saturated_inputs_percent": list(accuracy.saturated_inputs_percent),
+        "saturations": [asdict(one) for one in accuracy.saturations],
         "float_mae": accuracy.float_mae,
         "quantized_mae": accuracy.quantized_mae,
         "confusion": accuracy.confusion,
@@ -185,6 +187,10 @@ def accuracy_from_mapping(values: Mapping[str, Any]) -> Accuracy:
         labels=tuple(values["labels"]),
         float_mae=_number(values["float_mae"]),
         quantized_mae=_number(values["quantized_mae"]),
+        saturations=tuple(
+            Saturation(str(one["where"]), float(one["percent"]), int(one["samples"]), _number(one["margin"]))
+            for one in values["saturations"]
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from edgelstm.report.metrics import Accuracy
 from edgelstm.report.result import Result, Rung
 
 LINE_WIDTH = 80
+MOST_SATURATIONS = 8
 LARGEST_CONFUSION_SHOWN = 12
 NOT_MEASURED = "-"
 
@@ -105,6 +106,10 @@ def print_accuracy(accuracy: Accuracy, console: Console) -> None:
         worst = max(range(len(shares)), key=shares.__getitem__)
         share = f"at most {shares[worst]:.2f} % (channel {worst})" if shares[worst] else "none"
         console.print(f"  saturated inputs: {share}")
+    for one in accuracy.saturations[:MOST_SATURATIONS]:
+        console.print(f"  clipped: {one.percent:.2f} % of {one.where}, in {one.samples} sequences")
+    if len(accuracy.saturations) > MOST_SATURATIONS:
+        console.print(f"  clipped: {len(accuracy.saturations) - MOST_SATURATIONS} more, in report.json")
     if accuracy.confusion is not None and len(accuracy.confusion) <= LARGEST_CONFUSION_SHOWN:
         console.print("\n  true class down, decided by int8 across")
         console.print(_confusion(accuracy.confusion, accuracy.labels))

@@ -2,6 +2,7 @@
 
 from edgelstm.ir import Model, TfliteModel, TfliteOperator, TfliteTensor
 from edgelstm.schedule import make_schedule
+from edgelstm.tflite.scaling import scaling_metadata
 
 
 def to_tflite_model(
@@ -39,4 +40,5 @@ def to_tflite_model(
         inputs=tuple(tensor.to_tflite(batch, steps) for tensor in model.inputs),
         outputs=(*outputs, *(values if expose_values else ())),
         description=f"edgelstm: {model.name}",
+        metadata=scaling_metadata(model.inputs),
     )

@@ -11,6 +11,7 @@ from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model
 from edgelstm.quantization.calibration import equal_lengths
 from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
 from edgelstm.simulate import real_outputs, simulate, stored_inputs
+from edgelstm.verification.saturation import measure_saturation
 
 OnProgress = Callable[[int, int], None]
 
@@ -33,6 +34,7 @@ def measure_accuracy(
         dataset.labels,
         test.lengths,
         saturated_inputs_percent=_saturated(model, test),
+        saturations=measure_saturation(float_model, model, test),
     )
 
 
@@ -43,7 +45,7 @@ def _saturated(model: Model, test: Samples) -> tuple[float, ...]:
     for tensor in model.inputs:
         if not tensor.vocabulary:
             lengths = test.lengths if tensor.is_sequence else None
-            values, quantization = arrays[tensor.name], tensor.quantization
+            values, quantization = tensor.scaled(arrays[tensor.name]), tensor.quantization
             found += saturated_inputs_percent(values, quantization.scale, quantization.zero_point, lengths)
     return tuple(found)
 

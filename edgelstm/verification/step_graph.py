@@ -12,7 +12,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.errors import ToolFailedError
 from edgelstm.ir import FloatArray, FloatModel, IntArray, Model
 from edgelstm.report.metrics import sqnr_db
-from edgelstm.simulate import dequantize_array, quantize_array
+from edgelstm.simulate import dequantize_array, stored_inputs
 from edgelstm.tflite import read_tflite
 from edgelstm.tflite.step_rules import check_step_graph
 from edgelstm.verification.accuracy import run_samples, run_simulator
@@ -56,7 +56,7 @@ def measure_step_graph(
     measured = []
     for oracle in INTERPRETERS:
         if oracle.is_available:
-            steps = run_step_graph(oracle, data, quantize_array(few.x, model.input.quantization))
+            steps = run_step_graph(oracle, data, stored_inputs(model, few.x))
             found = _as_answered(model, steps, few)
             figures = sqnr_db(wanted, found), sqnr_db(wanted, by_c), sqnr_db(by_c, found)
             measured.append(StepGraphAccuracy(oracle.name, *figures))

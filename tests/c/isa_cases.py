@@ -1,6 +1,6 @@
 """Arguments for the primitives of an instruction set header, and what numpy makes of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,27 +52,39 @@ class KernelCase:
         return np.stack(columns, axis=1).ravel()
 
 
+def bounds_of(isa: str) -> Mapping[int, tuple[Layout, Layout]]:
+    """The largest sums that layouts hold, and the fastest layouts for one less and for these."""
+    layouts = layouts_of(isa)
+    limits = sorted({layout.sum_limit for layout in layouts})[:-1]
+    return {limit: (_fastest(layouts, limit - 1), _fastest(layouts, limit)) for limit in limits}
+
+
+def _fastest(layouts: Sequence[Layout], largest: int) -> Layout:
+    return next(layout for layout in layouts if largest < layout.sum_limit)
+
+
 def kernel_cases(isa: str, widths: Sequence[int] = WIDTHS) -> Iterator[KernelCase]:
-    """Random and extreme matrices of each width; then the largest sums that the fastest layout holds, and one more."""
-    for seed, columns in enumerate(widths):
-        yield _random_case(isa, seed, columns)
-        yield _extreme_case(isa, seed, columns)
-    limit = layouts_of(isa)[0].sum_limit
-    if limit == layouts_of(isa)[-1].sum_limit:
-        return
-    columns = (limit - 1) // LARGEST_PRODUCT
-    for name, largest in (("at the bound", limit - 1), ("past the bound", limit)):
-        for sign in (-1, 1):
-            yield _bound_case(isa, f"{name}, sign {sign}", columns, sign, largest)
+    """Random and extreme matrices of each width; then the largest sums that the fast layouts hold, and one more."""
+    bounds = bounds_of(isa)
+    for limit in {*bounds, SUM_LIMIT}:
+        for seed, columns in enumerate(widths):
+            if 2 * LARGEST_PRODUCT * columns < limit:
+                yield _random_case(isa, seed, columns, limit)
+                yield _extreme_case(isa, seed, columns, limit)
+    for limit in bounds:
+        columns = (limit - 1) // LARGEST_PRODUCT
+        for name, largest in (("at the bound", limit - 1), ("past the bound", limit)):
+            for sign in (-1, 1):
+                yield _bound_case(isa, f"{name}, sign {sign}", columns, sign, largest)
 
 
-def _random_case(isa: str, seed: int, columns: int) -> KernelCase:
-    """Sums of all magnitudes and both signs, reached by the biases; powers of two as multipliers make ties."""
+def _random_case(isa: str, seed: int, columns: int, limit: int) -> KernelCase:
+    """Sums below the limit, of all magnitudes and both signs, by the biases; powers of two as multipliers make ties."""
     rng = np.random.default_rng([1, seed])
-    rows = 8 + seed % 5
+    rows = 24 + seed % 5
     weights = rng.integers(-127, 128, (rows, columns))
     values = rng.integers(-128, 128, columns)
-    room = SUM_LIMIT - 1 - 2 * LARGEST_PRODUCT * columns
+    room = limit - 1 - 2 * LARGEST_PRODUCT * columns
     sums = np.rint(room * 2.0 ** -rng.uniform(0, 23, rows)).astype(np.int64) * rng.choice([-1, 1], rows)
     sums[:4] = (0, -1, 2, -6)
     shifts = (0, *rng.integers(-12, 0, 2), -24) if seed % 2 else rng.integers(-8, 0, 4)
@@ -80,13 +92,13 @@ def _random_case(isa: str, seed: int, columns: int) -> KernelCase:
     return _case(isa, f"random, {columns} columns", weights, values, sums - weights @ values, multipliers)
 
 
-def _extreme_case(isa: str, seed: int, columns: int) -> KernelCase:
+def _extreme_case(isa: str, seed: int, columns: int, limit: int) -> KernelCase:
     """Whole rows of +-127, mixed rows, and values of -128 and 127; shifts as far left as the sums allow."""
     rng = np.random.default_rng([2, seed])
     weights = rng.choice([-127, 127], (9, columns))
     weights[0], weights[1], weights[2], weights[3], weights[4] = 127, -127, -127, 127, 0
     values = np.full(columns, -128) if seed % 2 else rng.choice([-128, 127], columns)
-    room = (SUM_LIMIT - 1) // (LARGEST_PRODUCT * columns + 1)
+    room = (limit - 1) // (LARGEST_PRODUCT * columns + 1)
     left = max(room.bit_length() - 1, 0)
     multipliers = tuple(_multiplier(rng, shift) for shift in (left, left // 2, 0, -1))
     return _case(isa, f"extreme, {columns} columns", weights, values, np.arange(9) % 2, multipliers)

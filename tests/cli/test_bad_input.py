@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def test_few_calibration_samples_are_worth_a_warning(
     np.savez("data.npz", **tiny_arrays(samples))
     err = succeed("quantize", *BUILD[1:], *options).err
     assert warning in err
-    assert ("warning" in err) == bool(warning)
+    assert ("sequences to calibrate on" in err) == bool(warning)
 
 
 def test_a_constant_channel_is_worth_a_warning(workspace: Path) -> None:
@@ -182,8 +183,24 @@ def test_test_inputs_beyond_the_calibrated_range_are_worth_a_warning(workspace: 
     arrays["x_test"][..., 2] *= 10
     np.savez("data.npz", **arrays)
     outcome = succeed("quantize", *BUILD[1:])
-    assert "warning: test inputs leave the calibrated range in channels 2 (" in outcome.err
+    assert "warning: test data leave the calibrated range: channel 2 of the input (" in outcome.err
+    assert "; calibrate on data that cover it\n" in outcome.err, "no margin holds ten times as much"
     assert "saturated inputs: at most" in outcome.out
+    assert "of channel 2 of the input, in 20 sequences" in outcome.out
+
+
+def test_the_margin_that_is_advised_cures_what_is_clipped(workspace: Path) -> None:
+    arrays = tiny_arrays()
+    arrays["x_test"] = 2.3 * arrays["x"][: len(arrays["x_test"])]
+    np.savez("data.npz", **arrays)
+    before = succeed("quantize", *BUILD[1:])
+    advised = re.search(r"or --margin (\d\.\d), which holds it", before.err)
+    assert advised is not None
+    after = succeed("quantize", *BUILD[1:], "--margin", advised.group(1))
+    assert "leave the calibrated range" not in after.err
+    assert "clipped" not in after.out
+    decibels = [float(re.findall(r"SQNR ([\d.]+) dB", outcome.out)[0]) for outcome in (before, after)]
+    assert decibels[1] > decibels[0] + 3.0
 
 
 def test_all_unsupported_layers_and_options_are_listed_at_once(workspace: Path) -> None:

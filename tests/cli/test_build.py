@@ -230,3 +230,12 @@ def test_contract_tflm_is_verified_against_its_own_interpreter(
     assert {rung["contract"] for rung in report["verification"]} == {"tflm"}
     assert any(rung["against"].startswith("tflite_micro") for rung in report["verification"])
     assert all(rung["mismatches"] == 0 for rung in report["verification"])
+
+
+def test_sensor_counts_get_a_function_and_build(workspace: Path) -> None:
+    report = succeed(*BUILD, "--target", "host", "--raw-lsb", "0.01", "--json").json
+    assert all(rung["mismatches"] == 0 for rung in report["verification"] if rung["allowed"] == 0)
+    assert "void model_quantize_input(const int16_t raw[" in Path("out/src/model.h").read_text()
+    assert "--raw-lsb has 2 numbers" in edgelstm(*BUILD, "--target", "host", "--raw-lsb", "1,2").error
+    for wrong in ("", "a", "0", "-1", "nan", "1,,2"):
+        assert edgelstm(*BUILD, "--target", "host", "--raw-lsb", wrong or ",").code == 1

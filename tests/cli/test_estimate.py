@@ -1,5 +1,6 @@
 """`edgelstm estimate`: its table, its JSON, its limits, and what it says where something is missing."""
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -146,6 +147,24 @@ def test_what_does_not_fit_says_by_how_much(tmp_path: Path, monkeypatch: pytest.
     assert over > 0
     assert found["excess_bytes"] == {"flash": over}
     assert f"no: flash +{over}" in succeed(*arguments).out
+
+
+@pytest.mark.parametrize(
+    ("units", "why"),
+    [("90", r"weights would be larger than 32767 bytes"), ("130", r"weights would be larger"), ("60,60", "")],
+)
+def test_what_avr_gcc_refuses_is_no_and_not_unknown(units, why, require_tool, tmp_path, monkeypatch) -> None:
+    for tool in ("avr-gcc", "simavr"):
+        require_tool(tool)
+    monkeypatch.chdir(tmp_path)
+    arguments = ("estimate", "--units", units, "--inputs", "16", "--target", "atmega2560", "--quiet")
+    for found in succeed(*arguments, "--json").json["estimates"]:
+        assert found["fits"] is (not why)
+        assert re.search(why, found["refusal"])
+    shown = succeed(*arguments).out
+    assert "?" not in shown
+    assert "unknown for" not in shown
+    assert "/src/" not in shown
 
 
 @pytest.mark.usefixtures("bare")

@@ -16,6 +16,7 @@ import pytest
 from command import BUILD, succeed
 
 LIMIT_S = 120
+SLOW = "cortex-m0,cortex-m3,cortex-m4,cortex-m7,cortex-m33,rv32imc"
 WHOLE = {"model.tflite", "src", "firmware.elf", "firmware.bin", "firmware.hex", "firmware.map", "report.json"}
 
 
@@ -104,6 +105,21 @@ def test_an_interrupted_build_leaves_no_litter(
     names = {path.name for path in (workspace / "out").glob("*")} - {".edgelstm-manifest.json"}
     assert names <= WHOLE - {"report.json"}
     assert not list((workspace / "out").rglob(".edgelstm-[!m]*"))
+
+
+def test_an_interrupted_estimate_waits_for_nobody(workspace: Path) -> None:
+    with running(
+        workspace, "estimate", "--units", "96", "--inputs", "8", "--runner", "unicorn", "--target", SLOW
+    ) as child:
+        child.wait_for("estimating: ")
+        time.sleep(1)  # until the next targets are well under way
+        started = time.monotonic()
+        code, out, err = child.end(signal.SIGINT)
+        assert time.monotonic() - started < 1.5
+        assert code == 130
+        assert "error: interrupted" in err
+        assert out == ""
+        assert child.left_behind() == []
 
 
 def test_the_build_after_an_interruption_goes_on_from_there(workspace: Path) -> None:

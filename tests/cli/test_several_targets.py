@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,11 @@ from test_interrupt import running
 from test_mismatch import wrong_weight
 
 from edgelstm.codegen.emit import Generated, Options, emit
-from edgelstm.device.targets import list_targets
+from edgelstm.device.targets import list_targets, load_target
+from edgelstm.errors import DoesNotFitError
 from edgelstm.ir import Model
+from edgelstm.pipeline import fitting
+from edgelstm.pipeline.request import BuildRequest
 from edgelstm.resources import targets_dir
 
 VERIFY = ("verify", *BUILD[1:])
@@ -132,6 +137,33 @@ def test_what_would_fit_is_tried(
     fits = re.search(r"(--optimize \w+) fits", error)
     if fits:
         succeed(*BUILD, "--target", board, *fits.group(1).split())
+
+
+def test_a_layer_that_avr_gcc_refuses_is_said_to_be_too_large(
+    workspace: Path, require_tool: Callable[[str], None]
+) -> None:
+    for tool in ("avr-gcc", "simavr"):
+        require_tool(tool)
+    rng = np.random.default_rng(0)
+    write_keras(workspace / "model.keras", [lstm(rng, CHANNELS, 92), dense(rng, 92, CLASSES)])
+    error = edgelstm(*BUILD, "--target", "atmega2560").error
+    assert "does not fit into atmega2560: model_lstm_weights would be larger than 32767 bytes" in error
+    assert "or several smaller layers" in error
+    assert "the command was" not in error
+
+
+def test_options_that_can_never_fit_do_not_hide_one_that_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def measure(*arguments: Any) -> fitting._Size:
+        request: BuildRequest = arguments[-1]
+        if request.optimize == "balanced":
+            raise DoesNotFitError("constants lie too far")
+        return fitting._Size(0, 0, 0, 1)
+
+    monkeypatch.setattr(fitting, "_measure", measure)
+    bench: Any = SimpleNamespace(request=BuildRequest(tmp_path / "model.keras", tmp_path, optimize="speed"))
+    compiler: Any = None
+    error = fitting.what_fits(DoesNotFitError("it is large"), load_target("atmega2560"), compiler, tmp_path, bench)
+    assert (error.message, error.hint) == ("it is large", "--optimize size fits")
 
 
 @pytest.mark.usefixtures("quick_ladder")

@@ -2,13 +2,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cores import GCC
 
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import Firmware, compile_firmware
 
 SOURCES = Path(__file__).parent / "sources"
-GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc", "avr": "avr-gcc", "host": "gcc"}
 Build = Callable[..., Firmware]
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cores import QEMU
 
 from edgelstm.device.elf import read_elf
 from edgelstm.device.flash.server import GdbServer
@@ -16,7 +17,6 @@ from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import Target, load_target
 from edgelstm.device.toolchain import Firmware
 
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 HEADER = struct.Struct("<16sii6I")
 READ_OFFSET = 40
 NAME = b"SEGGER RTT\0\0\0\0\0\0"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cores import CORES
+from cores import CORES, QEMU
 
 from edgelstm.device.process import run
 from edgelstm.device.runners import EXIT_FAULT, Runner, RunResult, choose_runner
@@ -26,9 +26,9 @@ EVERY_CHIP = [
         for chip in CHIPS
         if chip != CHIP
         for compiler, runner in (("gcc", chip.runners[0]), ("zig", chip.runners[-1]))
+        if compiler in chip.compiler_flags
     ),
 ]
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 
 
 @dataclass(frozen=True)
@@ -268,3 +268,19 @@ def test_unicorn_refuses_firmware_of_another_memory_map(build, require_tool, tmp
     require_tool("unicorn")
     with pytest.raises(ToolError, match="not for cortex-m4"):
         choose_runner(CHIP, "unicorn").run(build("lab", "host", "gcc").elf, [], cwd=tmp_path, timeout_s=5)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "zig"])
+def test_a_core_without_mcycle_counts_no_time(compiler, build, require_tool, tmp_path):
+    """As the ESP32-C3's: the program reads a register instead that QEMU's core has not."""
+    require_tool(QEMU["riscv"])
+    program = build("lab", "rv32imc", compiler).elf.read_bytes()
+    read_mcycle, read_unknown = (0xB00_02573).to_bytes(4, "little"), (0x7E2_02573).to_bytes(4, "little")
+    assert program.count(read_mcycle) == 1
+    elf = tmp_path / "lab.elf"
+    elf.write_bytes(program.replace(read_mcycle, read_unknown))
+    result = choose_runner(load_target("rv32imc"), "qemu").run(elf, ["m"], cwd=tmp_path, timeout_s=20)
+    measured = numbers(result.output)
+    assert result.exit_code == 0
+    assert (measured["short"], measured["long"]) == (0, 0)
+    assert measured["used"] > 1000

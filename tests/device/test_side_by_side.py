@@ -57,6 +57,44 @@ def test_a_job_that_fails_ends_the_others(no_process_left):
     assert no_process_left("time.sleep(61.5)")
 
 
+def test_a_job_that_fails_ends_no_jobs_of_others():
+    """Compiling one of several targets fails, which is nothing to the rest."""
+
+    def inner() -> int:
+        with pytest.raises(ToolMissingError):
+            side_by_side([_fail, _sleep])
+        return 1
+
+    def wait() -> int:
+        return run([sys.executable, "-c", "import time; time.sleep(2)"], timeout_s=60).exit_code
+
+    assert side_by_side([inner, wait, inner]) == [1, 0, 1]
+
+
+def test_ctrl_c_reaches_jobs_of_jobs(no_process_left):
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([lambda: len(side_by_side([_sleep, _sleep]))] * 2)
+    assert time.monotonic() - started < 20
+    timer.join()
+    assert no_process_left("time.sleep(61.5)")
+
+
+def test_every_result_is_told_once_and_alone():
+    told: list[int] = []
+
+    def finished(result: int) -> None:
+        before = len(told)
+        time.sleep(0.01)
+        assert len(told) == before
+        told.append(result)
+
+    assert side_by_side([partial(int, number) for number in range(9)], finished) == list(range(9))
+    assert sorted(told) == list(range(9))
+
+
 def test_unicorn_ends_too(build, require_tool, tmp_path):
     require_tool("unicorn")
     elf = build("lab", "cortex-m4", "gcc").elf

@@ -13,7 +13,7 @@ from edgelstm.device.profile import Region, count_calls
 from edgelstm.device.runners import EXIT_FAULT, RunResult, choose_runner
 from edgelstm.device.runners.simavr import SimavrRunner
 from edgelstm.device.targets import load_target
-from edgelstm.errors import TargetError, ToolError, ToolMissingError, ToolTimeoutError
+from edgelstm.errors import DoesNotFitError, TargetError, ToolError, ToolMissingError, ToolTimeoutError
 
 NAMES = ("atmega328p", "atmega2560")
 SPIN_DIFFERENCE = 4 * 10_000
@@ -129,6 +129,20 @@ def test_a_part_that_simavr_does_not_know_is_named(build, require_tool, tmp_path
         runner.run(build("avr_lab", "atmega328p", "gcc").elf, [], cwd=tmp_path, timeout_s=5)
 
 
+@pytest.mark.parametrize("content", ["#!/bin/sh\nexit 127\n", "no program"], ids=["library gone", "damaged"])
+def test_a_cached_program_that_cannot_start_is_compiled_again(content, require_tool, monkeypatch, tmp_path):
+    for tool in ("gcc", "simavr"):
+        require_tool(tool)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    runner = SimavrRunner(load_target("atmega328p"))
+    program = runner.program()
+    made = program.stat().st_ino
+    assert runner.program().stat().st_ino == made
+    program.write_text(content)
+    assert runner.program() == program
+    assert program.read_bytes().startswith(b"\x7fELF")
+
+
 def test_without_simavr_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(
@@ -163,3 +177,21 @@ def test_constants_beyond_64_kb_are_refused(require_tool, tmp_path: Path):
     target = load_target("atmega2560")
     with pytest.raises(TargetError, match="behind the first 64 KB"):
         compile_firmware(target, find_compiler(target), [source], [], tmp_path, "far")
+
+
+def test_an_array_that_avr_gcc_refuses_does_not_fit(require_tool, tmp_path: Path):
+    from edgelstm.device.compilers import find_compiler
+    from edgelstm.device.toolchain import compile_firmware
+
+    require_tool("avr-gcc")
+    target = load_target("atmega2560")
+    source = tmp_path / "large.c"
+    text = '#include "port.h"\nstatic const __flash uint8_t weights[%d] = {1};\n'
+    text += "int app_main(void) { volatile int k = 7; return weights[k]; }\n"
+    source.write_text(text % 32767)
+    compile_firmware(target, find_compiler(target), [source], [], tmp_path, "large")
+    source.write_text(text % 32768)
+    with pytest.raises(DoesNotFitError, match="weights would be larger than 32767 bytes") as caught:
+        compile_firmware(target, find_compiler(target), [source], [], tmp_path, "large")
+    assert str(tmp_path) not in caught.value.message
+    assert "several smaller layers" in caught.value.hint

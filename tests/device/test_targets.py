@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from edgelstm.codegen.layouts import LAYOUTS
+from edgelstm.device.architectures import ARCHITECTURES
 from edgelstm.device.targets import list_targets, load_target, read_target, support_dirs
 from edgelstm.errors import TargetError
 from edgelstm.resources import targets_dir, templates_dir
@@ -99,6 +100,58 @@ def test_wrong_values(tmp_path, old, new, problem):
     with pytest.raises(TargetError) as caught:
         read_target(write(tmp_path, GOOD.replace(old, new)))
     assert problem in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("like", "old", "new", "problem"),
+    [
+        ("cortex-m4", "origin = 0x0000_0000", "origin = 0x0000_0080", "flash: begins at 0x80, where it must"),
+        ("rv32imc", "origin = 0x8000_0000", "origin = 0x8000_0002", "flash: begins at 0x80000002, where it must"),
+        ("esp32c3", "data_origin = 0x3C00_0000", "data_origin = 0x3C00_0010", "flash_data: begins at 0x3c000010"),
+        ("atmega2560", "origin = 0\n", "origin = 0x100\n", "flash: begins at 0x100, where it must begin at 0x0"),
+        ("atmega2560", "size_bytes = 0x4_0000", "size_bytes = 0x80_0002", "flash: ends behind 0x800000"),
+        ("atmega2560", "origin = 0x80_0200", "origin = 0x4_0200", "ram: begins at 0x40200, where it must"),
+        ("atmega2560", "size_bytes = 0x2000", "size_bytes = 0x1_0000", "ram: ends behind 0x810000"),
+        ("cortex-m4", 'isa = "armv7em"', 'isa = "nosuch"', "isa: 'nosuch' is none of armv6m"),
+        ("cortex-m3", 'isa = "armv7m"', 'isa = "avr"', "isa: 'avr' is none of armv6m"),
+        ("atmega2560", 'isa = "avr"', 'isa = "ref"', "isa: 'ref' is none of avr"),
+        ("esp8266", 'isa = "', 'isa = "rv32', "is none of ref, lx106, the kernels for xtensa"),
+    ],
+)
+def test_what_an_architecture_asks_is_checked_as_the_file_is_read(tmp_path, like, old, new, problem):
+    text = (targets_dir() / f"{like}.toml").read_text()
+    assert old in text
+    with pytest.raises(TargetError) as caught:
+        read_target(write(tmp_path, text.replace(old, new, 1)))
+    assert problem in caught.value.message
+    assert "board.toml" in caught.value.message
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_kernels_of_every_architecture_exist(arch):
+    like = {target.arch: target for target in map(load_target, list_targets())}[arch]
+    assert set(ARCHITECTURES[arch].isas) <= set(LAYOUTS)
+    assert like.isa in ARCHITECTURES[arch].isas
+
+
+FLAGS = 'gcc = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft"]'
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ['"firmware.elf"', '"-mthumb", "x"', '"-target", "thumb-none", "x.o"', '"-o"', '"@file"', '"-target", "-o"'],
+)
+def test_compiler_flags_name_no_files(tmp_path, flags):
+    assert FLAGS in GOOD
+    with pytest.raises(TargetError, match=r"compiler_flags\.gcc: '[^']+' does not choose a core"):
+        read_target(write(tmp_path, GOOD.replace(FLAGS, f"gcc = [{flags}]")))
+
+
+def test_a_large_file_is_refused_and_not_cut(tmp_path):
+    padding = "# " + "x" * ((1 << 16) - len(GOOD.encode()) - 3) + "\n"
+    assert read_target(write(tmp_path, GOOD + padding)).arch == "cortex-m"
+    with pytest.raises(TargetError, match="larger than 65536 bytes"):
+        read_target(write(tmp_path, GOOD + padding + "#"))
 
 
 @pytest.mark.parametrize("text", ["a = ", "\0", "a = " + "[" * 30000, "a.b = 1\na = 2"])

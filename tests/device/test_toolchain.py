@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cores import CORES
+from cores import CORES, GCC
 from intel_hex import read_intel_hex
 
 from edgelstm.device.compilers import find_compiler
@@ -17,7 +17,6 @@ from edgelstm.errors import ProjectError, TargetError, ToolError, ToolFailedErro
 CHIP = load_target("cortex-m4")
 HOST = load_target("host")
 CHIPS = CORES
-GCC = {"cortex-m": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
 
 
 def compile_text(text: str, folder: Path, choice: str = "gcc", target=CHIP, **options):
@@ -30,10 +29,13 @@ def compile_text(text: str, folder: Path, choice: str = "gcc", target=CHIP, **op
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
 def test_all_images_hold_the_same_program(build, compiler, chip):
+    target = load_target(chip)
+    if compiler not in target.compiler_flags:
+        pytest.skip(f"{compiler} does not compile for {chip}")
     firmware = build("lab", chip, compiler)
-    start = load_target(chip).region("flash").origin
     elf = read_elf(firmware.elf)
     stored = {s.load_address + i: byte for s in elf.segments for i, byte in enumerate(s.data)}
+    start = min(stored) if target.runs_from_ram else target.region("flash").origin
     binary = firmware.bin.read_bytes()
     assert {address: binary[address - start] for address in stored} == stored
     assert len(binary) == max(stored) + 1 - start

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cores import CORES
+from cores import CORES, QEMU
 from reference_models import classifier, dense, embedding, lstm
 
 from edgelstm.codegen.emit import Options, emit
@@ -22,7 +22,6 @@ from edgelstm.verification.step_counts import count_steps
 
 CLASSIFIER = classifier(6, (16,), 4, 24, Contract.LITERT)
 TARGETS = CORES
-EMULATORS = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 LARGEST_VARIATION = 0.01
 BUILDS = (("gcc", "size"), ("gcc", "balanced"), ("gcc", "speed"), ("zig", "speed"))
 
@@ -90,8 +89,10 @@ def _program(model: Model, name: str, compiler: str, options: Options, work: Pat
 
 
 def _require_tools(name: str, compiler: str, require_tool: Callable[[str], None]) -> None:
-    arch = load_target(name).arch
-    for tool in (PROGRAMS[arch][0] if compiler == "gcc" else "ziglang", EMULATORS[arch]):
+    target = load_target(name)
+    if compiler not in target.compiler_flags:
+        pytest.skip(f"{compiler} does not compile for {name}")
+    for tool in (PROGRAMS[target.arch][0] if compiler == "gcc" else "ziglang", QEMU[target.arch]):
         require_tool(tool)
 
 

@@ -3,6 +3,7 @@
 from edgelstm.codegen.layouts.chain4 import Chain4
 from edgelstm.codegen.layouts.columns import BiasedColumns, Columns
 from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
+from edgelstm.codegen.layouts.columns_unsigned import FarColumns, NearColumns
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
 from edgelstm.codegen.layouts.quads import Quads
@@ -33,6 +34,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "rv32": (ColumnsMulh(), Rows()),
     "mve": (Rows(),),
     "avr": (Quads(), Rows()),
+    "lx106": (NearColumns(), FarColumns(), Rows()),
 }
 """The layouts of each instruction set header in templates/c/isa, fastest first; the last takes any weights."""
 

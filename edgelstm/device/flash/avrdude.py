@@ -21,7 +21,7 @@ class AvrdudeRunner(ProgramRunner):
     keys = (
         Key("part", 'avrdude\'s name of the chip, such as "m328p"'),
         Key("programmer", 'avrdude\'s name of the programmer, such as "arduino"'),
-        Key("baud", "bits per second of a boot loader", default=115200, is_text=False),
+        Key("baud", "bits per second of a boot loader", default=115200, is_text=False, least=300, most=10_000_000),
     )
     program = "avrdude"
     install = "apt install avrdude"

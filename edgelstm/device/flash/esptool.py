@@ -7,6 +7,13 @@ from edgelstm.device.flash.made_images import binary_file
 from edgelstm.device.flash.options import Key
 from edgelstm.device.flash.program import Command, ProgramRunner, Script
 
+IMAGE = "firmware.bin"
+_WRITTEN_AS = {"esp8266": f"{IMAGE}0x00000.bin"}
+"""What `elf2image` makes of the name, on chips whose image may have several files."""
+
+_MODE = {"esp8266": ("--flash-mode", "dio")}
+"""How the ROM reads its flash: on some modules two lines are wired, on most four."""
+
 
 class EsptoolRunner(ProgramRunner):
     """Makes the image that the chip's ROM loads, has it checked, and writes it."""
@@ -16,7 +23,7 @@ class EsptoolRunner(ProgramRunner):
     keys = (
         Key("chip", 'esptool\'s name of the chip, such as "esp32c3"'),
         Key("address", "where in flash the image begins", is_text=False),
-        Key("baud", "bits per second", default=460800, is_text=False),
+        Key("baud", "bits per second", default=460800, is_text=False, least=300, most=10_000_000),
         Key(
             "format",
             '"image" for one that the ROM loads into RAM, "raw" for bytes that run in flash',
@@ -61,13 +68,15 @@ class EsptoolRunner(ProgramRunner):
         if job.connection.port:
             connect += ["--port", job.connection.port]
         after = ("--after", "hard-reset" if job.run else "no-reset")
-        place = (f"{options.integer('address'):#x}", "firmware.bin")
+        written = _WRITTEN_AS.get(options.text("chip"), IMAGE) if options.text("format") == "image" else IMAGE
+        place = (f"{options.integer('address'):#x}", written)
         write = Command((*tool, *connect, *after, "write-flash", *place), "Hash of data verified")
         if options.text("format") == "raw":
             return Script((write,), (binary_file(job.elf, image, self.chip.region("flash").origin),))
         # Segments lie where they are stored, sections where the program finds them after it has copied its data.
-        make = (*tool, "elf2image", "--use-segments", "--output", "firmware.bin", str(job.elf.resolve()))
-        check = Command((*tool, "image-info", "firmware.bin"), r"Checksum: \S+ \(valid\)")
+        mode = _MODE.get(options.text("chip"), ())
+        make = (*tool, "elf2image", *mode, "--use-segments", "--output", IMAGE, str(job.elf.resolve()))
+        check = Command((*tool, "image-info", written), r"Checksum: \S+ \(valid\)")
         return Script((Command(make, "Success"), check, write))
 
     def note(self, job: FlashJob) -> str:

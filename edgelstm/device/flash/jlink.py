@@ -18,7 +18,7 @@ class JLinkRunner(ProgramRunner):
     keys = (
         Key("device", 'Segger\'s name of the chip, such as "STM32F446RE"'),
         Key("interface", '"SWD" or "JTAG"', "SWD", choices=("SWD", "JTAG")),
-        Key("speed", "the clock of the interface in kHz", default=4000, is_text=False),
+        Key("speed", "the clock of the interface in kHz", default=4000, is_text=False, least=5, most=50_000),
     )
     program = "JLink" if sys.platform == "win32" else "JLinkExe"
     install = "install Segger's J-Link software (https://www.segger.com/downloads/jlink)"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgelstm.device.target_reader import ADDRESS_LIMIT
 from edgelstm.device.targets import Target
 from edgelstm.errors import TargetError
 
@@ -21,6 +22,8 @@ class Key:
         default: what holds without it; None if it is needed.
         is_text: whether its value is text, else an integer.
         choices: the words that it may be, where those are few.
+        least: of an integer.
+        most: of an integer, which other programs take with 32 bits.
     """
 
     name: str
@@ -28,11 +31,18 @@ class Key:
     default: str | int | None = None
     is_text: bool = True
     choices: tuple[str, ...] = ()
+    least: int = 0
+    most: int = ADDRESS_LIMIT - 1
+
+    @property
+    def kind(self) -> str:
+        """What its value must be, in words."""
+        return "a word" if self.is_text else f"an integer from {self.least} to {self.most}"
 
     def suits(self, value: str | int) -> bool:
         """Whether it may have that value."""
         if isinstance(value, int):
-            return not self.is_text
+            return not self.is_text and self.least <= value <= self.most
         return self.is_text and (value in self.choices if self.choices else _WORD.fullmatch(value) is not None)
 
 
@@ -72,8 +82,7 @@ def read_options(target: Target, runner: str, keys: Sequence[Key]) -> Options:
         elif value is None:
             problems.append(f"flash.{runner}.{key.name}: missing; it is {key.meaning}")
         elif not key.suits(value):
-            kind = "a word" if key.is_text else "an integer"
-            problems.append(f"flash.{runner}.{key.name}: needs {kind}, {key.meaning}")
+            problems.append(f"flash.{runner}.{key.name}: needs {key.kind}, {key.meaning}")
         else:
             values[key.name] = value
     if problems:

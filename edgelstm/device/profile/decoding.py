@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from edgelstm.device.profile.avr_decoding import LOADS, STORES, avr_mnemonic
+from edgelstm.device.profile import avr_decoding, xtensa_decoding
 from edgelstm.errors import ToolError, ToolMissingError
 
 _LOADS = re.compile(r"(v?ldr|v?ldm|v?pop|tb[bh]$)")
@@ -37,13 +37,16 @@ Decode = Callable[[bytes], Decoded]
 
 
 def decoder(machine: str) -> Decode:
-    """A function that decodes one instruction of an ELF machine ("EM_ARM", "EM_RISCV", "EM_AVR") from its bytes.
+    """A function that decodes one instruction of an ELF machine ("EM_ARM", "EM_RISCV", "EM_AVR", "EM_XTENSA") from its
+    bytes.
 
     Raises:
         ToolMissingError: capstone is not installed.
     """
-    if machine == "EM_AVR":  # which capstone does not know
+    if machine == "EM_AVR":  # which capstone does not know, like the next
         return cache(_avr)
+    if machine == "EM_XTENSA":
+        return cache(_xtensa)
     try:
         import capstone
     except ImportError as error:
@@ -56,12 +59,17 @@ def decoder(machine: str) -> Decode:
     if machine == "EM_RISCV":
         mode = capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC
         return cache(_Disassembler(capstone.Cs(capstone.CS_ARCH_RISCV, mode)).riscv)
-    raise ToolError(f"instructions of {machine} cannot be decoded", "only those of Arm, RISC-V and AVR can")
+    raise ToolError(f"instructions of {machine} cannot be decoded", "only those of Arm, RISC-V, AVR and Xtensa can")
 
 
 def _avr(encoding: bytes) -> Decoded:
-    mnemonic = avr_mnemonic(int.from_bytes(encoding[:2], "little"))
-    return Decoded(mnemonic, "", int(mnemonic in LOADS), int(mnemonic in STORES))
+    mnemonic = avr_decoding.avr_mnemonic(int.from_bytes(encoding[:2], "little"))
+    return Decoded(mnemonic, "", int(mnemonic in avr_decoding.LOADS), int(mnemonic in avr_decoding.STORES))
+
+
+def _xtensa(encoding: bytes) -> Decoded:
+    mnemonic = xtensa_decoding.xtensa_mnemonic(encoding)
+    return Decoded(mnemonic, "", int(mnemonic in xtensa_decoding.LOADS), int(mnemonic in xtensa_decoding.STORES))
 
 
 class _Disassembler:

@@ -11,9 +11,14 @@ from edgelstm.device.runners.interface import Runner, RunResult, checked_argumen
 from edgelstm.device.targets import QemuMachine
 from edgelstm.errors import ToolError, ToolMissingError
 
-_PROGRAMS = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
-_PACKAGES = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-misc"}
-_MACHINE_OPTIONS = {"cortex-m": (), "riscv": ("-bios", "none")}
+PROGRAMS = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32", "xtensa": "qemu-system-xtensa"}
+"""QEMU's own, by architecture."""
+
+_PACKAGES = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-misc", "xtensa": "qemu-system-misc"}
+_MACHINE_OPTIONS = {"cortex-m": (), "riscv": ("-bios", "none"), "xtensa": ()}
+_SERIAL = {"xtensa": "stdio"}
+"""Where text goes that semihosting writes to standard output."""
+
 _CLOCK_SHIFT = 6
 """One instruction takes 2^6 ns of emulated time: a SysTick of 25 MHz then resolves single instructions, and
 its 24 bits last for 10 million of them. RISC-V's mcycle, which counts the nanoseconds, lasts for 67 million."""
@@ -27,13 +32,13 @@ class QemuRunner(Runner):
     def missing(self) -> str | None:
         """QEMU's package, unless the program is on PATH."""
         arch = self.target.arch
-        return None if shutil.which(_PROGRAMS[arch]) else f"install {_PACKAGES[arch]} (apt)"
+        return None if shutil.which(PROGRAMS[arch]) else f"install {_PACKAGES[arch]} (apt)"
 
     def program(self) -> str:
         """The path of QEMU; raises ToolMissingError where it is not installed."""
-        program = shutil.which(_PROGRAMS[self.target.arch])
+        program = shutil.which(PROGRAMS[self.target.arch])
         if program is None:
-            raise ToolMissingError(f"{_PROGRAMS[self.target.arch]} was not found", str(self.missing()))
+            raise ToolMissingError(f"{PROGRAMS[self.target.arch]} was not found", str(self.missing()))
         return program
 
     def command(self, elf: Path, arguments: Sequence[str], options: Sequence[str] = ()) -> list[str]:
@@ -41,12 +46,14 @@ class QemuRunner(Runner):
         # A comma separates QEMU's options; two stand for one. With no arg QEMU would hand out the ELF's path.
         words = [argument.replace(",", ",,") for argument in checked_arguments(arguments)] or [""]
         semihosting = ",".join(["enable=on,target=native", *(f"arg={word}" for word in words)])
+        machine, arch = self._machine(), self.target.arch
         return [
-            *(self.program(), "-M", self._machine().machine, *_MACHINE_OPTIONS[self.target.arch]),
-            *("-display", "none", "-serial", "null", "-monitor", "none"),
+            *(self.program(), "-M", machine.machine, *(("-cpu", machine.cpu) if machine.cpu else ())),
+            *_MACHINE_OPTIONS[arch],
+            *("-display", "none", "-serial", _SERIAL.get(arch, "null"), "-monitor", "none"),
             *("-no-reboot", "-icount", f"shift={_CLOCK_SHIFT}", "-semihosting-config", semihosting),
             *options,
-            *("-kernel", str(elf.resolve())),
+            *_load(arch, str(elf.resolve())),
         ]
 
     def run(self, elf: Path, arguments: Sequence[str], *, cwd: Path, timeout_s: float) -> RunResult:
@@ -59,3 +66,10 @@ class QemuRunner(Runner):
         if self.target.qemu is None:
             raise ToolError(f"QEMU has no machine for {self.target.name}", "choose another runner")
         return self.target.qemu
+
+
+def _load(arch: str, elf: str) -> tuple[str, str]:
+    """Options that load a firmware, and start it where it says, which Xtensa's machine does not with a kernel."""
+    if arch == "xtensa":
+        return "-device", f"loader,file={elf.replace(',', ',,')},cpu-num=0"
+    return "-kernel", elf

@@ -48,6 +48,7 @@ class SimavrRunner(Runner):
                 ("-lsimavr",),
                 "the program that runs simavr",
                 _INSTALL,
+                _EXIT_USAGE,
             )
         )
 

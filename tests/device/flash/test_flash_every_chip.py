@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
+from cores import QEMU
 from qemu_boards import Machine, halted_board, require
 
 from edgelstm.device.compilers import PROGRAMS, find_compiler
 from edgelstm.device.flash import GdbFlasher
 from edgelstm.device.targets import list_targets, load_target
 from edgelstm.device.toolchain import compile_firmware
-
-QEMU = {"cortex-m": "qemu-system-arm", "riscv": "qemu-system-riscv32"}
 
 
 @pytest.mark.parametrize("name", [name for name in list_targets() if load_target(name).flash_runner == "gdb"])

@@ -17,6 +17,7 @@ from qemu_boards import require
 from test_flash_programs import BOARD
 
 from edgelstm.device.compilers import find_compiler
+from edgelstm.device.elf import read_elf
 from edgelstm.device.flash import Connection, FlashJob, choose_flash_runner, read_segments
 from edgelstm.device.flash.esptool import EsptoolRunner
 from edgelstm.device.targets import MemoryRegion, load_target
@@ -116,6 +117,31 @@ def test_esptool_makes_an_image_of_our_program(esp_elf: Path, tmp_path: Path) ->
     stored = {s.address + i: byte for s in read_segments(esp_elf) for i, byte in enumerate(s.data)}
     assert {address: memory.get(address) for address in stored} == stored
     assert entry in stored
+
+
+def test_esptool_makes_an_image_for_the_esp8266(build, tmp_path: Path) -> None:
+    target = load_target("esp8266")
+    runner = choose_flash_runner(target)
+    if runner.missing():
+        require("esptool")
+    elf = build("lab", target.name, "gcc").elf
+    make, check, write = runner.plan(FlashJob(elf)).splitlines()
+    for command in (make, check):
+        subprocess.run(["/bin/sh", "-ec", command], cwd=tmp_path, timeout=60, check=True, capture_output=True)
+    image = (tmp_path / "firmware.bin0x00000.bin").read_bytes()
+    assert write.endswith(" 0x0 firmware.bin0x00000.bin")
+    magic, count, mode, _, entry = struct.unpack_from("<BBBBI", image)
+    assert (magic, mode, entry) == (0xE9, 2, read_elf(elf).entry)  # dio
+    memory: dict[int, int] = {}
+    offset = 8
+    for _ in range(count):
+        address, size = struct.unpack_from("<II", image, offset)
+        memory.update({address + i: byte for i, byte in enumerate(image[offset + 8 : offset + 8 + size])})
+        offset += 8 + size
+    stored = {s.address + i: byte for s in read_segments(elf) for i, byte in enumerate(s.data)}
+    assert {address: memory.get(address) for address in stored} == stored
+    memories = [target.region("iram"), target.region("ram")]
+    assert all(any(region.holds(address) for region in memories) for address in memory)
 
 
 def test_esptool_says_what_is_wrong_with_the_port(esp_elf: Path) -> None:

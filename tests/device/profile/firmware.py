@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cores import CORES
+from cores import CORES, QEMU
 
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.profile import Counted, Region, count_calls
@@ -14,12 +14,11 @@ FUNCTIONS = ("loop", "outer", "memory", "skipped", "crossing")
 FIRST, SECOND, LONG = 1000, 10, 1_000_000
 """What `run_all` passes to each function, and `run_long` to the loop."""
 EMULATED = [(name, runner) for name in CORES for runner in load_target(name).runners if runner in ("qemu", "unicorn")]
-PROGRAMS = {("qemu", "cortex-m"): "qemu-system-arm", ("qemu", "riscv"): "qemu-system-riscv32"}
 
 
 def program_of(target_name: str, runner: str) -> str:
     """What must be installed to count on a target."""
-    return PROGRAMS.get((runner, load_target(target_name).arch), runner)
+    return QEMU[load_target(target_name).arch] if runner == "qemu" else runner
 
 
 def build_loops(target_name: str, folder: Path, text: str | None = None) -> Path:

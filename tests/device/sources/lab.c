@@ -56,8 +56,12 @@ static int count_open_escapes(void)
            (port_open_read("/etc/hostname") >= 0) + (port_open_read("link.txt") >= 0) + (port_open_read(".") >= 0);
 }
 
-#if defined(__arm__) || defined(__riscv)
+#if defined(__arm__) || defined(__riscv) || defined(__XTENSA__)
 /* 2 * iterations + 1 instructions. */
+#if defined(__XTENSA__)
+void spin(uint32_t iterations);
+__asm__(".text\n.align 4\n.global spin\nspin:\naddi a2, a2, -1\nbnez a2, spin\nret\n");
+#else
 __attribute__((naked, noinline)) static void spin(uint32_t iterations __attribute__((unused)))
 {
 #if defined(__arm__)
@@ -66,6 +70,7 @@ __attribute__((naked, noinline)) static void spin(uint32_t iterations __attribut
     __asm__ volatile("1: addi a0, a0, -1\n bnez a0, 1b\n ret\n");
 #endif
 }
+#endif
 
 __attribute__((noinline)) static uint32_t time_spin(uint32_t iterations)
 {
@@ -159,6 +164,13 @@ static int crash(char how)
         return 0;
     case 's':
         __asm__ volatile("mv sp, %0\n sw zero, -4(sp)\n" ::"r"(unmapped) : "memory");
+        return 0;
+#elif defined(__XTENSA__)
+    case 'u':
+        __asm__ volatile("ill");
+        return 0;
+    case 's':
+        __asm__ volatile("mov a1, %0\n s32i a0, a1, 0\n" ::"r"(unmapped) : "memory");
         return 0;
 #endif
     default:

@@ -157,6 +157,17 @@ EL_NOINLINE int32_t el_high_multiply(int32_t value, int32_t multiplier)
             : "r26", "r27", "r30", "r31");
     return value;
 }
+#elif defined(__XTENSA__)
+/* Rounded high half of 2*a*b: floor((a*b + 2^30) / 2^31), by products of 16 bits: LX106 has none beyond 32. The
+ * multiplier is never INT32_MIN. No sum overflows: 2^16 - 1 goes with a product of at most (2^16 - 1) (2^15 - 1). */
+EL_INLINE int32_t el_high_multiply(int32_t value, int32_t multiplier)
+{
+    const uint32_t low = (uint32_t)value & 0xFFFFu, multiplier_low = (uint32_t)multiplier & 0xFFFFu;
+    const int32_t high = value >> 16, multiplier_high = multiplier >> 16;
+    const int32_t left = high * (int32_t)multiplier_low + (int32_t)(low * multiplier_low >> 16); /* times 2^16 */
+    const int32_t right = (int32_t)low * multiplier_high + (left & 0xFFFF) + (1 << 14);
+    return 2 * (high * multiplier_high + (left >> 16)) + (right >> 15);
+}
 #else
 /* Rounded high half of 2*a*b: floor((a*b + 2^30) / 2^31). The multiplier is never INT32_MIN. */
 EL_INLINE int32_t el_high_multiply(int32_t value, int32_t multiplier)

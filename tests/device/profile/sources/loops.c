@@ -54,6 +54,27 @@ __attribute__((aligned(1024))) CODE void crossing(uint32_t n __attribute__((unus
                      : "i"(inner));
 }
 
+#elif defined(__XTENSA__)
+
+/* Its compiler has no naked functions. A literal is one of the 3 loads of memory; crossing lies across the end of a
+ * page of 4096 bytes, on which no instruction ends. */
+void loop(uint32_t n);
+void outer(uint32_t n);
+void memory(uint32_t n);
+void skipped(uint32_t n);
+void crossing(uint32_t n);
+uint32_t scratch[2];
+
+#define FUNCTION(name) ".text\n.align 4\n.global " name "\n.type " name ", @function\n" name ":\n"
+#define LOOP "movi a3, 0\n 1: addi a3, a3, 1\n addi a2, a2, -1\n bnez a2, 1b\n ret\n"
+__asm__(FUNCTION("loop") LOOP);
+__asm__(FUNCTION("inner") LOOP);
+__asm__(FUNCTION("outer") "nop\n nop\n j inner\n");
+__asm__(FUNCTION("memory") "1: movi a4, scratch\n s32i a3, a4, 0\n s8i a3, a4, 4\n l8ui a3, a4, 4\n"
+                           "l16ui a3, a4, 0\n nop\n addi a2, a2, -1\n bnez a2, 1b\n ret\n");
+__asm__(FUNCTION("skipped") "1: nop\n nop\n nop\n addi a2, a2, -1\n bnez a2, 1b\n ret\n");
+__asm__(".text\n .balign 4096\n .space 3000\n" FUNCTION("crossing") ".rept 513\n nop\n .endr\n j inner\n");
+
 #else
 
 CODE void loop(uint32_t n __attribute__((unused)))
