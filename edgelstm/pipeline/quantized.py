@@ -125,7 +125,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
     progress.note(f"quantized to int8 on {found.sequences} calibration sequences")
-    _warn_saturation(accuracy, request, progress)
+    _warn_saturation(accuracy, len(dataset.test.x), request, progress)
     _warn_distance(accuracy, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
@@ -262,8 +262,10 @@ def _calibration_count(available: int, asked: int | None, progress: Progress) ->
     return count
 
 
-def _warn_saturation(accuracy: Accuracy, request: BuildRequest, progress: Progress) -> None:
-    clipped = [one for one in accuracy.saturations if one.percent >= WORTH_A_WARNING_PERCENT]
+def _warn_saturation(accuracy: Accuracy, sequences: int, request: BuildRequest, progress: Progress) -> None:
+    """What a single sequence of many does is no reason to choose other ranges."""
+    common = [one for one in accuracy.saturations if one.samples >= min(2, sequences)]
+    clipped = [one for one in common if one.percent >= WORTH_A_WARNING_PERCENT]
     if not clipped:
         return
     listed = "; ".join(f"{one.where} ({one.percent:.1f} %, {one.samples} sequences)" for one in clipped[:MOST_LISTED])
