@@ -156,9 +156,8 @@ def _packed(matrices: tuple[Matrix, ...], layouts: tuple[Layout, ...], contract:
     return pack(matrices, layouts, fused=contract is not Contract.TFLM)
 
 
-def _streams(
-    op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], flash: str, isa: str
-) -> Iterator[_Stream]:
+def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], isa: str) -> Iterator[_Stream]:
+    flash = flash_qualifier(isa)
     for prefix, matrices in (("", op.matrices(contract)), ("second_", op.second_matrices(contract))):
         if matrices:
             packed = _packed(matrices, layouts, contract, isa)

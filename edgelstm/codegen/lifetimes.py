@@ -31,7 +31,7 @@ class Lifetime:
 
 
 def pack_lifetimes(tensors: Sequence[Lifetime]) -> tuple[Mapping[str, int], int]:
-    """Offsets in the arena of one type, the largest tensor first, each at the lowest offset that nothing alive at its time has.
+    """Offsets in one arena, the largest tensor first, each at the lowest offset that nothing alive at its time has.
 
     Returns:
         (offset by name, elements of the arena).

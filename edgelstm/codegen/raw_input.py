@@ -76,7 +76,7 @@ class RawInput:
         """Raise ProjectError where the counts of a channel reach, or tell apart, too little of what the model saw."""
         counts = np.arange(-(2**15), 2**15, _EVERY)[:, np.newaxis] * np.ones(len(self.shifts), np.int64)
         reached = [len(np.unique(column)) for column in self.apply(counts).T]
-        limits = np.iinfo(self.dtype)
+        every = 1 << np.iinfo(self.dtype).bits
         lost = [index for index, values in enumerate(reached) if values < _FEWEST_VALUES]
         if lost:
             listed = ", ".join(
@@ -84,7 +84,7 @@ class RawInput:
                 for index in lost[:_MOST_LISTED]
             )
             raise ProjectError(
-                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the {limits.max - limits.min + 1} input values: {listed}",
+                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the {every} input values: {listed}",
                 "give larger units by --raw-lsb, or take an offset off the counts and out of the training data",
             )
 

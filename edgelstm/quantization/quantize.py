@@ -43,6 +43,7 @@ def quantize(
             if f"{layer.name}/{part}" in read:
                 op = op.exposing(part)
                 tensors[f"{layer.name}/{part}"] = op.exposed[part]
+                widths.add_cell(op.exposed[part].name)
         ops += [*before, op]
         tensors[layer.output.name] = op.output
     contract = contract_of(ops, contract)

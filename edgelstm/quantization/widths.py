@@ -24,14 +24,20 @@ class Widths:
         self._made: dict[str, QuantizedTensor] = {}
         self._names = {layer.name for layer in model.layers} | {tensor.name for tensor in model.inputs}
         self._read_wide = _read_as_int16(model, wide)
+        self._cells: set[str] = set()
 
     def is_wide_input(self, name: str) -> bool:
         """Whether an input of the model, or what only moves its values, is read by a layer on int16."""
         return name in self._read_wide
 
+    def add_cell(self, name: str) -> None:
+        """Let a cell state, which has a scale and 16 bits of its own, be read as it is."""
+        self._cells.add(name)
+
     def ops_of(self, layer: Layer, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
         """What a layer becomes on tensors of any width; its own op is the last."""
         if layer.moves:
+            self._cells |= {layer.output.name} if layer.input.name in self._cells else set()
             return (layer.to_op(self._ranges, inputs),)
         is_wide = layer.name in self._wide and layer.has_int16
         before: list[Op] = []
@@ -41,7 +47,7 @@ class Widths:
 
     def _as_wanted(self, tensor: QuantizedTensor, is_wide: bool, before: list[Op]) -> QuantizedTensor:
         wanted = "int16" if is_wide else "int8"
-        if tensor.vocabulary or tensor.quantization.dtype == wanted:
+        if tensor.vocabulary or tensor.quantization.dtype == wanted or tensor.name in self._cells:
             return tensor
         if tensor.name not in self._made:
             op = Requantize.to_int16(tensor) if is_wide else Requantize.to_int8(tensor, self._ranges)

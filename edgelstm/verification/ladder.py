@@ -59,9 +59,9 @@ def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expect
 def verification_inputs(model: Model, dataset: Dataset | None, sequences: int) -> IntArray:
     """Stored inputs (sequences, rows, width): test sequences, then STRESS_SEQUENCES of stress.
 
-    Test sequences are cut or padded with zeros to the model's window. Stress is noise over the whole range of what is stored, and
-    extremes only, which saturate gates and cells. Where the input is ids, stress is any of them and the nearest two
-    that do not exist.
+    Test sequences are cut or padded with zeros to the model's window. Stress is noise over the whole range of what is
+    stored, and extremes only, which saturate gates and cells. Where the input is ids, stress is any of them and the
+    nearest two that do not exist.
     """
     schedule = make_schedule(model, model.timesteps)
     steps = min(model.timesteps, MOST_STEPS) if schedule.is_streaming else model.timesteps
