@@ -204,9 +204,9 @@ def _room(schedule: Schedule, macro: str) -> str:
 
 
 def _widths(model: Model) -> list[str]:
-    """The types of what flows between its layers."""
-    tensors = (tensor for op in model.ops for tensor in (op.output, *op.step_inputs) if not tensor.vocabulary)
-    return sorted({tensor.quantization.dtype for tensor in tensors}, reverse=True)
+    """The types of what flows between its layers; the cell states that some start from do not count."""
+    found = {op.output.quantization.dtype for op in model.ops}
+    return sorted(found, reverse=True) if any(op.needs_tflm for op in model.ops) else ["int8"]
 
 
 def _needs_window(schedule: Schedule) -> str:

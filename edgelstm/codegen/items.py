@@ -98,9 +98,8 @@ def make_item(
         for constant in op.constants(contract)
         if not (vector and constant.name in vector.replaced)
     )
-    packed = list(
-        _vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts, flash, options.isa)
-    )
+    streams = _vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts, options.isa)
+    packed = list(streams)
     scales = tuple(scale for one in packed for scale in one.scales)
     item = Item(
         op=op,

@@ -37,8 +37,9 @@ class Widths:
     def ops_of(self, layer: Layer, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
         """What a layer becomes on tensors of any width; its own op is the last."""
         if layer.moves:
-            self._cells |= {layer.output.name} if layer.input.name in self._cells else set()
-            return (layer.to_op(self._ranges, inputs),)
+            moved = layer.to_op(self._ranges, inputs)
+            self._cells |= {moved.output.name} if inputs[0].name in self._cells else set()
+            return (moved,)
         is_wide = layer.name in self._wide and layer.has_int16
         before: list[Op] = []
         sources = tuple(self._as_wanted(tensor, is_wide, before) for tensor in inputs)
