@@ -34,7 +34,7 @@ class Softmax16(UnaryOp):
     @property
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
-        return ("softmax16",)
+        return ("softmax", "softmax16")
 
     def facts(self, contract: Contract) -> Multiplier:
         """See `difference_multiplier`."""

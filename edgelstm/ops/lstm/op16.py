@@ -56,7 +56,7 @@ class Lstm16(UnaryOp):
     @property
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
-        return ("activations", "rows16")
+        return ("activations", "rows16", "squash16")
 
     @property
     def macs(self) -> int:

@@ -13,22 +13,11 @@ static inline int32_t el_look_up16(const EL_FLASH int16_t *table, int32_t value)
     return low + ((slope * (value & 127) + 64) >> 7);
 }
 
-/* Of a value that is not 0. */
-static inline unsigned el_zeros_above(uint32_t value)
-{
-    unsigned zeros = 0;
-    for (; value < UINT32_C(0x80000000); value <<= 1) {
-        zeros++;
-    }
-    return zeros;
-}
-
 /* The sum of exponentials, not 0, as the table of reciprocals takes it: its leading bits, less 1. */
 static inline int32_t el_reciprocal_argument16(uint32_t total, unsigned leading_zeros)
 {
     const uint32_t shifted = ((total << (leading_zeros - 1u)) + (UINT32_C(1) << 13)) >> 14;
-    const int32_t argument = (int32_t)shifted - 98304;
-    return argument > 32767 ? 32767 : argument;
+    return el_clamp((int32_t)shifted - 98304, -32768, 32767);
 }
 
 #endif
