@@ -161,6 +161,7 @@ class _Job:
             is_streaming=plan.schedule.is_streaming,
             missing=tuple(reason for reason in (built.missing, missing) if reason),
             refusal=built.refusal,
+            clock_hz=target.clock_hz,
         )
 
 
