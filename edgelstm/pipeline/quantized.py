@@ -17,7 +17,7 @@ from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
-from edgelstm.pipeline.stages import MODEL, begin
+from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.project.settings import INT16, LARGEST_MARGIN
 from edgelstm.quantization import calibrate, clip_at_least_error, int8_layers, int16_layers, quantize, widen
@@ -80,7 +80,11 @@ def ensure_quantized(
     else:
         quantized, stale = quantize_file(model_path, request, data, progress), list(folders)
     for folder in stale:
-        begin(folder, MODEL)
+        record = folder.record(MODEL)
+        is_same = record is not None and record.files.get(TFLITE) == quantized.sha256
+        # The C of the same model is the same, and so may be the firmware.
+        begin(folder, REPORT if is_same else MODEL)
+        folder.forget(MODEL)
         accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
         step = {} if quantized.step is None else {STEP_TFLITE: quantized.step.tflite}
         folder.install(MODEL, key, {TFLITE: quantized.tflite, **step}, {"accuracy": accuracy})

@@ -59,12 +59,15 @@ def _costs(results: Sequence[Result]) -> Table:
         "RAM: all of the model": [_bytes(result.ram.total) for result in results],
         "RAM: firmware, stack reserve": [_measured(result.firmware_ram_bytes, " B") for result in results],
         **_sections(results),
-        "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
-        "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
-    if any(result.cost.cycles_per_step for result in results):
-        rows["cycles a step"] = [_measured(result.cost.cycles_per_step) for result in results]
-        rows["cycles a run"] = [_measured(result.cost.cycles_per_run) for result in results]
+    costs = [result.cost for result in results]
+    if any(cost.cycles_per_step for cost in costs):
+        rows["cycles a step"] = [_measured(cost.cycles_per_step) for cost in costs]
+        rows["cycles a run"] = [_measured(cost.cycles_per_run) for cost in costs]
+    # Where clocks are exact, instructions are not counted: a row of dashes would say that nothing was measured.
+    if any(cost.instructions_per_step for cost in costs) or "cycles a step" not in rows:
+        rows["instructions a step"] = [_measured(cost.instructions_per_step) for cost in costs]
+        rows["instructions a run"] = [_measured(cost.instructions_per_run) for cost in costs]
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table
