@@ -154,7 +154,9 @@ def _build_one(job: _Job, bench: Workbench, news: Progress) -> Result:
     result = reuse_result(job.folder, key, news)
     if result is None:
         try:
-            result = verify_program(quantized, generated, target, program, job.runner, request, bench.common(), news)
+            result = verify_program(
+                quantized, generated, target, program, job.runner, request, bench.common(), bench.runs, news
+            )
         except MismatchError:
             job.folder.withdraw(FIRMWARE)
             raise
