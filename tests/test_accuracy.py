@@ -8,6 +8,7 @@ from edgelstm.errors import DataError
 from edgelstm.ir import FloatArray, FloatModel, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.dense import DenseLayer
+from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.softmax import SoftmaxLayer
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy
@@ -34,15 +35,16 @@ def model(offset: float = 0.0) -> FloatModel:
     lstm = LstmLayer(
         name="lstm",
         input=source,
-        output=Tensor("lstm", UNITS, is_sequence=False),
+        output=Tensor("lstm", UNITS, is_sequence=True),
         kernel=rng.normal(0, 0.6, (SIZE, 4 * UNITS)).astype(np.float32),
         recurrent_kernel=rng.normal(0, 0.4, (UNITS, 4 * UNITS)).astype(np.float32),
         bias=rng.normal(0, 0.3, 4 * UNITS).astype(np.float32),
     )
-    scores = head("scores", lstm.output, CLASSES)
+    last = LastStepLayer("last", lstm.output, Tensor("last", UNITS, is_sequence=False))
+    scores = head("scores", last.output, CLASSES)
     kind = SoftmaxLayer.after("kind", scores.output)
-    level = head("level", lstm.output, 1, offset)
-    return FloatModel("two", source, (lstm, scores, kind, level), STEPS, output_names=("kind", "level"))
+    level = head("level", last.output, 1, offset)
+    return FloatModel("two", source, (lstm, last, scores, kind, level), STEPS, output_names=("kind", "level"))
 
 
 def truth(of: FloatModel) -> FloatArray:
