@@ -77,10 +77,11 @@ def build_each(request: BuildRequest, progress: Progress | None = None) -> tuple
     jobs, failures = _prepare(targets, request)
     data = read_data(request.data, request.base)
     host = find_compiler(load_target("host"))
-    require_oracle(request.contract)
+    require_oracle(request.expected_contract)
 
     model_path = ensure_trained(request, data, news)
     quantized = ensure_quantized(model_path, request, data, [job.folder for job in jobs], news)
+    require_oracle(quantized.model.contract)
     bench = Workbench(quantized, request, data, host, news)
     if len(targets) == 1:
         outcomes = [_outcome(jobs[0], bench, news)]

@@ -65,7 +65,7 @@ def common_rungs(
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
     dataset = None if data.dataset is None else fitted(data.dataset, quantized.model)
     expected = expectation(quantized.model, dataset, request.sequences)
-    climbed, total = itertools.count(), _common_count(request.contract) + 1
+    climbed, total = itertools.count(), _common_count(request.expected_contract) + 1
 
     def climb(name: str) -> None:
         progress.detail(f"running {name}")
@@ -122,7 +122,7 @@ def verification_key(
     oracles = [f"{oracle.name} {oracle.version}" for oracle in ORACLES if oracle.is_available]
     return content_hash(
         __version__, program.sha256, quantized.sha256, data.sha256, runner.name, str(request.sequences),
-        request.contract.value, request.optimize, twin, *oracles,
+        quantized.model.contract.value, request.optimize, twin, *oracles,
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def _measured(number: int | None, unit: str = "") -> str:
 def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     """Show metric, agreement, SQNR, saturation and a small confusion matrix."""
     console.print(f"accuracy on {accuracy.outputs} outputs")
-    table = plain_table("", "float", "int8", left=1)
+    table = plain_table("", "float", "integers", left=1)
     if accuracy.float_value is not None and accuracy.quantized_value is not None:
         table.add_row(f"  {accuracy.metric}", f"{accuracy.float_value:.4f}", f"{accuracy.quantized_value:.4f}")
     if accuracy.float_mae is not None and accuracy.quantized_mae is not None:
@@ -114,7 +114,7 @@ def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     if len(accuracy.saturations) > MOST_SATURATIONS:
         console.print(f"  clipped: {len(accuracy.saturations) - MOST_SATURATIONS} more, in report.json")
     if accuracy.confusion is not None and len(accuracy.confusion) <= LARGEST_CONFUSION_SHOWN:
-        console.print("\n  true class down, decided by int8 across")
+        console.print("\n  true class down, decided by integers across")
         console.print(_confusion(accuracy.confusion, accuracy.labels))
 
 
