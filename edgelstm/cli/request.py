@@ -15,7 +15,14 @@ from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
-from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
+from edgelstm.project.settings import (
+    CLIP_CHOICES,
+    LARGEST_LSB,
+    LARGEST_MARGIN,
+    LEAST_MARGIN,
+    SMALLEST_LSB,
+    WEIGHTS_CHOICES,
+)
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -44,6 +51,12 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip",
             type=click.Choice(CLIP_CHOICES),
             help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
+        click.option(
+            "--weights",
+            type=click.Choice(WEIGHTS_CHOICES),
+            help="int4: weights of recurrent layers and large Dense in 4 bits, in half the flash; native arithmetic "
+            "[int8].",
         ),
     )
     for option in reversed(options):
@@ -115,6 +128,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "weights",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -185,5 +199,6 @@ def _from_project() -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        weights=project.quantize.weights,
         project=project,
     )

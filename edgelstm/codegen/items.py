@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelstm.codegen.arrays import Declaration, declare
 from edgelstm.codegen.cell import CellUpdate, cell_update
-from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, flash_qualifier, padded
+from edgelstm.codegen.layouts import NARROW_LAYOUTS, ROW_GROUP, VECTOR_KERNELS, Layout, flash_qualifier, padded
 from edgelstm.codegen.options import Options
 from edgelstm.codegen.plan import PlannedOp
 from edgelstm.codegen.vector_native import VectorNative
@@ -17,6 +17,7 @@ from edgelstm.codegen.vectors import Vectors, vector_form
 from edgelstm.codegen.weights import PackedWeights, pack
 from edgelstm.ir import Model, Op
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.weight_bits import NARROW
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Weights:
     Attributes:
         symbol: of the C array.
         layout: as in the names of the functions that read it.
+        header: see `Layout.header`.
+        widen: see `Layout.widen`.
         declaration: the array, its layout and its bound.
         grouped_rows: rows in groups of 4; the rest follow one by one.
         padded_columns: values that a row of the first matrix meets, with those that fill its last block.
@@ -48,6 +51,8 @@ class Weights:
     scale_words: int = 0
     row_shifts: tuple[int, ...] = ()
     is_fused: bool = False
+    header: str = ""
+    widen: str = "el_widen"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +100,7 @@ def make_item(
         for constant in op.constants(contract)
         if not (vector and constant.name in vector.replaced)
     )
-    packed = list(_vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts, flash))
+    packed = list(_vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, options, layouts))
     scales = tuple(scale for one in packed for scale in one.scales)
     item = Item(
         op=op,
@@ -104,7 +109,9 @@ def make_item(
         facts=op.facts(contract),
         streams=tuple(one.weights for one in packed),
         vector=vector,
-        cell=cell_update(op, contract, options) if any(one.weights.gate_scales for one in packed) else None,
+        cell=cell_update(op, contract, options)
+        if any(one.weights.gate_scales or one.weights.is_fused for one in packed)
+        else None,
         constants=(*constants, *scales),
         declared=(*(one.declaration for one in packed), *constants, *scales),
         padded_input=padded(op.input.size),
@@ -145,10 +152,14 @@ def _vector_streams(symbol: str, vector: Vectors) -> Iterator[_Stream]:
         yield _Stream(weights, stream)
 
 
-def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], flash: str) -> Iterator[_Stream]:
+def _streams(
+    op: Op, symbol: str, contract: Contract, options: Options, layouts: tuple[Layout, ...]
+) -> Iterator[_Stream]:
+    flash = flash_qualifier(options.isa)
     for prefix, matrices in (("", op.matrices(contract)), ("second_", op.second_matrices(contract))):
         if matrices:
-            packed = pack(matrices, layouts, fused=contract is not Contract.TFLM)
+            chosen = NARROW_LAYOUTS[options.isa] if matrices[0].bits == NARROW else layouts
+            packed = pack(matrices, chosen, fused=contract is not Contract.TFLM)
             stream = declare(f"{symbol}_{prefix}weights", packed.words, "weights", _comment(packed), "", flash)
             scales = _scales(f"{symbol}_{prefix}", packed, flash)
             groups = len(matrices) * (packed.grouped_rows // ROW_GROUP)
@@ -165,6 +176,8 @@ def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...
                     scale_words=len(packed.row_scales) // groups if packed.row_scales else 0,
                     row_shifts=packed.row_shifts,
                     is_fused=packed.is_fused,
+                    header=packed.layout.header,
+                    widen=packed.layout.widen,
                 ),
                 stream,
                 scales,

@@ -52,7 +52,12 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
     """
     largest = max(_largest_sum(matrix) for matrix in matrices)
     lowest = min(int(matrix.weights.min()) for matrix in matrices)
-    exact = [layout for layout in layouts if largest < layout.sum_limit and lowest >= layout.lowest_weight]
+    columns = max(matrix.weights.shape[1] for matrix in matrices)
+    exact = [
+        layout
+        for layout in layouts
+        if largest < layout.sum_limit and lowest >= layout.lowest_weight and columns <= layout.most_columns
+    ]
     fusing = [layout for layout in exact if fused and layout is not layouts[-1] and _fuses(matrices, layout)]
     layout = (fusing or exact)[0]
     count = len(matrices[0].bias)

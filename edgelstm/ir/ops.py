@@ -43,12 +43,14 @@ class Matrix:
         bias: (rows,), what a row's sum starts from; zero points are folded in.
         multipliers: of 4 rows, the same in every group of 4: a recurrent layer's gates, whose rows alternate.
         row_multipliers: of every row, all with one shift. Where there are neither, the op requantizes row by row.
+        bits: that C stores a weight in, 8 or 4; those of 4 are -7..7.
     """
 
     weights: AnyArray
     bias: Int64Array
     multipliers: tuple[Multiplier, ...] = ()
     row_multipliers: tuple[Multiplier, ...] = ()
+    bits: int = 8
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from edgelstm.ir import (
     FloatArray,
     IntArray,
     Layer,
+    Matrix,
     Observe,
     QuantizedTensor,
     Ranges,
@@ -20,7 +21,7 @@ from edgelstm.ir import (
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_multiplier
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
 from edgelstm.ops.conv2d import pointwise_layers
 from edgelstm.ops.kernel_layer import KernelLayer, bias_of, fused_ceiling, kernel_problems
 from edgelstm.ops.options import last_axis
@@ -31,10 +32,20 @@ from edgelstm.ops.sources import LARGEST_SIZE, array, integer
 
 @dataclass(frozen=True, eq=False)
 class DenseLayer(KernelLayer):
-    """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units)."""
+    """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units).
+
+    `bits` is what a weight is to take, 8 or 4.
+    """
 
     takes_mask: ClassVar[bool] = True
     reads_images: ClassVar[bool] = True
+
+    bits: int = weight_bits.WIDE
+
+    def with_narrow_weights(self) -> Self:
+        """See `Layer.with_narrow_weights`."""
+        is_large = self.kernel.size >= weight_bits.LEAST_DENSE_WEIGHTS
+        return replace(self, bits=weight_bits.NARROW) if is_large else self
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -71,7 +82,7 @@ class DenseLayer(KernelLayer):
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> "Dense":
         """Round weights with one scale per output."""
-        rows = RoundedRows.of(self.kernel.T, self.bias, input_tensor.quantization.scale)
+        rows = RoundedRows.of(self.kernel.T, self.bias, input_tensor.quantization.scale, self.bits)
         dense = Dense(
             name=self.name,
             input=input_tensor,
@@ -85,6 +96,7 @@ class DenseLayer(KernelLayer):
             kernel_scales=rows.scales,
             bias=rows.bias,
             relu=self.relu,
+            bits=self.bits,
         )
         return _away_from_ties(dense)
 
@@ -102,9 +114,20 @@ def _away_from_ties(dense: "Dense") -> "Dense":
 
 @dataclass(frozen=True, eq=False)
 class Dense(RowsOp):
-    """The integer Dense: int8 in, int8 out."""
+    """The integer Dense: int8 in, int8 out. `bits` is what a weight takes, 8 or 4."""
 
     kind: ClassVar[str] = "dense"
+
+    bits: int = weight_bits.WIDE
+
+    @property
+    def is_native(self) -> bool:
+        """Whether weights have 4 bits."""
+        return self.bits == weight_bits.NARROW
+
+    def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
+        """See `RowsOp.matrices`."""
+        return tuple(replace(matrix, bits=self.bits) for matrix in super().matrices(contract))
 
     def rounds_once(self, contract: Contract) -> bool:
         """LiteRT's kernel multiplies in float64, which `exact_multiplier` reproduces."""
@@ -174,6 +197,7 @@ class Dense(RowsOp):
 
     def _fully_connected(self, source: TfliteTensor, result: TfliteTensor) -> TfliteOperator:
         kernel, bias = self.weight_tensors(self.kernel)
+        kernel = replace(kernel, dtype=f"int{self.bits}")
         options = {"fused_activation_function": "RELU" if self.relu else "NONE"}
         return TfliteOperator("FULLY_CONNECTED", (source, kernel, bias), (result,), options, version=4)
 
@@ -190,4 +214,5 @@ class Dense(RowsOp):
             kernel_scales=kernel.scales,
             bias=bias,
             relu=has_relu(operator),
+            bits=weight_bits.of_dtype(kernel.dtype),
         )

@@ -1,4 +1,4 @@
-"""A matrix of a recurrent layer in the `native` contract: int8 rows with a scale each, and what their sums become."""
+"""A matrix of a recurrent layer in the `native` contract: rows with a scale each, and what their sums become."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelstm.ir import AnyArray, FloatArray, IntArray, Matrix, Quantization, TfliteTensor
 from edgelstm.numerics.fixedpoint import Int64Array, RowMultipliers
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
 
 ROW_GROUP = 4
 """C works on the rows of 4 units at once."""
@@ -22,11 +22,12 @@ class Projection:
     """Rows of weights that meet one vector.
 
     Attributes:
-        weights: int8 (rows, columns) in -127..127.
+        weights: int8 (rows, columns) in -127..127; in -7..7 where `bits` is 4.
         scales: (rows,), real weight = scale * stored; float32 values.
         bias: int32 (rows,), in steps of value scale * row scale.
         value: scale and zero point of the vector.
         result_scale: of the requantized sums.
+        bits: that a weight takes, 8 or 4.
     """
 
     weights: AnyArray
@@ -34,19 +35,23 @@ class Projection:
     bias: AnyArray
     value: Quantization
     result_scale: float
+    bits: int = weight_bits.WIDE
 
     @classmethod
-    def of(cls, weights: FloatArray, bias: FloatArray, value: Quantization, result_scale: float) -> "Projection":
+    def of(
+        cls, weights: FloatArray, bias: FloatArray, value: Quantization, result_scale: float, bits: int
+    ) -> "Projection":
         """Round float weights (rows, columns) and bias (rows,)."""
-        own = [scales.symmetric_scale(row, start, value.scale) for row, start in zip(weights, bias, strict=True)]
+        own = weight_bits.row_scales(weights, bias, value.scale, bits)
         floor = scales.float32(max(own) * _SMALLEST_OF_LARGEST)
         per_row = np.maximum(own, floor)
         return cls(
-            weights=scales.round_weights(weights, per_row[:, None]),
+            weights=weight_bits.round_weights(weights, per_row[:, None], bits),
             scales=tuple(float(scale) for scale in per_row),
             bias=scales.round_bias(bias, per_row * value.scale),
             value=value,
             result_scale=result_scale,
+            bits=bits,
         )
 
     @cached_property
@@ -73,7 +78,9 @@ class Projection:
         weights = np.pad(self.weights, ((0, missing), (0, 0)))
         mantissas = np.pad(self.multipliers.mantissas, (0, missing))
         multipliers = RowMultipliers(mantissas, self.multipliers.shift)
-        return Matrix(weights, np.pad(self.folded_bias, (0, missing)), row_multipliers=multipliers.of_rows())
+        return Matrix(
+            weights, np.pad(self.folded_bias, (0, missing)), row_multipliers=multipliers.of_rows(), bits=self.bits
+        )
 
     def fits(self) -> bool:
         """Whether sums, before and after they are requantized, stay below 2^30, and the shift is one that C takes."""
@@ -92,7 +99,9 @@ def projection_tensors(name: str, projection: Projection) -> tuple[TfliteTensor,
     zeros = (0,) * len(projection.scales)
     bias_scales = tuple(scales.float32(projection.value.scale * scale) for scale in projection.scales)
     return (
-        TfliteTensor(name, projection.weights.shape, "int8", projection.scales, zeros, data=projection.weights),
+        TfliteTensor(
+            name, projection.weights.shape, f"int{projection.bits}", projection.scales, zeros, data=projection.weights
+        ),
         TfliteTensor(f"{name}_bias", projection.bias.shape, "int32", bias_scales, zeros, data=projection.bias),
     )
 
@@ -104,6 +113,13 @@ def projections_from(
     present = [tensor for tensor in tensors if tensor is not None and tensor.data is not None]
     pairs = zip(present[0::2], present[1::2], values, result_scales, strict=True)
     return tuple(
-        Projection(np.asarray(weights.data), weights.scales, np.asarray(bias.data), value, result_scale)
+        Projection(
+            np.asarray(weights.data),
+            weights.scales,
+            np.asarray(bias.data),
+            value,
+            result_scale,
+            weight_bits.of_dtype(weights.dtype),
+        )
         for weights, bias, value, result_scale in pairs
     )

@@ -119,8 +119,8 @@ class SimpleRnnLayer(RecurrentLayer):
             name=self.name,
             input=input_tensor,
             output=output,
-            kernel=Projection.of(self.kernel.T, self.bias, input_tensor.quantization, result_scale),
-            recurrent_kernel=Projection.of(self.recurrent_kernel.T, no_bias, hidden, result_scale),
+            kernel=Projection.of(self.kernel.T, self.bias, input_tensor.quantization, result_scale, self.bits),
+            recurrent_kernel=Projection.of(self.recurrent_kernel.T, no_bias, hidden, result_scale, self.bits),
             function=self.function,
         )
 

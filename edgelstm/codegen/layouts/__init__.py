@@ -6,11 +6,14 @@ from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
 from edgelstm.codegen.layouts.columns_unsigned import FarColumns, NearColumns
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
+from edgelstm.codegen.layouts.nibble_chain import NibbleChain, NibblePairs
+from edgelstm.codegen.layouts.nibbles import Nibbles
 from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
 
 __all__ = [
     "LAYOUTS",
+    "NARROW_LAYOUTS",
     "PORTABLE",
     "ROW_GROUP",
     "VECTOR_KERNELS",
@@ -42,6 +45,12 @@ WIDE_LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "armv7em": (Chain4(), Hybrid(), Rows()),
 }
 """The same, where half as much flash again may be spent on weights."""
+
+NARROW_LAYOUTS: dict[str, tuple[Layout, ...]] = {
+    **dict.fromkeys(LAYOUTS, (Nibbles(),)),
+    "armv7em": (NibbleChain(), NibblePairs()),
+}
+"""The same for weights of 4 bits."""
 
 VECTOR_KERNELS = ("mve",)
 """Instruction sets whose recurrent layers and Dense work on vectors, in a layout of their own; the rest: PORTABLE."""

@@ -121,7 +121,9 @@ class GruLayer(RecurrentLayer):
 
         def projections(kernel: FloatArray, starts: FloatArray, value: QuantizedTensor) -> tuple[Projection, ...]:
             gates = zip(np.split(kernel, 3, axis=1), np.split(starts, 3), strict=True)
-            return tuple(Projection.of(rows.T, start, value.quantization, scales.GATE_SCALE) for rows, start in gates)
+            return tuple(
+                Projection.of(rows.T, start, value.quantization, scales.GATE_SCALE, self.bits) for rows, start in gates
+            )
 
         output = QuantizedTensor(self.output.name, self.units, is_sequence=True, quantization=hidden)
         inputs = projections(self.kernel, bias, input_tensor)

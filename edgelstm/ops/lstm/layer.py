@@ -5,11 +5,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
+from edgelstm.ir import FloatArray, Layer, Observe, Quantization, QuantizedTensor, Ranges, SourceLayer, Tensor
 from edgelstm.numerics.gate_functions import GateFunction
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
+from edgelstm.ops.lstm.rows import LstmRows
+from edgelstm.ops.projection import Projection
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
@@ -84,14 +86,18 @@ class LstmLayer(RecurrentLayer):
             outputs[:, t] = hidden
         return outputs
 
-    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
-        """Round weights per gate; the cell scale follows the largest cell value of any step."""
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm | LstmRows:
+        """Round weights per gate, or per row where they have 4 bits; the cell scale follows the largest cell value."""
         output = QuantizedTensor(
             self.output.name,
             self.units,
             is_sequence=True,
             quantization=scales.output_range(self.output.name, ranges),
         )
+        low, high = ranges[self.cell_range_name]
+        cell = scales.cell_quantization(max(-low, high))
+        if self.bits == weight_bits.NARROW:
+            return self._by_rows(input_tensor, output, cell)
         input_scale = input_tensor.quantization.scale
         gates = [
             _quantize_gate(kernel.T, recurrent.T, bias, input_scale, output.quantization.scale)
@@ -102,13 +108,29 @@ class LstmLayer(RecurrentLayer):
                 strict=True,
             )
         ]
-        low, high = ranges[self.cell_range_name]
         return Lstm(
             name=self.name,
             input=input_tensor,
             output=output,
             gates=tuple(gates),
-            cell=scales.cell_quantization(max(-low, high)),
+            cell=cell,
+            gate=self.gate,
+        )
+
+    def _by_rows(self, input_tensor: QuantizedTensor, output: QuantizedTensor, cell: Quantization) -> LstmRows:
+        def projection(kernel: FloatArray, bias: FloatArray, value: QuantizedTensor) -> Projection:
+            rows, starts = (array.T.reshape(4, self.units, -1).swapaxes(0, 1) for array in (kernel, bias))
+            return Projection.of(
+                rows.reshape(4 * self.units, -1), starts.ravel(), value.quantization, scales.GATE_SCALE, self.bits
+            )
+
+        return LstmRows(
+            name=self.name,
+            input=input_tensor,
+            output=output,
+            kernel=projection(self.kernel, self.bias, input_tensor),
+            recurrent_kernel=projection(self.recurrent_kernel, np.zeros_like(self.bias), output),
+            cell=cell,
             gate=self.gate,
         )
 
