@@ -15,6 +15,7 @@ from edgelstm.ops.dense import Dense
 from edgelstm.ops.gru import Gru
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.lstm import LstmRows
+from edgelstm.ops.narrow_projection import NarrowProjection
 from edgelstm.ops.projection import Projection
 from edgelstm.ops.simple_rnn import SimpleRnn
 from edgelstm.ops.weight_bits import NARROW
@@ -86,17 +87,22 @@ def _narrow(rng: np.random.Generator, op: Op) -> Op:
     return op
 
 
-def _narrow_projection(rng: np.random.Generator, projection: Projection) -> Projection:
+def _narrow_projection(rng: np.random.Generator, projection: Projection) -> NarrowProjection:
     """Now and then with a bias that takes sums beyond what the fastest layouts hold."""
-    bias = np.rint(projection.bias / _RATIO).astype(np.int32)
+    real = np.array(projection.scales) * _RATIO * projection.value.scale / projection.result_scale
+    largest = int(rng.choice([255, 255, 131, 3]))
+    step = 2.0 ** -min(max(np.floor(np.log2(largest / real.max())), 0), 24)
+    factors = np.clip(np.rint(real / step), 1, largest)
+    bias = np.rint(projection.bias / _RATIO).astype(np.int64)
     if rng.random() < 0.1:
-        bias[rng.integers(len(bias))] += int(rng.choice([-(2**19), 2**19, 2**22]))
-    return replace(
-        projection,
+        bias[rng.integers(len(bias))] += int(rng.choice([-(2**19), 2**19, 2**20]))
+    unit = step * projection.result_scale / projection.value.scale
+    return NarrowProjection(
         weights=_narrow_weights(projection.weights),
-        scales=tuple(scales.float32(_RATIO * scale) for scale in projection.scales),
-        bias=bias,
-        bits=NARROW,
+        scales=tuple(scales.float32(float(factor * unit)) for factor in factors),
+        bias=np.clip(bias, -(2**21), 2**21).astype(np.int32),
+        value=projection.value,
+        result_scale=projection.result_scale,
     )
 
 

@@ -29,6 +29,7 @@ class Weights:
         layout: as in the names of the functions that read it.
         header: see `Layout.header`.
         widen: see `Layout.widen`.
+        is_narrow: whether weights have 4 bits.
         declaration: the array, its layout and its bound.
         grouped_rows: rows in groups of 4; the rest follow one by one.
         padded_columns: values that a row of the first matrix meets, with those that fill its last block.
@@ -53,6 +54,12 @@ class Weights:
     is_fused: bool = False
     header: str = ""
     widen: str = "el_widen"
+    is_narrow: bool = False
+
+    @property
+    def scale_type(self) -> str:
+        """The C type of the elements of `scales_symbol`."""
+        return "uint8_t" if self.is_narrow else "int32_t"
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +185,7 @@ def _streams(
                     is_fused=packed.is_fused,
                     header=packed.layout.header,
                     widen=packed.layout.widen,
+                    is_narrow=matrices[0].bits == NARROW,
                 ),
                 stream,
                 scales,
@@ -186,6 +194,10 @@ def _streams(
 
 def _scales(prefix: str, packed: PackedWeights, flash: str) -> tuple[Declaration, ...]:
     """The arrays of multipliers: of the rows, or of the gates."""
+    if packed.row_scales and packed.has_factors:
+        comment = "Of each row, in the order of the weights: its sum is multiplied by this."
+        values = np.array(packed.row_scales, np.uint8)
+        return (declare(f"{prefix}row_scales", values, "weights", comment, " EL_ALIGNED", flash),)
     if packed.row_scales:
         words = packed.layout.scales_comment if packed.is_fused else "4 multipliers"
         comment = f"For each 4 rows of the weights in turn: {words}."

@@ -1,14 +1,14 @@
-"""A matrix of a recurrent layer in the `native` contract: rows with a scale each, and what their sums become."""
+"""A matrix of a recurrent layer in the `native` contract: int8 rows with a scale each, and what their sums become."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
 from edgelstm.ir import AnyArray, FloatArray, IntArray, Matrix, Quantization, TfliteTensor
 from edgelstm.numerics.fixedpoint import Int64Array, RowMultipliers
-from edgelstm.ops import scales, weight_bits
+from edgelstm.ops import scales
 
 ROW_GROUP = 4
 """C works on the rows of 4 units at once."""
@@ -19,39 +19,36 @@ _SMALLEST_OF_LARGEST = 2.0**-8
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Rows of weights that meet one vector.
+    """Rows of weights that meet one vector. `bits` is what a weight takes.
 
     Attributes:
-        weights: int8 (rows, columns) in -127..127; in -7..7 where `bits` is 4.
+        weights: int8 (rows, columns) in -127..127.
         scales: (rows,), real weight = scale * stored; float32 values.
         bias: int32 (rows,), in steps of value scale * row scale.
         value: scale and zero point of the vector.
         result_scale: of the requantized sums.
-        bits: that a weight takes, 8 or 4.
     """
+
+    bits: ClassVar[int] = 8
 
     weights: AnyArray
     scales: tuple[float, ...]
     bias: AnyArray
     value: Quantization
     result_scale: float
-    bits: int = weight_bits.WIDE
 
     @classmethod
-    def of(
-        cls, weights: FloatArray, bias: FloatArray, value: Quantization, result_scale: float, bits: int
-    ) -> "Projection":
+    def of(cls, weights: FloatArray, bias: FloatArray, value: Quantization, result_scale: float) -> "Projection":
         """Round float weights (rows, columns) and bias (rows,)."""
-        own = weight_bits.row_scales(weights, bias, value.scale, bits)
+        own = [scales.symmetric_scale(row, start, value.scale) for row, start in zip(weights, bias, strict=True)]
         floor = scales.float32(max(own) * _SMALLEST_OF_LARGEST)
         per_row = np.maximum(own, floor)
         return cls(
-            weights=weight_bits.round_weights(weights, per_row[:, None], bits),
+            weights=scales.round_weights(weights, per_row[:, None]),
             scales=tuple(float(scale) for scale in per_row),
             bias=scales.round_bias(bias, per_row * value.scale),
             value=value,
             result_scale=result_scale,
-            bits=bits,
         )
 
     @cached_property
@@ -78,15 +75,18 @@ class Projection:
         weights = np.pad(self.weights, ((0, missing), (0, 0)))
         mantissas = np.pad(self.multipliers.mantissas, (0, missing))
         multipliers = RowMultipliers(mantissas, self.multipliers.shift)
-        return Matrix(
-            weights, np.pad(self.folded_bias, (0, missing)), row_multipliers=multipliers.of_rows(), bits=self.bits
-        )
+        return Matrix(weights, np.pad(self.folded_bias, (0, missing)), row_multipliers=multipliers.of_rows())
 
     def fits(self) -> bool:
         """Whether sums, before and after they are requantized, stay below 2^30, and the shift is one that C takes."""
         reach = int(scales.accumulator_reach(self.weights, self.folded_bias).max())
         shift = self.multipliers.shift
         return -31 <= shift <= 30 and reach << max(shift, 0) < 2**30
+
+
+def gates_library(projection: Projection) -> str:
+    """The C library header that scales the sums; see `Op.library`."""
+    return "gates" if projection.bits == Projection.bits else "narrow_gates"
 
 
 def padded_rows(rows: int) -> int:
@@ -103,23 +103,4 @@ def projection_tensors(name: str, projection: Projection) -> tuple[TfliteTensor,
             name, projection.weights.shape, f"int{projection.bits}", projection.scales, zeros, data=projection.weights
         ),
         TfliteTensor(f"{name}_bias", projection.bias.shape, "int32", bias_scales, zeros, data=projection.bias),
-    )
-
-
-def projections_from(
-    tensors: Sequence[TfliteTensor | None], values: Sequence[Quantization], result_scales: Sequence[float]
-) -> tuple[Projection, ...]:
-    """The inverse for tensors in pairs, each with the quantization of the vector it meets and the scale of its sums."""
-    present = [tensor for tensor in tensors if tensor is not None and tensor.data is not None]
-    pairs = zip(present[0::2], present[1::2], values, result_scales, strict=True)
-    return tuple(
-        Projection(
-            np.asarray(weights.data),
-            weights.scales,
-            np.asarray(bias.data),
-            value,
-            result_scale,
-            weight_bits.of_dtype(weights.dtype),
-        )
-        for weights, bias, value, result_scale in pairs
     )

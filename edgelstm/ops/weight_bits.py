@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgelstm.ir import AnyArray, FloatArray
+from edgelstm.ir import AnyArray, FloatArray, IntArray
 from edgelstm.ops import scales
 
 NARROW = 4
@@ -44,19 +44,33 @@ def round_weights(weights: AnyArray, scale: AnyArray | float, bits: int) -> AnyA
     return rounded
 
 
+def least_error_factors(rows: FloatArray, step: float, lowest: FloatArray, largest: int) -> IntArray:
+    """For each row (rows, columns) the whole number, from `lowest` (rows,) up, with which `step` scales it best.
+
+    That is with the least squared error of rounding to 4 bits and of clipping.
+    """
+    whole = np.abs(rows).max(axis=1) / (LARGEST[NARROW] * step)
+    candidates = np.clip(np.rint(np.multiply.outer(_SHARES, whole)), lowest, largest)
+    best = np.argmin([_squared_errors(rows, factors * step) for factors in candidates], axis=0)
+    found: IntArray = candidates[best, np.arange(len(rows))].astype(np.int64)
+    return found
+
+
 def _least_error_scales(rows: FloatArray) -> FloatArray:
     """The scale at which rounding a row to 4 bits, and clipping it, has the least squared error; 0 for one of zeros.
 
     With so few values it pays to clip the largest weights of a row, and to tell its many small ones apart.
     """
-    wide, largest = rows.astype(np.float64), LARGEST[NARROW]
-    whole = np.abs(wide).max(axis=1) / largest
+    whole = np.abs(rows).max(axis=1) / LARGEST[NARROW]
     candidates = np.multiply.outer(_SHARES, np.where(whole > 0.0, whole, 1.0))
-    errors = [
-        ((wide - scale[:, None] * _rounded(wide, scale[:, None], largest)) ** 2).sum(axis=1) for scale in candidates
-    ]
-    best = candidates[np.argmin(errors, axis=0), np.arange(len(wide))]
+    best = candidates[np.argmin([_squared_errors(rows, one) for one in candidates], axis=0), np.arange(len(rows))]
     found: FloatArray = np.where(whole > 0.0, best, 0.0)
+    return found
+
+
+def _squared_errors(rows: FloatArray, per_row: FloatArray) -> FloatArray:
+    wide, steps = rows.astype(np.float64), per_row[:, None]
+    found: FloatArray = ((wide - steps * _rounded(wide, steps, LARGEST[NARROW])) ** 2).sum(axis=1)
     return found
 
 

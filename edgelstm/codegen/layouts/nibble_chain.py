@@ -25,7 +25,7 @@ import numpy as np
 
 from edgelstm.codegen.layouts.layout import COLUMN_BLOCK, NARROW_BIAS, VALUE_ORDER, Layout, Words, as_words
 from edgelstm.ir import IntArray
-from edgelstm.numerics.fixedpoint import Int64Array, Multiplier
+from edgelstm.numerics.fixedpoint import Int64Array
 
 _FIRST_SHIFTS = (0, 12, 8, 20)
 _SECOND_SHIFTS = (16, 28, 24, 4)
@@ -55,10 +55,6 @@ class NibbleChain(Layout):
         """See `Layout.group`."""
         a, b, c, d = (int(value) for value in bias)
         return np.concatenate([as_words(np.array([a + 256 * c, c + 16 * b, b + 256 * d])), _words(rows)])
-
-    def gate_multipliers(self, multipliers: tuple[Multiplier, ...]) -> tuple[int, ...]:
-        """All rows come out times 256: their mantissas, multiples of 128, are divided by it."""
-        return tuple(multiplier.mantissa // 128 for multiplier in multipliers)
 
 
 class NibblePairs(Layout):

@@ -12,6 +12,7 @@ from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
 from edgelstm.ops.lstm.rows import LstmRows
 from edgelstm.ops.projection import Projection
+from edgelstm.ops.projections import project
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
@@ -120,7 +121,7 @@ class LstmLayer(RecurrentLayer):
     def _by_rows(self, input_tensor: QuantizedTensor, output: QuantizedTensor, cell: Quantization) -> LstmRows:
         def projection(kernel: FloatArray, bias: FloatArray, value: QuantizedTensor) -> Projection:
             rows, starts = (array.T.reshape(4, self.units, -1).swapaxes(0, 1) for array in (kernel, bias))
-            return Projection.of(
+            return project(
                 rows.reshape(4 * self.units, -1), starts.ravel(), value.quantization, scales.GATE_SCALE, self.bits
             )
 

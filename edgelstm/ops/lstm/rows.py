@@ -27,7 +27,8 @@ from edgelstm.numerics.fixedpoint import (
 )
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
-from edgelstm.ops.projection import Projection, projection_tensors, projections_from
+from edgelstm.ops.projection import Projection, gates_library, projection_tensors
+from edgelstm.ops.projections import projections_from
 from edgelstm.ops.recurrent_op import RecurrentOp
 
 GATES = 4
@@ -98,7 +99,7 @@ class LstmRows(RecurrentOp):
     @property
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
-        return ("activations", "gates", *(("hard_sigmoid",) if self.gate.factor else ()))
+        return ("activations", gates_library(self.kernel), *(("hard_sigmoid",) if self.gate.factor else ()))
 
     @property
     def macs(self) -> int:

@@ -115,24 +115,44 @@ static inline const el_word *el_nibble_chain_sums(int32_t raw[3], const el_word 
     ".if %c[columns] & 8\n\t" EL_NIBBLES_8 ".endif\n\t"                                                                \
     ".if %c[columns] & 4\n\t" EL_NIBBLES_4 ".endif\n\t"
 
-/* From p, q, s, and 8 times the sum of the values in r7, to 256 a, 256 b, 256 c, 256 d in r3, r1, r0, r2; then each
- * times its multiplier. r4 points to 4 multipliers and 4 roundings. */
+/* From p, q, s, and 8 times the sum of the values in r7, to a, b, c, d in r3, r1, r0, r2; then each times its factor,
+ * of the four bytes that r4 points to, and plus half of what a shift drops. */
 #define EL_NIBBLES_SCALE                                                                                               \
     "sub    r3, r0, r1, lsl #8\n\t"                                                                                    \
     "add    r3, r3, r2, lsl #12\n\t"                                                                                   \
     "sub    r3, r3, r7\n\t"                                                                                            \
-    "lsl    r3, r3, #12\n\t"                                                                                           \
-    "add    r5, r7, r3, asr #12\n\t"                                                                                   \
+    "sbfx   r3, r3, #0, #20\n\t"                                                                                       \
+    "add    r5, r3, r7\n\t"                                                                                            \
     "sub    r0, r0, r5\n\t"                                                                                            \
     "sub    r1, r1, r0, asr #8\n\t"                                                                                    \
-    "lsl    r1, r1, #4\n\t"                                                                                            \
-    "sub    r2, r2, r1, asr #8\n\t"                                                                                    \
-    "asr    r3, r3, #4\n\t"                                                                                            \
-    "sub    r0, r0, r7, lsl #8\n\t"                                                                                    \
-    "sub    r1, r1, r7, lsl #8\n\t"                                                                                    \
-    "sub    r2, r2, r7, lsl #8\n\t"                                                                                    \
-    "ldm    r4, {r4, r5, r6, r8, r9, r10, r11, r12}\n\t" EL_SCALE("r3", "r4", "r9", "shift0")                          \
-        EL_SCALE("r1", "r5", "r10", "shift1") EL_SCALE("r0", "r6", "r11", "shift2") EL_SCALE("r2", "r8", "r12", "shift3")
+    "sub    r2, r2, r1, asr #4\n\t"                                                                                    \
+    "rsb    r0, r7, r0, asr #8\n\t"                                                                                    \
+    "rsb    r1, r7, r1, asr #4\n\t"                                                                                    \
+    "rsb    r2, r7, r2, asr #8\n\t"                                                                                    \
+    "ldr    r4, [r4]\n\t"                                                                                              \
+    "mov    r6, #((1 << %c[shift]) >> 1)\n\t"                                                                          \
+    "uxtb   r5, r4\n\t"                                                                                                \
+    "uxtb   r8, r4, ror #8\n\t"                                                                                        \
+    "uxtb   r9, r4, ror #16\n\t"                                                                                       \
+    "lsr    r10, r4, #24\n\t"                                                                                          \
+    "mla    r3, r3, r5, r6\n\t"                                                                                        \
+    "mla    r1, r1, r8, r6\n\t"                                                                                        \
+    "mla    r0, r0, r9, r6\n\t"                                                                                        \
+    "mla    r2, r2, r10, r6\n\t"
+
+#define EL_NIBBLES_SATURATE(value)                                                                                     \
+    ".if %c[shift] > 0\n\t"                                                                                            \
+    "ssat   " value ", #16, " value ", asr #%c[shift]\n\t"                                                             \
+    ".else\n\t"                                                                                                        \
+    "ssat   " value ", #16, " value "\n\t"                                                                             \
+    ".endif\n\t"
+
+#define EL_NIBBLES_ADD(value, other)                                                                                   \
+    ".if %c[shift] > 0\n\t"                                                                                            \
+    "add    " value ", " other ", " value ", asr #%c[shift]\n\t"                                                       \
+    ".else\n\t"                                                                                                        \
+    "add    " value ", " other ", " value "\n\t"                                                                       \
+    ".endif\n\t"
 #endif
 
 /* bias + row * values for 4 rows; exact while every sum stays within 20 bits, and up to 4096 columns. Returns the weights behind them. */
@@ -171,64 +191,27 @@ EL_INLINE const el_word *el_dot4_nibble_chain(int32_t sums[4], const el_word *we
     return weights;
 }
 
-/* The input part of four gates, as el_gates_hybrid; all multipliers are divided by 128. */
+/* The input part of four gates: z[r] = saturate16(sum of row r * factor / 2^shift), rounded half up; |sum * factor| <
+ * 2^30, shift <= 24. */
 EL_INLINE const el_word *el_gates_nibble_chain(int32_t z[4], const el_word *weights, const el_wide *values,
-                                               unsigned columns, int32_t correction, const int32_t scales[8],
-                                               int shift0, int shift1, int shift2, int shift3)
+                                               unsigned columns, int32_t correction, const uint8_t factors[4],
+                                               unsigned shift)
 {
 #if EL_ASM
     register int32_t z2 __asm__("r0");
     register int32_t z1 __asm__("r1");
     register int32_t z3 __asm__("r2");
     register int32_t z0 __asm__("r3");
-    register const int32_t *scale __asm__("r4") = scales;
+    register const uint8_t *factor __asm__("r4") = factors;
     register int32_t excess __asm__("r5") = correction;
     register const el_wide *start __asm__("r6") = values;
     register const el_word *stream __asm__("lr") = weights;
-    __asm__(
-        "push   {r4, r5, r7}\n\t"
-        "mov    r7, r6\n\t" EL_NIBBLES_COLUMNS "pop    {r4, r7}\n\t" EL_NIBBLES_SCALE EL_SATURATE("r3", "shift0")
-            EL_SATURATE("r1", "shift1") EL_SATURATE("r0", "shift2") EL_SATURATE("r2", "shift3") "pop    {r7}"
-        : "=r"(z2), "=r"(z1), "=r"(z3), "=r"(z0), "+r"(scale), "+r"(excess), "+r"(start), "+r"(stream)
-        : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2), [shift3] "i"(shift3)
-        : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
-    z[0] = z0;
-    z[1] = z1;
-    z[2] = z2;
-    z[3] = z3;
-    return stream;
-#else
-    weights = el_dot4_nibble_chain(z, weights, values, columns, correction);
-    z[0] = el_saturate16(el_requantize(z[0], scales[0] * 128, shift0));
-    z[1] = el_saturate16(el_requantize(z[1], scales[1] * 128, shift1));
-    z[2] = el_saturate16(el_requantize(z[2], scales[2] * 128, shift2));
-    z[3] = el_saturate16(el_requantize(z[3], scales[3] * 128, shift3));
-    return weights;
-#endif
-}
-
-/* The recurrent part: z[r] += sum of row r * multiplier. */
-EL_INLINE const el_word *el_gates_add_nibble_chain(int32_t z[4], const el_word *weights, const el_wide *values,
-                                                   unsigned columns, int32_t correction, const int32_t scales[8],
-                                                   int shift0, int shift1, int shift2, int shift3)
-{
-#if EL_ASM
-    register int32_t z2 __asm__("r0") = z[2];
-    register int32_t z1 __asm__("r1") = z[1];
-    register int32_t z3 __asm__("r2") = z[3];
-    register int32_t z0 __asm__("r3") = z[0];
-    register const int32_t *scale __asm__("r4") = scales;
-    register int32_t excess __asm__("r5") = correction;
-    register const el_wide *start __asm__("r6") = values;
-    register const el_word *stream __asm__("lr") = weights;
-    __asm__(
-        "push   {r0, r1, r2, r3, r4, r5, r7}\n\t"
-        "mov    r7, r6\n\t" EL_NIBBLES_COLUMNS "ldrd   r4, r7, [sp, #16]\n\t" EL_NIBBLES_SCALE
-        "pop    {r4, r5, r6, r8, r9, r10}\n\t" EL_ADD("r0", "r4", "shift2") EL_ADD("r1", "r5", "shift1")
-            EL_ADD("r2", "r6", "shift3") EL_ADD("r3", "r8", "shift0") "pop    {r7}"
-        : "+r"(z2), "+r"(z1), "+r"(z3), "+r"(z0), "+r"(scale), "+r"(excess), "+r"(start), "+r"(stream)
-        : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2), [shift3] "i"(shift3)
-        : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    __asm__("push   {r4, r5, r7}\n\t"
+            "mov    r7, r6\n\t" EL_NIBBLES_COLUMNS "pop    {r4, r7}\n\t" EL_NIBBLES_SCALE EL_NIBBLES_SATURATE("r3")
+                EL_NIBBLES_SATURATE("r1") EL_NIBBLES_SATURATE("r0") EL_NIBBLES_SATURATE("r2") "pop    {r7}"
+            : "=r"(z2), "=r"(z1), "=r"(z3), "=r"(z0), "+r"(factor), "+r"(excess), "+r"(start), "+r"(stream)
+            : [columns] "i"(columns), [shift] "i"(shift)
+            : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
     z[0] = z0;
     z[1] = z1;
     z[2] = z2;
@@ -237,10 +220,45 @@ EL_INLINE const el_word *el_gates_add_nibble_chain(int32_t z[4], const el_word *
 #else
     int32_t sums[4];
     weights = el_dot4_nibble_chain(sums, weights, values, columns, correction);
-    z[0] += el_requantize(sums[0], scales[0] * 128, shift0);
-    z[1] += el_requantize(sums[1], scales[1] * 128, shift1);
-    z[2] += el_requantize(sums[2], scales[2] * 128, shift2);
-    z[3] += el_requantize(sums[3], scales[3] * 128, shift3);
+    for (unsigned row = 0; row < 4u; row++) {
+        z[row] = el_saturate16((sums[row] * factors[row] + (((int32_t)1 << shift) >> 1)) >> shift);
+    }
+    return weights;
+#endif
+}
+
+/* The recurrent part: z[r] += sum of row r * factor / 2^shift. */
+EL_INLINE const el_word *el_gates_add_nibble_chain(int32_t z[4], const el_word *weights, const el_wide *values,
+                                                   unsigned columns, int32_t correction, const uint8_t factors[4],
+                                                   unsigned shift)
+{
+#if EL_ASM
+    register int32_t z2 __asm__("r0") = z[2];
+    register int32_t z1 __asm__("r1") = z[1];
+    register int32_t z3 __asm__("r2") = z[3];
+    register int32_t z0 __asm__("r3") = z[0];
+    register const uint8_t *factor __asm__("r4") = factors;
+    register int32_t excess __asm__("r5") = correction;
+    register const el_wide *start __asm__("r6") = values;
+    register const el_word *stream __asm__("lr") = weights;
+    __asm__("push   {r0, r1, r2, r3, r4, r5, r7}\n\t"
+            "mov    r7, r6\n\t" EL_NIBBLES_COLUMNS "ldrd   r4, r7, [sp, #16]\n\t" EL_NIBBLES_SCALE
+            "pop    {r4, r5, r6, r8, r9, r10}\n\t" EL_NIBBLES_ADD("r0", "r4") EL_NIBBLES_ADD("r1", "r5")
+                EL_NIBBLES_ADD("r2", "r6") EL_NIBBLES_ADD("r3", "r8") "pop    {r7}"
+            : "+r"(z2), "+r"(z1), "+r"(z3), "+r"(z0), "+r"(factor), "+r"(excess), "+r"(start), "+r"(stream)
+            : [columns] "i"(columns), [shift] "i"(shift)
+            : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    z[0] = z0;
+    z[1] = z1;
+    z[2] = z2;
+    z[3] = z3;
+    return stream;
+#else
+    int32_t sums[4];
+    weights = el_dot4_nibble_chain(sums, weights, values, columns, correction);
+    for (unsigned row = 0; row < 4u; row++) {
+        z[row] += (sums[row] * factors[row] + (((int32_t)1 << shift) >> 1)) >> shift;
+    }
     return weights;
 #endif
 }
