@@ -97,10 +97,13 @@ def padded_rows(rows: int) -> int:
 def projection_tensors(name: str, projection: Projection) -> tuple[TfliteTensor, TfliteTensor]:
     """Weights and bias as a .tflite file keeps them."""
     zeros = (0,) * len(projection.scales)
-    bias_scales = tuple(scales.float32(projection.value.scale * scale) for scale in projection.scales)
+    # Those of a bias follow from the weights'; beside weights of 4 bits they would take more than these.
+    is_spelled_out = projection.bits == Projection.bits
+    bias_scales = tuple(scales.float32(projection.value.scale * scale) for scale in projection.scales * is_spelled_out)
+    bias_zeros = zeros * is_spelled_out
     return (
         TfliteTensor(
             name, projection.weights.shape, f"int{projection.bits}", projection.scales, zeros, data=projection.weights
         ),
-        TfliteTensor(f"{name}_bias", projection.bias.shape, "int32", bias_scales, zeros, data=projection.bias),
+        TfliteTensor(f"{name}_bias", projection.bias.shape, "int32", bias_scales, bias_zeros, data=projection.bias),
     )

@@ -14,6 +14,7 @@ from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
+from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
@@ -170,7 +171,7 @@ def calibrated(
     if request.clip == "mse":
         ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
     ranges = widen(float_model, expected(float_model, ranges), request.margin)
-    chosen = with_narrow_weights(float_model) if request.weights == INT4 else float_model
+    chosen = _with_weights(float_model, request)
     model = quantize(chosen, ranges, timesteps, request.contract)
     _note_weights(model, request, progress)
     _check_lengths(model, dataset)
@@ -193,6 +194,18 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     _warn_several_scales(model, progress)
     model = replace(model, name=request.name or model.name)
     return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
+
+
+def _with_weights(float_model: FloatModel, request: BuildRequest) -> FloatModel:
+    if request.weights != INT4:
+        return float_model
+    if request.contract is Contract.TFLM:
+        raise ProjectError(
+            "--weights int4 and --contract tflm exclude each other: TensorFlow Lite Micro has no LSTM with such weights, "
+            "so that no official interpreter could judge it",
+            "leave one of them out; int4 follows our own arithmetic, described in docs/numerics.md",
+        )
+    return with_narrow_weights(float_model)
 
 
 def _note_weights(model: Model, request: BuildRequest, progress: Progress) -> None:

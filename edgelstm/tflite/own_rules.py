@@ -178,4 +178,6 @@ def _matrix_problems(
     if weights is not None:
         if len(weights.scales) != shape[0]:
             yield f"{role} has {len(weights.scales)} scales, not one for each of {shape[0]} rows"
-        yield from bias_problems(f"bias of {role}", bias, shape[0], value.scales[0], weights.scales)
+        yield from bias_problems(
+            f"bias of {role}", bias, shape[0], value.scales[0], () if weights.dtype == "int4" else weights.scales
+        )
