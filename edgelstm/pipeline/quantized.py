@@ -14,21 +14,14 @@ from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
-from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
+from edgelstm.pipeline import narrow
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import INT4, LARGEST_MARGIN
-from edgelstm.quantization import (
-    calibrate,
-    clip_at_least_error,
-    narrow_layers,
-    quantize,
-    widen,
-    with_narrow_weights,
-)
+from edgelstm.project.settings import LARGEST_MARGIN
+from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -171,9 +164,8 @@ def calibrated(
     if request.clip == "mse":
         ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
     ranges = widen(float_model, expected(float_model, ranges), request.margin)
-    chosen = _with_weights(float_model, request)
-    model = quantize(chosen, ranges, timesteps, request.contract)
-    _note_weights(model, request, progress)
+    model = quantize(narrow.as_asked(float_model, request), ranges, timesteps, request.contract)
+    narrow.note_weights(model, request, progress)
     _check_lengths(model, dataset)
     _note_native(model, progress)
     return Calibrated(model, ranges, count)
@@ -184,38 +176,12 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     if data.dataset is not None:
         checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
-    if request.weights == INT4 and not narrow_layers(model):
-        raise ProjectError(
-            f"--weights int4 is asked for, but {path.name} is quantized already, with weights of 8 bits",
-            "give the float model it was made of",
-        )
+    narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
     _warn_several_scales(model, progress)
     model = replace(model, name=request.name or model.name)
     return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
-
-
-def _with_weights(float_model: FloatModel, request: BuildRequest) -> FloatModel:
-    if request.weights != INT4:
-        return float_model
-    if request.contract is Contract.TFLM:
-        raise ProjectError(
-            "--weights int4 and --contract tflm exclude each other: TensorFlow Lite Micro has no LSTM with such weights, "
-            "so that no official interpreter could judge it",
-            "leave one of them out; int4 follows our own arithmetic, described in docs/numerics.md",
-        )
-    return with_narrow_weights(float_model)
-
-
-def _note_weights(model: Model, request: BuildRequest, progress: Progress) -> None:
-    """What `--weights int4` came to."""
-    if request.weights != INT4:
-        return
-    if names := narrow_layers(model):
-        progress.note(f"weights of 4 bits in {', '.join(names)}; those of other layers have 8")
-    else:
-        progress.warn("--weights int4 gains nothing here: the model has no recurrent layer and no large Dense")
 
 
 def _note_native(model: Model, progress: Progress) -> None:
