@@ -21,6 +21,15 @@ def decode_nibbles(words: Words) -> tuple[Int64Array, Int64Array]:
     return rows, words[:4].astype(np.int32).astype(np.int64)
 
 
+def decode_columns(words: Words) -> tuple[Int64Array, Int64Array]:
+    rows, _ = decode_nibbles(np.concatenate([words[:1], words]))
+    p, q, s = (int(word) for word in words[:3])
+    a = (p - 256 * q + 2**23) % 2**24 - 2**23
+    b = (p - 65536 * s - a + 2**31) % 2**32 - 2**31 >> 8
+    c = (q - b + 2**31) % 2**32 - 2**31 >> 8
+    return rows, np.array([a, b, c, (s - c + 2**31) % 2**32 - 2**31 >> 8])
+
+
 def decode_words(words: Words) -> Int64Array:
     """A D' C B A' D C' B', from the lowest 4 bits on, the stroke for the second column; columns 0 and 2, then 1 and 3.
 
@@ -50,6 +59,7 @@ def decode_pairs(words: Words) -> tuple[Int64Array, Int64Array]:
 
 DECODERS: Mapping[str, Callable[[Words], tuple[Int64Array, Int64Array]]] = {
     "nibbles": decode_nibbles,
+    "nibble_columns": decode_columns,
     "nibble_chain": decode_chain,
     "nibble_pairs": decode_pairs,
 }
@@ -82,6 +92,12 @@ def test_a_weight_takes_half_a_byte(layout: Layout) -> None:
 def matrix(weight: int, columns: int, bias: int, factor: int = 200) -> Matrix:
     weights = np.full((4, columns), weight, np.int8)
     return Matrix(weights, np.full(4, bias), bits=4, row_factors=(factor,) * 4, factor_shift=SHIFT)
+
+
+def test_portable_sums_of_24_bits_take_a_multiplication_less() -> None:
+    for bias, name in ((2**23 - 1, "nibble_columns"), (2**23, "nibbles")):
+        chosen = pack([matrix(0, 4, bias)], NARROW_LAYOUTS["armv6m"], fused=True)
+        assert (chosen.layout.name, chosen.is_fused) == (name, False)
 
 
 @pytest.mark.parametrize("weight", [-7, 7])

@@ -62,7 +62,8 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
         for layout in layouts
         if largest < layout.sum_limit and lowest >= layout.lowest_weight and columns <= layout.most_columns
     ]
-    fusing = [layout for layout in exact if fused and layout is not layouts[-1] and _fuses(matrices, layout)]
+    with_gates = [layout for layout in exact if fused and layout is not layouts[-1] and layout.has_gates]
+    fusing = [layout for layout in with_gates if _fuses(matrices, layout)]
     layout = (fusing or exact)[0]
     count = len(matrices[0].bias)
     grouped = count - count % ROW_GROUP

@@ -7,7 +7,7 @@ from edgelstm.codegen.layouts.columns_unsigned import FarColumns, NearColumns
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
 from edgelstm.codegen.layouts.nibble_chain import NibbleChain, NibblePairs
-from edgelstm.codegen.layouts.nibbles import Nibbles
+from edgelstm.codegen.layouts.nibbles import NibbleColumns, Nibbles
 from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
 
@@ -47,7 +47,8 @@ WIDE_LAYOUTS: dict[str, tuple[Layout, ...]] = {
 """The same, where half as much flash again may be spent on weights."""
 
 NARROW_LAYOUTS: dict[str, tuple[Layout, ...]] = {
-    **dict.fromkeys(LAYOUTS, (Nibbles(),)),
+    **dict.fromkeys(LAYOUTS, (NibbleColumns(), Nibbles())),
+    "avr": (Nibbles(),),
     "armv7em": (NibbleChain(), NibblePairs()),
 }
 """The same for weights of 4 bits."""

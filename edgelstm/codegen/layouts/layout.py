@@ -37,6 +37,9 @@ class Layout(ABC):
     widen: ClassVar[str] = "el_widen"
     """The C function that widens activations, and returns what the layout adds to every row's sum for them."""
 
+    has_gates: ClassVar[bool] = True
+    """Whether there is an `el_gates_<name>`, where the instruction set's last layout has none anyway."""
+
     sum_limit: ClassVar[int]
     """Exact as long as the sum of every row, bias included, stays below this in magnitude."""
 

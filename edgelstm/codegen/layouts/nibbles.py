@@ -8,6 +8,12 @@ columns, each times its value, the four are
 
 and each difference is a row's sum: modulo 2^32, which is exact for any sums of 32 bits. Each a' is a plus 8 times the
 sum of the values, known once a step.
+
+`NibbleColumns` has the same words for sums of 24 bits, which follow from three such sums of products, without those 8s,
+
+    p = a + 256 b + 65536 c + 2^24 d,    q = b + 256 c,    s = c + 256 d    modulo 2^32
+
+as in `edgelstm.codegen.layouts.columns`: the bytes in the middle are two of 16 bits without a sign.
 """
 
 from typing import ClassVar
@@ -35,6 +41,27 @@ class Nibbles(Layout):
 
     def group(self, rows: IntArray, bias: Int64Array) -> Words:
         """See `Layout.group`."""
-        biased = rows.T.astype(np.int64) + NARROW_BIAS
-        pairs = biased[0::2] + (biased[1::2] << 4)
-        return np.concatenate([as_words(bias), as_words((pairs << _ROW_SHIFTS).sum(axis=1))])
+        return np.concatenate([as_words(bias), _words(rows)])
+
+
+class NibbleColumns(Nibbles):
+    """Start values of p, q, s; then a word for each 2 columns."""
+
+    name: ClassVar[str] = "nibble_columns"
+    has_gates: ClassVar[bool] = False
+    sum_limit: ClassVar[int] = 2**23
+    comment: ClassVar[str] = (
+        "3 start values, then per 2 columns a word with a byte of each row, the first in its lower half, biased by 8"
+    )
+
+    def group(self, rows: IntArray, bias: Int64Array) -> Words:
+        """See `Layout.group`."""
+        a, b, c, d = (int(value) for value in bias)
+        starts = [a + (b << 8) + (c << 16) + (d << 24), b + (c << 8), c + (d << 8)]
+        return np.concatenate([as_words(np.array(starts)), _words(rows)])
+
+
+def _words(rows: IntArray) -> Words:
+    biased = rows.T.astype(np.int64) + NARROW_BIAS
+    pairs = biased[0::2] + (biased[1::2] << 4)
+    return as_words((pairs << _ROW_SHIFTS).sum(axis=1))
