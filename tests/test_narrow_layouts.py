@@ -121,5 +121,7 @@ def test_scaled_sums_that_activations_do_not_take_are_not_fused() -> None:
 
 def test_longer_rows_than_the_chain_holds() -> None:
     columns = CHAIN.most_columns
+    # A sum and what the bias of 8 adds to it, 8 * 128 a column, must fit 24 signed bits.
+    assert CHAIN.sum_limit + 1024 * columns < 2**23
     assert pack([matrix(0, columns, 5)], (CHAIN, PAIRS), fused=True).layout is CHAIN
     assert pack([matrix(0, columns + 4, 5)], (CHAIN, PAIRS), fused=True).layout is PAIRS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from random_models import random_inputs
 from random_narrow import random_narrow_model
-from test_native_recurrent import LAYERS, TIMESTEPS, lstm_layer, require_documented, sqnr_db
+from test_native_recurrent import LAYERS, TIMESTEPS, gru_layer, lstm_layer, require_documented, sqnr_db
 
 from edgelstm.errors import EdgelstmError, ModelFormatError, UnsupportedModelError
 from edgelstm.frontends.tflite import model_from_tflite
@@ -21,6 +21,7 @@ from edgelstm.ops.simple_rnn import SimpleRnn
 from edgelstm.ops.weight_bits import LEAST_DENSE_WEIGHTS
 from edgelstm.quantization import calibrate, narrow_layers, quantize, with_narrow_weights
 from edgelstm.simulate import dequantize_array, quantize_array, simulate, simulate_steps
+from edgelstm.step_graph import to_step_graph
 from edgelstm.tflite import check_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 
@@ -187,3 +188,17 @@ def test_the_lowest_integer_is_refused() -> None:
     data = write_tflite(to_tflite_model(replace(model, ops=(replace(op, kernel=kernel), *model.ops[1:]))))
     with pytest.raises(ModelFormatError, match="symmetric"):
         model_from_tflite(data, "x", Contract.LITERT)
+
+
+def test_a_graph_of_one_step_has_bytes_for_weights() -> None:
+    """TensorFlow Lite Micro refuses others."""
+    rng = np.random.default_rng(2)
+    layer = gru_layer(rng, SOURCE, 32, True, GateFunction.SIGMOID)
+    head = DenseLayer("head", layer.output, Tensor("head", 16, True), rng.normal(0, 1, (32, 16)), np.zeros(16), False)
+    float_model = FloatModel("stepped", SOURCE, (layer, head), TIMESTEPS)
+    ranges = calibrate(float_model, rng.normal(0, 1, (20, TIMESTEPS, 4)).astype(np.float32))
+    model = quantize(with_narrow_weights(float_model), ranges, TIMESTEPS, Contract.LITERT)
+    assert narrow_layers(model) == ("rnn", "head")
+    tensors = [tensor for operator in to_step_graph(model).operators for tensor in operator.inputs if tensor]
+    assert tensors
+    assert all(tensor.dtype != "int4" for tensor in tensors)
