@@ -17,7 +17,7 @@ def vector_form(op: Op, contract: Contract) -> Vectors | None:
 
     Its `replaced` are the op's constants that its weight stream holds, too.
     """
-    if any(matrix.bits == NARROW for matrix in op.matrices(contract)):
+    if op.needs_tflm or any(matrix.bits == NARROW for matrix in op.matrices(contract)):
         return None
     forms = (vector_lstm, vector_dense, vector_native, vector_depthwise)
     found = (form for form in (make(op, contract) for make in forms) if form is not None)

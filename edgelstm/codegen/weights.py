@@ -65,6 +65,22 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
     with_gates = [layout for layout in exact if fused and layout is not layouts[-1] and layout.has_gates]
     fusing = [layout for layout in with_gates if _fuses(matrices, layout)]
     layout = (fusing or exact)[0]
+    words, grouped = side_by_side(matrices, layout)
+    if all(matrix.row_multipliers for matrix in matrices):
+        row_shifts = tuple(matrix.row_multipliers[0].shift for matrix in matrices)
+        row_scales = _row_scales(matrices, layout if fusing else None)
+        return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, bool(fusing))
+    if all(matrix.row_factors for matrix in matrices):
+        row_shifts = tuple(matrix.factor_shift for matrix in matrices)
+        return PackedWeights(
+            layout, words, grouped, largest, (), (), _factors(matrices), row_shifts, bool(fusing), True
+        )
+    scales, shifts = _gates(matrices, layout) if fusing else ((), ())
+    return PackedWeights(layout, words, grouped, largest, scales, shifts)
+
+
+def side_by_side(matrices: Sequence[Matrix], layout: Layout) -> tuple[Words, int]:
+    """Matrices of equally many rows as one stream, and how many rows of each are in groups."""
     count = len(matrices[0].bias)
     grouped = count - count % ROW_GROUP
     padded = [(pad(matrix.weights), matrix.bias) for matrix in matrices]
@@ -74,23 +90,18 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
         for rows, bias in padded
     ]
     parts += [single_row(rows[row], int(bias[row])) for row in range(grouped, count) for rows, bias in padded]
-    words = np.concatenate(parts)
-    if all(matrix.row_multipliers for matrix in matrices):
-        row_shifts = tuple(matrix.row_multipliers[0].shift for matrix in matrices)
-        row_scales = _row_scales(matrices, layout if fusing else None)
-        return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, bool(fusing))
-    if all(matrix.row_factors for matrix in matrices):
-        groups = range(0, count, ROW_GROUP)
-        factors = [one for first in groups for matrix in matrices for one in matrix.row_factors[first : first + 4]]
-        row_shifts = tuple(matrix.factor_shift for matrix in matrices)
-        return PackedWeights(layout, words, grouped, largest, (), (), tuple(factors), row_shifts, bool(fusing), True)
-    scales, shifts = _gates(matrices, layout) if fusing else ((), ())
-    return PackedWeights(layout, words, grouped, largest, scales, shifts)
+    return np.concatenate(parts), grouped
 
 
 def _largest_sum(matrix: Matrix) -> int:
     low, high = accumulator_range(matrix.weights, matrix.bias)
     return int(max(-low.min(), high.max(), np.abs(matrix.bias).max()))
+
+
+def _factors(matrices: Sequence[Matrix]) -> tuple[int, ...]:
+    """Those of each group of rows and each matrix in turn."""
+    groups = range(0, len(matrices[0].row_factors), ROW_GROUP)
+    return tuple(one for at in groups for matrix in matrices for one in matrix.row_factors[at : at + ROW_GROUP])
 
 
 def _part(matrix: Matrix) -> int:

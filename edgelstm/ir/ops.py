@@ -46,6 +46,7 @@ class Matrix:
         bits: that C stores a weight in, 8 or 4; those of 4 are -7..7.
         row_factors: of every row, in place of multipliers: a sum becomes (sum * factor + 2^(shift - 1)) >> shift.
         factor_shift: that shift.
+        value_dtype: of the values of the vector.
     """
 
     weights: AnyArray
@@ -55,6 +56,7 @@ class Matrix:
     bits: int = 8
     row_factors: tuple[int, ...] = ()
     factor_shift: int = 0
+    value_dtype: str = "int8"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class Op(ABC):
 
     reads_ids: ClassVar[bool] = False
     """See `Layer.reads_ids`."""
+
+    needs_tflm: ClassVar[bool] = False
+    """Whether TensorFlow Lite Micro alone has the operator's kernel, so that the contract must be its."""
 
     name: str
     input: QuantizedTensor

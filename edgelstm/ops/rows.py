@@ -28,15 +28,20 @@ class RoundedRows:
 
     @classmethod
     def of(
-        cls, kernel: FloatArray, bias: FloatArray, input_scale: float, bits: int = weight_bits.WIDE
+        cls,
+        kernel: FloatArray,
+        bias: FloatArray,
+        input_scale: float,
+        dtype: str = "int32",
+        bits: int = weight_bits.WIDE,
     ) -> "RoundedRows":
-        """Round a float kernel (rows, columns) to so many bits, and bias (rows,)."""
+        """Round a float kernel (rows, columns) to so many bits, and bias (rows,) to `dtype`."""
         per_row = weight_bits.row_scales(kernel, bias, input_scale, bits)
         bias_scales = np.array([scales.float32(input_scale * scale) for scale in per_row])
         return cls(
             kernel=weight_bits.round_weights(kernel, np.array(per_row)[:, None], bits),
             scales=tuple(per_row),
-            bias=scales.round_bias(bias, bias_scales),
+            bias=scales.round_bias(bias, bias_scales, dtype),
         )
 
 
@@ -153,9 +158,10 @@ class RowsOp(UnaryOp):
         input_scale = self.input.quantization.scale
         zeros = (0,) * len(self.kernel_scales)
         bias_scales = tuple(scales.float32(input_scale * scale) for scale in self.kernel_scales)
+        bias_type = str(self.bias.dtype)
         return (
             TfliteTensor(f"{self.name}/kernel", kernel.shape, "int8", self.kernel_scales, zeros, axis, kernel),
-            TfliteTensor(f"{self.name}/bias", self.bias.shape, "int32", bias_scales, zeros, data=self.bias),
+            TfliteTensor(f"{self.name}/bias", self.bias.shape, bias_type, bias_scales, zeros, data=self.bias),
         )
 
 

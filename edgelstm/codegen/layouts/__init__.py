@@ -8,10 +8,13 @@ from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
 from edgelstm.codegen.layouts.nibble_chain import NibbleChain, NibblePairs
 from edgelstm.codegen.layouts.nibbles import NibbleColumns, Nibbles
+from edgelstm.codegen.layouts.pairs16 import Pairs16
 from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
+from edgelstm.codegen.layouts.rows16 import LongRows16, Rows16
 
 __all__ = [
+    "FUSED16",
     "LAYOUTS",
     "NARROW_LAYOUTS",
     "PORTABLE",
@@ -21,6 +24,7 @@ __all__ = [
     "Layout",
     "Words",
     "flash_qualifier",
+    "layouts16",
     "pad",
     "padded",
     "single_row",
@@ -52,9 +56,22 @@ NARROW_LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "armv7em": (NibbleChain(), NibblePairs()),
 }
 """The same for weights of 4 bits."""
+LAYOUTS16: dict[str, tuple[Layout, ...]] = {"armv7em": (Pairs16(),)}
+"""The layouts for int16 values of instruction sets that have some of their own."""
+
+FUSED16 = frozenset({"pairs16"})
+"""Those of them with `el_gates_<layout>`."""
+
+PLAIN_LAYOUTS16: tuple[Layout, ...] = (Rows16(), LongRows16())
+"""For int16 values, on any instruction set."""
 
 VECTOR_KERNELS = ("mve",)
 """Instruction sets whose recurrent layers and Dense work on vectors, in a layout of their own; the rest: PORTABLE."""
+
+
+def layouts16(isa: str) -> tuple[Layout, ...]:
+    """The layouts for int16 values of an instruction set, fastest first; the last takes any weights."""
+    return (*LAYOUTS16.get(isa, ()), *PLAIN_LAYOUTS16)
 
 
 def flash_qualifier(isa: str) -> str:

@@ -3,6 +3,7 @@
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.layer import LstmLayer
 from edgelstm.ops.lstm.op import Lstm
+from edgelstm.ops.lstm.op16 import Lstm16
 from edgelstm.ops.lstm.rows import LstmRows
 
-__all__ = ["Gate", "Lstm", "LstmLayer", "LstmRows"]
+__all__ = ["Gate", "Lstm", "Lstm16", "LstmLayer", "LstmRows"]

@@ -5,11 +5,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, Layer, Observe, Quantization, QuantizedTensor, Ranges, SourceLayer, Tensor
+from edgelstm.ir import (
+    FloatArray,
+    Layer,
+    Observe,
+    Op,
+    Quantization,
+    QuantizedTensor,
+    Ranges,
+    SourceLayer,
+    Tensor,
+)
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales, weight_bits
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
+from edgelstm.ops.lstm.op16 import Lstm16
 from edgelstm.ops.lstm.rows import LstmRows
 from edgelstm.ops.projection import Projection
 from edgelstm.ops.projections import project
@@ -89,36 +100,19 @@ class LstmLayer(RecurrentLayer):
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm | LstmRows:
         """Round weights per gate, or per row where they have 4 bits; the cell scale follows the largest cell value."""
-        output = QuantizedTensor(
-            self.output.name,
-            self.units,
-            is_sequence=True,
-            quantization=scales.output_range(self.output.name, ranges),
-        )
-        low, high = ranges[self.cell_range_name]
-        cell = scales.cell_quantization(max(-low, high))
+        output = self._output(scales.output_range(self.output.name, ranges))
         if self.bits == weight_bits.NARROW:
-            return self._by_rows(input_tensor, output, cell)
-        input_scale = input_tensor.quantization.scale
-        gates = [
-            _quantize_gate(kernel.T, recurrent.T, bias, input_scale, output.quantization.scale)
-            for kernel, recurrent, bias in zip(
-                np.split(self.kernel, 4, axis=1),
-                np.split(self.recurrent_kernel, 4, axis=1),
-                np.split(self.bias, 4),
-                strict=True,
-            )
-        ]
+            return self._by_rows(ranges, input_tensor, output)
         return Lstm(
             name=self.name,
             input=input_tensor,
             output=output,
-            gates=tuple(gates),
-            cell=cell,
+            gates=self._gates(input_tensor, output, "int32"),
+            cell=self._cell(ranges),
             gate=self.gate,
         )
 
-    def _by_rows(self, input_tensor: QuantizedTensor, output: QuantizedTensor, cell: Quantization) -> LstmRows:
+    def _by_rows(self, ranges: Ranges, input_tensor: QuantizedTensor, output: QuantizedTensor) -> LstmRows:
         def projection(kernel: FloatArray, bias: FloatArray, value: QuantizedTensor) -> Projection:
             rows, starts = (array.T.reshape(4, self.units, -1).swapaxes(0, 1) for array in (kernel, bias))
             return project(
@@ -131,8 +125,38 @@ class LstmLayer(RecurrentLayer):
             output=output,
             kernel=projection(self.kernel, self.bias, input_tensor),
             recurrent_kernel=projection(self.recurrent_kernel, np.zeros_like(self.bias), output),
-            cell=cell,
+            cell=self._cell(ranges),
             gate=self.gate,
+        )
+
+    @property
+    def has_int16(self) -> bool:
+        """TFLM's kernel knows sigmoid alone, and starts from zeros."""
+        return self.gate is GateFunction.SIGMOID and not self.initial_state
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`."""
+        output = self._output(scales.output_range16(self.output.name, ranges))
+        gates = self._gates(inputs[0], output, "int64")
+        return (Lstm16(self.name, inputs[0], output, gates, self._cell(ranges)),)
+
+    def _output(self, quantization: Quantization) -> QuantizedTensor:
+        return QuantizedTensor(self.output.name, self.units, is_sequence=True, quantization=quantization)
+
+    def _cell(self, ranges: Ranges) -> Quantization:
+        low, high = ranges[self.cell_range_name]
+        return scales.cell_quantization(max(-low, high))
+
+    def _gates(self, source: QuantizedTensor, output: QuantizedTensor, bias_type: str) -> tuple[Gate, ...]:
+        value_scales = source.quantization.scale, output.quantization.scale
+        return tuple(
+            _quantize_gate(kernel.T, recurrent.T, bias, *value_scales, bias_type)
+            for kernel, recurrent, bias in zip(
+                np.split(self.kernel, 4, axis=1),
+                np.split(self.recurrent_kernel, 4, axis=1),
+                np.split(self.bias, 4),
+                strict=True,
+            )
         )
 
 
@@ -142,6 +166,7 @@ def _quantize_gate(
     bias: FloatArray,
     input_scale: float,
     hidden_scale: float,
+    bias_type: str,
 ) -> Gate:
     kernel_scale = scales.symmetric_scale(kernel, bias, input_scale)
     recurrent_scale = scales.symmetric_scale(recurrent_kernel, np.zeros(1), hidden_scale)
@@ -150,5 +175,5 @@ def _quantize_gate(
         kernel_scale=kernel_scale,
         recurrent_kernel=scales.round_weights(recurrent_kernel, recurrent_scale),
         recurrent_scale=recurrent_scale,
-        bias=scales.round_bias(bias, scales.float32(input_scale * kernel_scale)),
+        bias=scales.round_bias(bias, scales.float32(input_scale * kernel_scale), bias_type),
     )
