@@ -15,7 +15,14 @@ from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
-from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
+from edgelstm.project.settings import (
+    CALIBRATION_CHOICES,
+    CLIP_CHOICES,
+    LARGEST_LSB,
+    LARGEST_MARGIN,
+    LEAST_MARGIN,
+    SMALLEST_LSB,
+)
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -44,6 +51,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip",
             type=click.Choice(CLIP_CHOICES),
             help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
+        click.option(
+            "--calibration",
+            type=click.Choice(CALIBRATION_CHOICES),
+            help="tf: choose the scales that TensorFlow's converter would, to match a file of its [reset].",
         ),
     )
     for option in reversed(options):
@@ -115,6 +127,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "calibration",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -185,5 +198,6 @@ def _from_project() -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        calibration=project.quantize.calibration,
         project=project,
     )

@@ -12,6 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
+from edgelstm.project.settings import RESET
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -36,6 +37,7 @@ class BuildRequest:
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
+        calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -58,6 +60,7 @@ class BuildRequest:
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    calibration: str = RESET
     project: Project | None = None
     main: Path | None = None
     tflite_recurrent: str = "layer"

@@ -10,7 +10,14 @@ from typing import Any
 
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
-from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
+from edgelstm.project.settings import (
+    CALIBRATION_CHOICES,
+    CLIP_CHOICES,
+    LARGEST_LSB,
+    LARGEST_MARGIN,
+    LEAST_MARGIN,
+    SMALLEST_LSB,
+)
 from edgelstm.user_code import is_user_code
 
 Check = Callable[[object], Any]
@@ -135,6 +142,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "calibration_samples": _whole(1, 10_000_000),
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
+        "calibration": _choice(*CALIBRATION_CHOICES),
     },
     "build": {
         "targets": _list_of(_word, 1, 32),

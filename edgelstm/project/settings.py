@@ -44,6 +44,10 @@ class ModelSection:
 
 
 CLIP_CHOICES = ("none", "mse")
+RESET, TF = "reset", "tf"
+CALIBRATION_CHOICES = (RESET, TF)
+"""Each sequence from a reset state, or as TensorFlow's converter does it."""
+
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 
@@ -52,12 +56,14 @@ SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
-    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none".
+    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `calibration` is one of
+    CALIBRATION_CHOICES.
     """
 
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    calibration: str = RESET
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class LstmLayer(RecurrentLayer):
         recurrent_kernel: (units, 4 * units).
         bias: (4 * units,).
         gate: the function of input, forget and output gate.
+        cell_clip: the bound of the cell state, 0 for none.
     """
 
     observed_parts: ClassVar[tuple[str, ...]] = ("cell",)
@@ -32,6 +33,7 @@ class LstmLayer(RecurrentLayer):
     recurrent_kernel: FloatArray
     bias: FloatArray
     gate: GateFunction = GateFunction.SIGMOID
+    cell_clip: float = 0.0
 
     @property
     def units(self) -> int:
@@ -79,6 +81,8 @@ class LstmLayer(RecurrentLayer):
             gates = inputs[:, t] @ self.kernel + hidden @ self.recurrent_kernel + self.bias
             i, f, g, o = np.split(gates, 4, axis=1)
             cell = self.gate.real(f) * cell + self.gate.real(i) * np.tanh(g)
+            if self.cell_clip:
+                cell = np.clip(cell, -self.cell_clip, self.cell_clip)
             observe(self.cell_range_name, cell)
             hidden = self.gate.real(o) * np.tanh(cell)
             outputs[:, t] = hidden
@@ -109,6 +113,7 @@ class LstmLayer(RecurrentLayer):
             output=output,
             gates=tuple(gates),
             cell=scales.cell_quantization(max(-low, high)),
+            cell_clip=self.cell_clip,
             gate=self.gate,
         )
 
