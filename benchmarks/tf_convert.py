@@ -14,13 +14,13 @@ from typing import Any
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tf_keras  # noqa: E402
+import numpy as np
+import tensorflow as tf
+import tf_keras
 
-from edgelstm.data import load_dataset  # noqa: E402
-from edgelstm.frontends.keras_source import read_keras  # noqa: E402
-from edgelstm.project import load_project  # noqa: E402
+from edgelstm.data import load_dataset
+from edgelstm.frontends.keras_source import read_keras
+from edgelstm.project import load_project
 
 
 def main(folder: Path, file: Path, samples: int) -> None:

@@ -2,8 +2,8 @@
 
 Each folder is an example that was trained (`edgelstm train`); all of firmware_examples where none is named. Both
 quantizers take the weights of model.keras and the first 200 calibration sequences; the float model judges both on the
-first 300 test sequences, by the signal to quantization noise ratio of all outputs. TensorFlow's file runs in LiteRT, ours
-in the simulator, which equals LiteRT bit for bit. Prints the rows of the table in docs/quantization.md.
+first 300 test sequences, by the signal to quantization noise ratio of all outputs. TensorFlow's file runs in LiteRT,
+ours in the simulator, which equals LiteRT bit for bit. Prints the rows of the table in docs/quantization.md.
 """
 
 import subprocess

@@ -1,5 +1,8 @@
 """`--calibration tf`: the integers of TensorFlow's own converter, and what is refused because it has none."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from tf_models import FEATURES, MODELS, TIMESTEPS, Stack, model_and_data
 
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, ProjectError, UnsupportedModelError
-from edgelstm.frontends.keras import build_float_model
+from edgelstm.frontends.keras import build_float_model, load_keras
 from edgelstm.frontends.keras_source import KerasSource
 from edgelstm.frontends.tflite import int8_file, load_tflite
 from edgelstm.ir import FloatModel, IntArray, Model, Op, Quantization, Scaling
@@ -22,7 +25,9 @@ from edgelstm.ops.rows import RowsOp
 from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.quantization import as_converted, calibrate, calibrate_as_converter, quantize
+from edgelstm.report.metrics import sqnr_db
 from edgelstm.report.progress import Silent
+from edgelstm.simulate import real_outputs, simulate, stored_inputs
 from edgelstm.tflite import check_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.oracles import LITERT
@@ -188,3 +193,37 @@ def test_lengths_are_refused() -> None:
     model, samples = model_and_data("last")
     with pytest.raises(DataError, match="several lengths"):
         observed(model, Samples(samples, None, np.full(len(samples), TIMESTEPS)), request(), Silent())
+
+
+CONVERT_LIMIT_S = 1500
+
+
+def test_a_trained_model_is_matched_and_the_default_is_no_worse(tmp_path: Path) -> None:
+    pytest.importorskip("tf_keras")
+    script = Path(__file__).with_name("convert_trained.py")
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        check=True,
+        timeout=CONVERT_LIMIT_S,
+        capture_output=True,
+        env=quiet,
+    )
+    float_model = load_keras(tmp_path / "model.keras")
+    foreign = load_tflite(tmp_path / "model.tflite", Contract.LITERT)
+    assert isinstance(foreign, Model)
+    with np.load(tmp_path / "data.npz") as data:
+        known, test = data["x"], data["x_test"]
+    converted = as_converted(float_model)
+    like = quantize(converted, calibrate_as_converter(converted, known), known.shape[1], Contract.LITERT)
+    own = quantize(float_model, calibrate(float_model, known), known.shape[1], Contract.LITERT)
+    expected = float_model.forward(test)
+    answers = {
+        name: simulate(model, stored_inputs(model, test))
+        for name, model in (("like", like), ("own", own), ("foreign", foreign))
+    }
+    np.testing.assert_array_equal(answers["like"], answers["foreign"])
+    ours, tensorflows = (
+        sqnr_db(expected, real_outputs(model, answers[name])) for name, model in (("own", own), ("foreign", foreign))
+    )
+    assert ours >= tensorflows > 30.0

@@ -2,8 +2,8 @@
 winding is.
 
 Two bodies store heat. The winding gets the losses of the copper, whose resistance grows with its temperature, and gives
-heat to the housing, the faster the shaft turns the air between them; the housing gets the losses of the iron as well, and
-a fan on the shaft cools it.
+heat to the housing, the faster the shaft turns the air between them; the housing gets the losses of the iron as well,
+and a fan on the shaft cools it.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def iron_loss(speed: FloatArray) -> FloatArray:
 
 
 def run(rng: np.random.Generator, sequences: int) -> tuple[FloatArray, FloatArray]:
-    """Sensors (sequences, STEPS, 3) in amperes, turns a minute and degrees, and the winding's rise over the housing in kelvin.
+    """Sensors (sequences, STEPS, 3) in amperes, turns a minute and degrees, and the winding's rise over the housing.
 
     Half of the runs begin cold, the others in the middle of a run.
     """
