@@ -53,7 +53,8 @@ def _converted(model: Any, known: Any) -> bytes:
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_output_type = tf.int8
-    converter.inference_input_type = tf.int32 if known.dtype == np.int32 else tf.int8
+    # What is not float stays as it is: ids remain int32.
+    converter.inference_input_type = tf.float32 if known.dtype == np.int32 else tf.int8
     return bytes(converter.convert())
 
 

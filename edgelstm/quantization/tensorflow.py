@@ -153,7 +153,8 @@ def calibrate_as_converter(
         if isinstance(layer, ConcatenateLayer):
             for tensor in layer.inputs:
                 ranges |= dict.fromkeys(_same_scale(model.layers, tensor.name), ranges[layer.output.name])
-    return {name: _in_float32(*bounds) for name, bounds in ranges.items()}
+    cells = {layer.cell_range_name for layer in model.layers if isinstance(layer, LstmLayer)}
+    return {name: bounds if name in cells else _in_float32(*bounds) for name, bounds in ranges.items()}
 
 
 def _same_scale(layers: Sequence[Layer], name: str) -> list[str]:

@@ -47,21 +47,19 @@ def iron_loss(speed: FloatArray) -> FloatArray:
 def run(rng: np.random.Generator, sequences: int) -> tuple[FloatArray, FloatArray]:
     """Sensors (sequences, STEPS, 3) in amperes, turns a minute and degrees, and the winding's rise over the housing.
 
-    Half of the runs begin cold, the others in the middle of a run.
+    Each run begins after a pause in which the winding came down to the housing, which may still be warm.
     """
     room = rng.uniform(5.0, 40.0, sequences)
-    current, speed = (
-        np.concatenate(parts, axis=1) for parts in zip(*(_loads(rng, sequences) for _ in "12"), strict=True)
-    )
-    current[rng.random(sequences) < 0.5, :STEPS] = 0.0
-    winding, housing = room.copy(), room.copy()
+    current, speed = _loads(rng, sequences)
+    housing = room + rng.uniform(0.0, 30.0, sequences)
+    winding = housing.copy()
     sensors, rises = [], []
-    for t in range(2 * STEPS):
+    for t in range(STEPS):
         winding, housing = _later(winding, housing, room, current[:, t], speed[:, t])
         sensors.append(np.stack([current[:, t], speed[:, t], housing], axis=-1))
         rises.append(winding - housing)
     noise = rng.normal(0.0, (0.1, 15.0, 0.2), (sequences, STEPS, 3))
-    return np.stack(sensors[STEPS:], axis=1) + noise, np.stack(rises[STEPS:], axis=1)
+    return np.stack(sensors, axis=1) + noise, np.stack(rises, axis=1)
 
 
 def _later(
