@@ -181,6 +181,7 @@ def request(**options: Any) -> BuildRequest:
         ({"margin": 1.5}, "which --margin would change"),
         ({"clip": "mse"}, "which --clip would change"),
         ({"margin": 2.0, "clip": "mse"}, "--margin and --clip"),
+        ({"activations": "int16"}, "which --activations int16 would change"),
     ],
 )
 def test_other_ranges_are_refused(options: dict[str, Any], message: str) -> None:

@@ -6,7 +6,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import FloatModel, Ranges
 from edgelstm.pipeline.request import BuildRequest
-from edgelstm.project.settings import TF
+from edgelstm.project.settings import INT16, TF
 from edgelstm.quantization import as_converted, calibrate, calibrate_as_converter, clip_at_least_error
 from edgelstm.report.progress import Progress
 
@@ -40,11 +40,15 @@ def observed(float_model: FloatModel, calibration: Samples, request: BuildReques
 
 
 def _check_like_tf(calibration: Samples, request: BuildRequest) -> None:
-    asked = {"--margin": request.margin != 1.0, "--clip": request.clip != "none"}
+    asked = {
+        "--margin": request.margin != 1.0,
+        "--clip": request.clip != "none",
+        "--activations int16": request.activations == INT16,
+    }
     changing = " and ".join(option for option, is_asked in asked.items() if is_asked)
     if changing:
         raise ProjectError(
-            f"--calibration tf takes the ranges of TensorFlow's converter, which {changing} would change",
+            f"--calibration tf chooses the integers of TensorFlow's converter, which {changing} would change",
             f"leave {changing} out, or --calibration tf",
         )
     if calibration.lengths is not None:
