@@ -104,6 +104,16 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
     return FineTuned(content, before, after, trained_value, tuned, time.monotonic() - started_s)
 
 
+def fine_tuning_in_words(found: FineTuned) -> str:
+    """What it did to the deployed model, in a line."""
+    before, after = found.before, found.after
+    figures = ""
+    if before.quantized_value is not None and after.quantized_value is not None:
+        figures = f"{after.metric} of int8 {before.quantized_value:.4f} -> {after.quantized_value:.4f}, "
+    kept = f"epoch {found.tuned.epoch} did best" if found.tuned.epoch else "no epoch did better, weights are unchanged"
+    return f"fine-tuned in {found.seconds:.0f} s: {figures}{kept}"
+
+
 class _Deployment:
     """What a build makes of the weights of a Keras file; see `tune.Deployment`."""
 
