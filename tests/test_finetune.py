@@ -1,6 +1,7 @@
 """finetune: what the trained network says is what the file's integers do, on whole models and from the command line."""
 
 import json
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from edgelstm.report.progress import Silent
 from edgelstm.simulate import real_outputs, simulate, stored_inputs
 from edgelstm.training.backend import load_keras as import_keras
 from edgelstm.training.qat.network import FakeNetwork, head_of
+from edgelstm.training.qat.provenance import find_sources
+from edgelstm.training.qat.registry import FAKE_OPS
 from edgelstm.training.qat.tune import Schedule
 
 STEPS = 8
@@ -157,8 +160,24 @@ def test_the_network_yields_what_the_simulator_does(keras: Any, tmp_path: Path, 
     expected = real_outputs(model, simulate(model, stored_inputs(model, x)))
     assert np.array_equal(fake.outputs(x), expected)
 
-    # Every number that training may change is one of the file's, and gradients know which: scaled by 1.25, the layers'
-    # arrays are what their sources say.
+    # Gradients know which numbers of the file each number of a layer is: all arrays moved, the layers move as they say.
+    fields = [(op.output.name, name) for op in model.ops for name in getattr(FAKE_OPS.get(type(op)), "trained", ())]
+    sources = find_sources(rebuild, arrays, is_trained, fields)
+    rng = np.random.default_rng(2)
+    steps = [
+        rng.normal(size=array.shape).astype(np.float32) * trained
+        for array, trained in zip(arrays, is_trained, strict=True)
+    ]
+    here, there = (
+        {layer.output.name: layer for layer in rebuild(one).layers}
+        for one in (arrays, [array + step for array, step in zip(arrays, steps, strict=True)])
+    )
+    for (name, attribute), found in sources.items():
+        moved = getattr(there[name], attribute) - getattr(here[name], attribute)
+        said = sum((steps[one.array].ravel()[one.index] * one.factor for one in found), np.zeros(moved.shape))
+        assert np.allclose(moved, said, atol=1e-4), (name, attribute)
+
+    # Other weights of the file are other integers.
     moved = [1.25 * array if trained else array for array, trained in zip(arrays, is_trained, strict=True)]
     other = rebuild(moved)
     again = quantize(other, calibrate(other, x), STEPS, contract)
@@ -296,9 +315,12 @@ def test_sequences_of_several_lengths_count_as_far_as_they_go(
     assert (tmp_path / "data.keras").read_bytes() == (tmp_path / "far.keras").read_bytes()
 
 
-def test_what_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused(keras: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, data = str(folder / "model.keras"), str(folder / "data.npz")
     (tmp_path / "mine.keras").write_text("mine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras calls the format legacy
+        keras.models.load_model(model).save(tmp_path / "model.h5")
     x = task_data()["x"]
     np.savez(tmp_path / "bare.npz", x=x)
     (tmp_path / "model.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
@@ -306,6 +328,7 @@ def test_what_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
         ((model, "--data", data, "-o", str(tmp_path / "mine.keras")), "did not write it"),
         ((model, "--data", data, "-o", str(tmp_path / "x.h5")), "name a file that ends in .keras"),
         ((model, "--data", str(tmp_path / "bare.npz"), "-o", str(tmp_path / "x.keras")), "needs targets"),
+        ((str(tmp_path / "model.h5"), "--data", data, "-o", str(tmp_path / "x.keras")), "expected a .keras file"),
         ((str(tmp_path / "model.tflite"), "--data", data, "-o", str(tmp_path / "x.keras")), "is a .tflite file"),
     ):
         assert call(["finetune", *arguments]) == 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends.hdf5 import Hdf5Content
-from edgelstm.frontends.keras_archive import Layout, read_archive
+from edgelstm.frontends.keras_archive import read_archive
 from edgelstm.ir import FloatArray
 
 _OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
@@ -28,6 +28,15 @@ def is_rewritten(path: Path) -> bool:
         return False
 
 
+def require_rewritable(path: Path) -> None:
+    """Raise ModelFormatError for Keras' older format, which `with_weights` does not write."""
+    if not zipfile.is_zipfile(path):
+        raise ModelFormatError(
+            f"{path.name}: expected a .keras file",
+            'load the model in Python and save it with model.save("model.keras")',
+        )
+
+
 def with_weights(path: Path, arrays: Mapping[str, FloatArray]) -> bytes:
     """The file's bytes with other values in the arrays at these paths of its HDF5 data.
 
@@ -37,12 +46,8 @@ def with_weights(path: Path, arrays: Mapping[str, FloatArray]) -> bytes:
     Raises:
         ModelFormatError: it is no sound .keras file.
     """
+    require_rewritable(path)
     archive = read_archive(path)
-    if archive.layout is not Layout.KERAS:
-        raise ModelFormatError(
-            f"{path.name}: expected a .keras file, found one in Keras' older format .h5",
-            'load the model in Python and save it with model.save("model.keras")',
-        )
     packed = BytesIO()
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
         target.comment = _OURS

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -13,23 +13,26 @@ from edgelstm.data import Dataset
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, EdgelstmError, ModelError, ModelFormatError
 from edgelstm.frontends.keras import build_float_model, load_keras
-from edgelstm.frontends.keras_rewrite import with_weights
+from edgelstm.frontends.keras_rewrite import require_rewritable, with_weights
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
 from edgelstm.ops import registry as ops_registry
 from edgelstm.pipeline.quantized import calibrated, checked, is_tflite
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.quantization import quantize
-from edgelstm.report.metrics import Accuracy, check_class_ids, evaluate, fit_targets, infer_task
+from edgelstm.report.metrics import Accuracy, Task, check_class_ids, evaluate, fit_targets, infer_task
 from edgelstm.report.progress import Progress, Silent
 from edgelstm.training.backend import load_keras as import_keras
 from edgelstm.training.losses import loss_for
 from edgelstm.training.qat.network import FakeNetwork, head_of, require_trainable
-from edgelstm.training.qat.tune import Schedule, Tuned, tune
+from edgelstm.training.qat.tune import OnEpoch, Schedule, Tuned, tune
 from edgelstm.verification.accuracy import measure_accuracy, run_samples, run_simulator
 
 FROZEN = frozenset({"BatchNormalization", "LayerNormalization", "Normalization", "Rescaling"})
 """Keras classes whose weights stay as they are: they are statistics, or scale what others are trained for."""
+
+AGREEMENT = 0.001
+"""Of the metric, by which the trained network may differ from the integers of a build before one should know."""
 
 VALIDATION_SHARE = 10
 """One in so many training sequences is kept to choose the best epoch by."""
@@ -74,34 +77,62 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
     started_s = time.monotonic()
     if is_tflite(path):
         raise ModelFormatError(f"{path.name} is a .tflite file", "give the .keras file that it came from")
+    require_rewritable(path)
     source = read_keras(path)
     float_model = build_float_model(source, ops_registry)
     if data.dataset is None or data.dataset.y is None:
         raise DataError("fine-tuning needs targets", 'give --data with "y" along with "x"')
     dataset = checked(data.dataset, float_model, progress)
+    keras = import_keras(schedule.seed)
     deployment = _Deployment(source, dataset, request, _split(dataset, schedule.seed)[1])
     model, ranges = deployment.calibrated(float_model)
+    require_trainable(model, head_of(model, decides=True))
     before = measure_accuracy(float_model, model, ranges, dataset)
-    task, targets = _targets(model, dataset, _output_shape(float_model, dataset))
-    head = head_of(model, decides=task != "regression")
-    require_trainable(model, head)
-    keras = import_keras(schedule.seed)
     try:
-        arrays = deployment.arrays
-        network = FakeNetwork.of(keras, deployment.rebuild, arrays, deployment.is_trained, model, head)
-        kept = _split(dataset, schedule.seed)[0]
-        loss = loss_for(keras, task, is_sparse=targets.ndim < _rank(model), from_logits=True, named=source.loss)
-        tuned = tune(
-            network, deployment, arrays, _chosen(dataset.training, kept), targets[kept], loss, schedule,
-            lambda epoch, epochs, *_: progress.advance("fine-tuning", epoch, epochs),
-        )  # fmt: skip
+        network, tuned = _tuned(keras, source, deployment, model, dataset, schedule, progress)
         content = with_weights(path, dict(zip(deployment.paths, tuned.arrays, strict=True)))
         after, trained_value = _measured(content, network, tuned, deployment, dataset)
     except EdgelstmError:
         raise
     except Exception as error:
         raise ModelError(f"fine-tuning failed: {type(error).__name__}: {error!s:.500}") from error
+    _warn_disagreement(trained_value, after.quantized_value, progress)
     return FineTuned(content, before, after, trained_value, tuned, time.monotonic() - started_s)
+
+
+def _tuned(
+    keras: ModuleType,
+    source: KerasSource,
+    deployment: "_Deployment",
+    model: Model,
+    dataset: Dataset,
+    schedule: Schedule,
+    progress: Progress,
+) -> tuple[FakeNetwork, Tuned]:
+    """Build the network and train it, on what is not kept to validate on."""
+    arrays = deployment.arrays
+    task, targets = _targets(dataset, _output_shape(deployment.rebuild(arrays), dataset))
+    head = head_of(model, decides=task != "regression")
+    network = FakeNetwork.of(keras, deployment.rebuild, arrays, deployment.is_trained, model, head)
+    rank = 3 if model.outputs[0].is_sequence else 2
+    loss = loss_for(keras, task, is_sparse=targets.ndim < rank, from_logits=True, named=source.loss)
+    kept = _split(dataset, schedule.seed)[0]
+    samples = _chosen(dataset.training, kept)
+    return network, tune(network, deployment, arrays, samples, targets[kept], loss, schedule, _told(progress))
+
+
+def _told(progress: Progress) -> OnEpoch:
+    def on_epoch(epoch: int, epochs: int, loss: float, score: float) -> None:
+        progress.advance("fine-tuning", epoch, epochs)
+        progress.detail(f"epoch {epoch}: loss {loss:.6g}, error of the integers on the validation data {score:.6g}")
+
+    return on_epoch
+
+
+def _warn_disagreement(trained: float | None, deployed: float | None, progress: Progress) -> None:
+    """Where Keras' backend has no float64 (JAX by default), integers are not all exact while training."""
+    if trained is not None and deployed is not None and abs(trained - deployed) > AGREEMENT * abs(deployed):
+        progress.warn(f"the network that was trained achieves {trained:.5f}, the integers of a build {deployed:.5f}")
 
 
 def fine_tuning_in_words(found: FineTuned) -> str:
@@ -175,11 +206,7 @@ def _output_shape(model: FloatModel, dataset: Dataset) -> tuple[int, ...]:
     return (len(dataset.x), *model.forward(dataset.training.x[:1].astype(np.float32)).shape[1:])
 
 
-def _rank(model: Model) -> int:
-    return 3 if model.outputs[0].is_sequence else 2
-
-
-def _targets(model: Model, dataset: Dataset, shape: tuple[int, ...]) -> tuple[Any, AnyArray]:
+def _targets(dataset: Dataset, shape: tuple[int, ...]) -> tuple[Task, AnyArray]:
     """What the model does, and the targets as a loss takes them."""
     assert dataset.y is not None
     targets = fit_targets(shape, dataset.y)
