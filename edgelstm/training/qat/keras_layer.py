@@ -9,7 +9,7 @@ from typing import Any
 
 from edgelstm.ir import AnyArray, FloatArray
 from edgelstm.training.qat.fake_op import FakeOp
-from edgelstm.training.qat.provenance import Field, Source
+from edgelstm.training.qat.provenance import Field, Source, Sums
 from edgelstm.training.qat.straight import Straight, Tensor
 
 
@@ -33,7 +33,7 @@ def integers_layer(
     keras: ModuleType,
     input_names: Sequence[str],
     fakes: Sequence[FakeOp[Any]],
-    sources: Mapping[Field, Sequence[Source]],
+    sources: Mapping[Field, Sequence[Source | Sums]],
     arrays: Mapping[int, FloatArray],
     numbers: Mapping[str, AnyArray],
     end: str,
@@ -90,7 +90,7 @@ def integers_layer(
                 smooth = 0.0
                 for source in sources[fake.op.output.name, name]:
                     flat = keras.ops.reshape(keras.ops.cast(self.arrays[source.array], "float64"), (-1,))
-                    smooth = smooth + keras.ops.take(flat, source.index, axis=0) * source.factor
+                    smooth = smooth + source.of(keras.ops, flat)
                 stored = own[f"{name}.stored"]
                 scaled = smooth / own[f"{name}.scale"] + own[f"{name}.zero"]
                 weights[name] = straight.through(stored, scaled + keras.ops.zeros_like(stored))

@@ -115,7 +115,8 @@ def tune(
             raise ModelError(f"fine-tuning diverged in epoch {epoch}", "lower --learning-rate")
         model, ranges = deployment.calibrated(deployment.rebuild(current))
         scores.append(deployment.score(model))
-        if scores[-1] <= min(scores):
+        # Of epochs that do equally well the last is the most settled; none of them is worth a change for nothing.
+        if scores[0] > scores[-1] <= min(scores):
             best, best_epoch = current, epoch
         on_epoch(epoch, schedule.epochs, losses[-1] if losses else math.nan, scores[-1])
     return Tuned(best, best_epoch, tuple(scores))
