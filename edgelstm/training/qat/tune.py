@@ -9,7 +9,7 @@ import numpy as np
 
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import ModelError
-from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
+from edgelstm.ir import AnyArray, FloatArray, FloatModel, IntArray, Model, Ranges
 from edgelstm.quantization.calibration import LengthBatch, equal_lengths
 from edgelstm.simulate import stored_inputs
 from edgelstm.training.qat.network import FakeNetwork
@@ -92,7 +92,7 @@ def tune(
         on_epoch: told about the progress; what it raises ends the training.
 
     Raises:
-        ModelError: the training diverged.
+        ModelError: it diverged.
     """
     _compile(network, loss, schedule, len(samples.x))
     rng = np.random.default_rng(schedule.seed)
@@ -101,25 +101,30 @@ def tune(
     scores, best, best_epoch = [deployment.score(model)], current, 0
     stored = stored_inputs(model, samples.x)
     for epoch in range(1, schedule.epochs + 1):
-        losses = []
+        loss_of_step = math.nan
         for batch in _batches(samples, schedule.batch_size, rng):
             float_model = deployment.rebuild(current)
             network.refresh(float_model, deployment.quantized(float_model, ranges))
-            inputs = network.feed(model.layout.first_steps(stored[batch.samples], batch.timesteps))
-            wanted = targets[batch.samples]
-            if model.outputs[0].is_sequence and samples.lengths is not None:
-                wanted = wanted[:, : batch.timesteps]
-            losses.append(float(network.training.train_on_batch(inputs, wanted)))
+            loss_of_step = _step(network, stored, samples, targets, batch)
+            if not math.isfinite(loss_of_step):
+                raise ModelError(f"fine-tuning diverged in epoch {epoch}", "lower the learning rate")
             current = _with_weights(current, network)
-        if not np.isfinite(losses).all():
-            raise ModelError(f"fine-tuning diverged in epoch {epoch}", "lower --learning-rate")
         model, ranges = deployment.calibrated(deployment.rebuild(current))
         scores.append(deployment.score(model))
         # Of epochs that do equally well the last is the most settled; none of them is worth a change for nothing.
         if scores[0] > scores[-1] <= min(scores):
             best, best_epoch = current, epoch
-        on_epoch(epoch, schedule.epochs, losses[-1] if losses else math.nan, scores[-1])
+        on_epoch(epoch, schedule.epochs, loss_of_step, scores[-1])
     return Tuned(best, best_epoch, tuple(scores))
+
+
+def _step(network: FakeNetwork, stored: IntArray, samples: Samples, targets: AnyArray, batch: LengthBatch) -> float:
+    """Train on a batch; its loss before."""
+    model, wanted = network.model, targets[batch.samples]
+    if model.outputs[0].is_sequence and samples.lengths is not None:
+        wanted = wanted[:, : batch.timesteps]
+    inputs = network.feed(model.layout.first_steps(stored[batch.samples], batch.timesteps))
+    return float(network.training.train_on_batch(inputs, wanted))
 
 
 def _compile(network: FakeNetwork, loss: Any, schedule: Schedule, sequences: int) -> None:
