@@ -83,7 +83,8 @@ def quantized(layer: Layer, contract: Contract, x: FloatArray) -> Model:
     ],
 )
 def test_every_state_of_every_step_is_the_simulators(straight: Straight, kind: str, contract: Contract) -> None:
-    for seed, spread in enumerate((0.3, 1.0, 3.0)):
+    # With the largest weights sums saturate.
+    for seed, spread in enumerate((0.3, 1.0, 3.0, 20.0)):
         rng = np.random.default_rng(seed)
         layer = recurrent_layer(kind, rng, spread / (10 if kind == "rnn_relu" else 1))
         x = weights(rng, SEQUENCES, STEPS, layer.input.size, spread=2.0)
@@ -120,7 +121,7 @@ def test_gradients_are_near_those_of_the_float_layer(straight: Straight, kind: s
     import tensorflow as tf
 
     rng = np.random.default_rng(5)
-    layer = recurrent_layer(kind, rng, 0.5)
+    layer = recurrent_layer(kind, rng, 1.0)
     x = weights(rng, SEQUENCES, STEPS, layer.input.size)
     model = FloatModel("m", layer.input, (layer,), STEPS)
     quantized_model = quantize(model, calibrate(model, x), STEPS, Contract.LITERT)
@@ -130,6 +131,7 @@ def test_gradients_are_near_those_of_the_float_layer(straight: Straight, kind: s
     variables = {name: tf.Variable(one.stored.astype(np.float64)) for name, one in rounded.items()}
     given = straight.ops.convert_to_tensor(stored_inputs(quantized_model, x).astype(np.float64))
     pull = rng.normal(size=(SEQUENCES, STEPS, layer.output.size))
+    pull[:, :-1] = 0.0  # all that earlier steps do, they do through the states
     with tf.GradientTape() as tape:
         constants = tensors(straight, fake.constants(op))
         yielded = fake.call(straight, constants, variables, (given,))[layer.output.name]
