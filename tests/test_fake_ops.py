@@ -12,6 +12,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.recurrent import RecurrentLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.simulate import simulate_steps, stored_inputs
@@ -44,7 +45,7 @@ def weights(rng: np.random.Generator, *shape: int, spread: float = 1.0) -> Float
     return (spread * rng.normal(size=shape)).astype(np.float32)
 
 
-def recurrent_layer(kind: str, rng: np.random.Generator, spread: float) -> Layer:
+def recurrent_layer(kind: str, rng: np.random.Generator, spread: float) -> RecurrentLayer:
     size, units = int(rng.integers(1, 6)), int(rng.integers(1, 10))
     gates = {"lstm": 4, "gru": 3}.get(kind.partition("_")[0], 1)
     source, output = Tensor("x", size, is_sequence=True), Tensor("layer", units, is_sequence=True)
