@@ -9,6 +9,7 @@ import click
 
 from edgelstm import pipeline
 from edgelstm.cli.console import Terminal, output_options
+from edgelstm.cli.next_step import next_step
 from edgelstm.cli.request import model_options, request_for, step_graph_option, target_options
 from edgelstm.codegen.emit import APP_FILES
 from edgelstm.device.targets import load_target
@@ -115,6 +116,8 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
     outcomes = pipeline.build_each(request, terminal)
     _require_one(outcomes)
     terminal.note(f"firmware and report are in {request.output}")
+    if line := next_step(request, outcomes):
+        terminal.note(line)
     values = [
         {"target": {"name": one.target}, "error": _error(one)} if one.result is None else one.result.to_mapping()
         for one in outcomes

@@ -17,6 +17,7 @@ from edgelstm.ir import (
     KerasLayer,
     Layer,
     Observe,
+    Op,
     Quantization,
     QuantizedTensor,
     Ranges,
@@ -28,6 +29,8 @@ from edgelstm.ir import (
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.int8_tables import leaky_relu_table, relu6_table, relu_table, sigmoid_table, tanh_table
 from edgelstm.ops import scales
+from edgelstm.ops.activation16 import BUILTINS as INT16_FUNCTIONS
+from edgelstm.ops.activation16 import Activation16
 from edgelstm.ops.relus import leaky_slope, relu_ceiling, relu_problems
 from edgelstm.ops.softmax import SoftmaxLayer
 from edgelstm.ops.sources import activation
@@ -122,6 +125,15 @@ class ActivationLayer(KerasLayer):
             quantization = replace(observed, scale=scales.float32(max(observed.scale, finest)))
         output = QuantizedTensor(self.output.name, input_tensor.size, input_tensor.is_sequence, quantization)
         return Activation(self.name, input_tensor, output, self.function, scales.float32(self.slope))
+
+    @property
+    def has_int16(self) -> bool:
+        """TFLM has sigmoid and tanh on int16 values."""
+        return self.function in INT16_FUNCTIONS
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`."""
+        return (Activation16.on(self.output.name, inputs[0], self.function),)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,10 @@ from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline.request import BuildRequest, Data
-from edgelstm.pipeline.stages import MODEL, begin
+from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import LARGEST_MARGIN
-from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen
+from edgelstm.project.settings import INT16, LARGEST_MARGIN
+from edgelstm.quantization import calibrate, clip_at_least_error, int8_layers, int16_layers, quantize, widen
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -80,7 +80,11 @@ def ensure_quantized(
     else:
         quantized, stale = quantize_file(model_path, request, data, progress), list(folders)
     for folder in stale:
-        begin(folder, MODEL)
+        record = folder.record(MODEL)
+        is_same = record is not None and record.files.get(TFLITE) == quantized.sha256
+        # The C of the same model is the same, and so may be the firmware.
+        begin(folder, REPORT if is_same else MODEL)
+        folder.forget(MODEL)
         accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
         step = {} if quantized.step is None else {STEP_TFLITE: quantized.step.tflite}
         folder.install(MODEL, key, {TFLITE: quantized.tflite, **step}, {"accuracy": accuracy})
@@ -124,7 +128,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
-    progress.note(f"quantized to int8 on {found.sequences} calibration sequences")
+    progress.note(f"quantized to {request.activations} on {found.sequences} calibration sequences")
     _warn_saturation(accuracy, len(dataset.test.x), request, progress)
     _warn_distance(accuracy, progress)
     if step is not None:
@@ -163,7 +167,10 @@ def calibrated(
     if request.clip == "mse":
         ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
     ranges = widen(float_model, expected(float_model, ranges), request.margin)
-    model = quantize(float_model, ranges, timesteps, request.contract)
+    wide = int16_layers(float_model) if request.activations == INT16 else frozenset()
+    model = quantize(float_model, ranges, timesteps, request.contract, wide)
+    if request.activations == INT16:
+        _note_int8(float_model, progress)
     _check_lengths(model, dataset)
     _note_native(model, progress)
     return Calibrated(model, ranges, count)
@@ -176,9 +183,19 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
+    if request.activations == INT16 and not any(op.needs_tflm for op in model.ops):
+        progress.warn(
+            "--activations int16 changes nothing: the file is quantized to int8; give the model it comes from"
+        )
     _warn_several_scales(model, progress)
     model = replace(model, name=request.name or model.name)
     return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
+
+
+def _note_int8(float_model: FloatModel, progress: Progress) -> None:
+    left = ", ".join(int8_layers(float_model))
+    if left:
+        progress.note(f"{left}: int8 between the layers on int16, for TensorFlow Lite Micro or edgelstm has no others")
 
 
 def _note_native(model: Model, progress: Progress) -> None:
@@ -293,7 +310,7 @@ def _arrays_of(inputs: Sequence[Tensor]) -> str:
 
 def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
-        __version__, hash_file(path) or "", data.sha256, request.contract.value, request.name or path.stem,
+        __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip,
+        str(request.margin), request.clip, request.activations,
     )  # fmt: skip

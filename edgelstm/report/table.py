@@ -59,12 +59,15 @@ def _costs(results: Sequence[Result]) -> Table:
         "RAM: all of the model": [_bytes(result.ram.total) for result in results],
         "RAM: firmware, stack reserve": [_measured(result.firmware_ram_bytes, " B") for result in results],
         **_sections(results),
-        "instructions a step": [_measured(result.cost.instructions_per_step) for result in results],
-        "instructions a run": [_measured(result.cost.instructions_per_run) for result in results],
     }
-    if any(result.cost.cycles_per_step for result in results):
-        rows["cycles a step"] = [_measured(result.cost.cycles_per_step) for result in results]
-        rows["cycles a run"] = [_measured(result.cost.cycles_per_run) for result in results]
+    costs = [result.cost for result in results]
+    if any(cost.cycles_per_step for cost in costs):
+        rows["cycles a step"] = [_measured(cost.cycles_per_step) for cost in costs]
+        rows["cycles a run"] = [_measured(cost.cycles_per_run) for cost in costs]
+    # Where clocks are exact, instructions are not counted: a row of dashes would say that nothing was measured.
+    if any(cost.instructions_per_step for cost in costs) or "cycles a step" not in rows:
+        rows["instructions a step"] = [_measured(cost.instructions_per_step) for cost in costs]
+        rows["instructions a run"] = [_measured(cost.instructions_per_run) for cost in costs]
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table
@@ -91,7 +94,7 @@ def _measured(number: int | None, unit: str = "") -> str:
 def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     """Show metric, agreement, SQNR, saturation and a small confusion matrix."""
     console.print(f"accuracy on {accuracy.outputs} outputs")
-    table = plain_table("", "float", "int8", left=1)
+    table = plain_table("", "float", "integers", left=1)
     if accuracy.float_value is not None and accuracy.quantized_value is not None:
         table.add_row(f"  {accuracy.metric}", f"{accuracy.float_value:.4f}", f"{accuracy.quantized_value:.4f}")
     if accuracy.float_mae is not None and accuracy.quantized_mae is not None:
@@ -111,7 +114,7 @@ def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     if len(accuracy.saturations) > MOST_SATURATIONS:
         console.print(f"  clipped: {len(accuracy.saturations) - MOST_SATURATIONS} more, in report.json")
     if accuracy.confusion is not None and len(accuracy.confusion) <= LARGEST_CONFUSION_SHOWN:
-        console.print("\n  true class down, decided by int8 across")
+        console.print("\n  true class down, decided by integers across")
         console.print(_confusion(accuracy.confusion, accuracy.labels))
 
 

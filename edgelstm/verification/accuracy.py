@@ -53,7 +53,15 @@ def _saturated(model: Model, test: Samples) -> tuple[float, ...]:
         if not tensor.vocabulary:
             lengths = test.lengths if tensor.is_sequence else None
             values, quantization = tensor.scaled(arrays[tensor.name]), tensor.quantization
-            found += saturated_inputs_percent(values, quantization.scale, quantization.zero_point, lengths)
+            limits = np.iinfo(quantization.dtype)
+            found += saturated_inputs_percent(
+                values,
+                quantization.scale,
+                quantization.zero_point,
+                lengths,
+                lowest=int(limits.min),
+                highest=int(limits.max),
+            )
     return tuple(found)
 
 
