@@ -337,6 +337,7 @@ def test_what_is_refused(keras: Any, folder: Path, tmp_path: Path, capsys: pytes
     (tmp_path / "model.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
     for arguments, expected in (
         ((model, "--data", data, "-o", str(tmp_path / "mine.keras")), "did not write it"),
+        ((model, "--data", data, "--activations", "int16", "-o", str(tmp_path / "x.keras")), "is for int8 activations"),
         ((model, "--data", data, "-o", str(tmp_path / "x.h5")), "name a file that ends in .keras"),
         ((model, "--data", str(tmp_path / "bare.npz"), "-o", str(tmp_path / "x.keras")), "needs targets"),
         ((str(tmp_path / "model.h5"), "--data", data, "-o", str(tmp_path / "x.keras")), "expected a .keras file"),

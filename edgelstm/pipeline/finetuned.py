@@ -11,7 +11,7 @@ import numpy as np
 
 from edgelstm.data import Dataset
 from edgelstm.data.dataset import Samples
-from edgelstm.errors import DataError, EdgelstmError, ModelError, ModelFormatError
+from edgelstm.errors import DataError, EdgelstmError, ModelError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import build_float_model, load_keras
 from edgelstm.frontends.keras_rewrite import require_rewritable, with_weights
 from edgelstm.frontends.keras_source import KerasSource, read_keras
@@ -19,6 +19,7 @@ from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
 from edgelstm.ops import registry as ops_registry
 from edgelstm.pipeline.quantized import calibrated, checked, is_tflite
 from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.project.settings import INT8
 from edgelstm.quantization import quantize
 from edgelstm.report.metrics import Accuracy, Task, check_class_ids, evaluate, fit_targets, infer_task
 from edgelstm.report.progress import Progress, Silent
@@ -68,6 +69,7 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
     the same file.
 
     Raises:
+        ProjectError: other activations than int8 are asked for.
         ToolMissingError: Keras is not installed.
         ModelFormatError: it is no .keras file.
         UnsupportedModelError: layers that cannot be compiled, or not trained in integers; all of them.
@@ -75,6 +77,7 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
         ModelError: the training failed or diverged.
     """
     started_s = time.monotonic()
+    require_int8(request)
     if is_tflite(path):
         raise ModelFormatError(f"{path.name} is a .tflite file", "give the .keras file that it came from")
     require_rewritable(path)
@@ -98,6 +101,14 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
         raise ModelError(f"fine-tuning failed: {type(error).__name__}: {error!s:.500}") from error
     _warn_disagreement(trained_value, after.quantized_value, progress)
     return FineTuned(content, before, after, trained_value, tuned, time.monotonic() - started_s)
+
+
+def require_int8(request: BuildRequest) -> None:
+    """Raise ProjectError for integers that are not trained in."""
+    if request.activations != INT8:
+        raise ProjectError(
+            f"fine-tuning is for int8 activations, not {request.activations}", "leave one of the two out"
+        )
 
 
 def _tuned(

@@ -8,7 +8,7 @@ from edgelstm import __version__
 from edgelstm.data import Dataset
 from edgelstm.errors import ModelError, OutputError
 from edgelstm.output import content_hash, hash_file, unfinished_folder, write_atomically
-from edgelstm.pipeline.finetuned import fine_tuning_in_words, finetune
+from edgelstm.pipeline.finetuned import fine_tuning_in_words, finetune, require_int8
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project import Project
 from edgelstm.report.progress import Progress
@@ -69,13 +69,15 @@ def _trained(project: Project, data: Data, dataset: Dataset, progress: Progress)
 
     if not project.model.qat_epochs:
         return train(project, dataset, on_epoch=on_epoch)
+    request = _request(project)
+    require_int8(request)
     # The model is there when all of it is done: what is half done would look like somebody else's.
     with unfinished_folder(project.folder) as folder:
         inside = replace(project.model, file=f"{folder.name}/{project.model_path.name}")
         trained = train(replace(project, model=inside), dataset, on_epoch=on_epoch)
         model = project.model
         schedule = Schedule(model.qat_epochs, model.batch_size, model.qat_learning_rate, model.seed)
-        found = finetune(trained.path, _request(project), data, schedule, progress)
+        found = finetune(trained.path, request, data, schedule, progress)
         write_atomically(project.model_path, found.content)
     progress.note(fine_tuning_in_words(found))
     seconds = trained.seconds + found.seconds
@@ -92,6 +94,7 @@ def _request(project: Project) -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        activations=project.build.activations,
     )
 
 
