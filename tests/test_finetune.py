@@ -291,7 +291,7 @@ def test_same_seed_same_file_whatever_the_test_data(folder: Path, capsys: pytest
     for name, source, seed in (("a", "data", "0"), ("b", "other", "0"), ("c", "data", "1")):
         path = folder / f"{name}.keras"
         run(capsys, "finetune", str(folder / "model.keras"), "--data", str(folder / f"{source}.npz"), "--epochs", "1",
-            "--learning-rate", "0.01", "--seed", seed, "-o", str(path))  # fmt: skip
+            "--learning-rate", "0.01", "--batch-size", "16", "--seed", seed, "-o", str(path))  # fmt: skip
         files.append(path.read_bytes())
     assert files[0] == files[1]
     assert files[0] != files[2]
@@ -339,7 +339,7 @@ def test_what_is_refused(keras: Any, folder: Path, tmp_path: Path, capsys: pytes
     (tmp_path / "model.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
     for arguments, expected in (
         ((model, "--data", data, "-o", str(tmp_path / "mine.keras")), "did not write it"),
-        ((model, "--data", data, "--activations", "int16", "-o", str(tmp_path / "x.keras")), "is for int8 activations"),
+        ((model, "--data", data, "--activations", "int16", "-o", str(tmp_path / "x.keras")), "is for int8, not int16"),
         ((model, "--data", data, "-o", str(tmp_path / "x.h5")), "name a file that ends in .keras"),
         ((model, "--data", str(tmp_path / "bare.npz"), "-o", str(tmp_path / "x.keras")), "needs targets"),
         ((str(tmp_path / "model.h5"), "--data", data, "-o", str(tmp_path / "x.keras")), "expected a .keras file"),

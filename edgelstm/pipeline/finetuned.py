@@ -69,7 +69,7 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
     the same file.
 
     Raises:
-        ProjectError: other activations than int8 are asked for.
+        ProjectError: other activations or weights than int8 are asked for.
         ToolMissingError: Keras is not installed.
         ModelFormatError: it is no .keras file.
         UnsupportedModelError: layers that cannot be compiled, or not trained in integers; all of them.
@@ -105,10 +105,9 @@ def finetune(path: Path, request: BuildRequest, data: Data, schedule: Schedule, 
 
 def require_int8(request: BuildRequest) -> None:
     """Raise ProjectError for integers that are not trained in."""
-    if request.activations != INT8:
-        raise ProjectError(
-            f"fine-tuning is for int8 activations, not {request.activations}", "leave one of the two out"
-        )
+    other = [name for name in (request.activations, request.weights) if name != INT8]
+    if other:
+        raise ProjectError(f"fine-tuning is for int8, not {' and '.join(other)}", "leave one of the two out")
 
 
 def _tuned(

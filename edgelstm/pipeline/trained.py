@@ -95,6 +95,7 @@ def _request(project: Project) -> BuildRequest:
         margin=project.quantize.margin,
         clip=project.quantize.clip,
         activations=project.build.activations,
+        weights=project.quantize.weights,
     )
 
 
