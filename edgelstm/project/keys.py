@@ -139,6 +139,8 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "batch_size": _whole(1, 65_536),
         "learning_rate": _real(1e-9, 10.0),
         "seed": _whole(0, 2**32 - 1),
+        "qat_epochs": _whole(0, 10_000),
+        "qat_learning_rate": _real(1e-9, 10.0),
     },
     "quantize": {
         "calibration_samples": _whole(1, 10_000_000),

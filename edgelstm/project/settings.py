@@ -29,6 +29,8 @@ class ModelSection:
         batch_size: sequences a training step.
         learning_rate: of the Adam optimizer in the first step; it falls to zero along half a cosine.
         seed: of everything random.
+        qat_epochs: how often all data are seen once more, in the integers that a build makes of the model; 0 for not.
+        qat_learning_rate: `learning_rate` of these.
     """
 
     file: str = "model.keras"
@@ -41,6 +43,8 @@ class ModelSection:
     batch_size: int = 32
     learning_rate: float = 0.003
     seed: int = 0
+    qat_epochs: int = 0
+    qat_learning_rate: float = 0.001
 
 
 CLIP_CHOICES = ("none", "mse")
