@@ -22,6 +22,7 @@ from edgelstm.project.settings import (
     LARGEST_MARGIN,
     LEAST_MARGIN,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 
 ALL = "all"
@@ -56,6 +57,12 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip",
             type=click.Choice(CLIP_CHOICES),
             help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
+        click.option(
+            "--weights",
+            type=click.Choice(WEIGHTS_CHOICES),
+            help="int4: weights of recurrent layers and large Dense in 4 bits, in half the flash; native arithmetic "
+            "[int8].",
         ),
     )
     for option in reversed(options):
@@ -127,6 +134,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "weights",
         "activations",
         "tflite_recurrent",
         "optimize",
@@ -199,5 +207,6 @@ def _from_project() -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        weights=project.quantize.weights,
         project=project,
     )

@@ -15,6 +15,7 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
+from edgelstm.pipeline import narrow
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
@@ -164,7 +165,8 @@ def calibrated(
         ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
     ranges = widen(float_model, expected(float_model, ranges), request.margin)
     wide = int16_layers(float_model) if request.activations == INT16 else frozenset()
-    model = quantize(float_model, ranges, timesteps, request.contract, wide)
+    model = quantize(narrow.as_asked(float_model, request), ranges, timesteps, request.contract, wide)
+    narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         _note_int8(float_model, progress)
     _check_lengths(model, dataset)
@@ -176,6 +178,7 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     """A model that is quantized already; DataError where data that were given do not fit it."""
     dataset = None if data.dataset is None else checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
+    narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
     if request.activations == INT16 and not any(op.needs_tflm for op in model.ops):
@@ -289,5 +292,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip, request.activations,
+        str(request.margin), request.clip, request.activations, request.weights,
     )  # fmt: skip

@@ -38,6 +38,7 @@ class BuildRequest:
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
+        weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
@@ -61,6 +62,7 @@ class BuildRequest:
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    weights: str = "int8"
     activations: str = "int8"
     project: Project | None = None
     main: Path | None = None

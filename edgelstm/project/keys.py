@@ -17,6 +17,7 @@ from edgelstm.project.settings import (
     LARGEST_MARGIN,
     LEAST_MARGIN,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 from edgelstm.user_code import is_user_code
 
@@ -142,6 +143,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "calibration_samples": _whole(1, 10_000_000),
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
+        "weights": _choice(*WEIGHTS_CHOICES),
     },
     "build": {
         "targets": _list_of(_word, 1, 32),

@@ -44,6 +44,8 @@ class ModelSection:
 
 
 CLIP_CHOICES = ("none", "mse")
+INT4 = "int4"
+WEIGHTS_CHOICES = ("int8", INT4)
 INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
@@ -53,12 +55,14 @@ SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
-    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none".
+    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `weights` is one of
+    WEIGHTS_CHOICES.
     """
 
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    weights: str = "int8"
 
 
 @dataclass(frozen=True)
