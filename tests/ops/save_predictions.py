@@ -131,6 +131,37 @@ def translating(inputs: Any) -> Any:
     return layers.Dense(3, activation="softmax")(layers.Concatenate()([context, decoded]))
 
 
+def with_numbers(inputs: Any) -> Any:
+    """Operators on a tensor and a number, at the input, between layers and at the end."""
+    hidden = layers.GRU(4, return_sequences=True)(1 - inputs / 4)
+    hidden = layers.LSTM(4)((hidden + layers.Dense(4)(hidden)) * 0.5)
+    return layers.Dense(2, activation="relu")(hidden - 0.25) + 1
+
+
+def taken_step(inputs: Any) -> Any:
+    hidden = layers.LSTM(4, return_sequences=True)(inputs)
+    ends = [hidden[:, -1, :], layers.GRU(3, return_sequences=True)(hidden)[:, -1], inputs[..., -1, :]]
+    return layers.Dense(2)(layers.Concatenate()([*ends, hidden[:, TIMESTEPS - 1]]))
+
+
+def masked_taken_step(inputs: Any) -> Any:
+    """A masked step of a recurrent layer repeats the one before, so the last is the last that counts."""
+    hidden = layers.LSTM(4, return_sequences=True)(layers.Masking(0.25)(inputs))
+    return layers.Dense(2)(layers.SimpleRNN(3, return_sequences=True)(hidden)[:, -1, :])
+
+
+def not_merged(inputs: Any) -> Any:
+    """Both results of a Bidirectional apart: vectors, sequences, and with states behind them."""
+    forward, backward = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode=None)(inputs)
+    again, turned, *states = layers.Bidirectional(layers.GRU(3, return_state=True), merge_mode=None)(backward)
+    last = layers.LSTM(4)(layers.Multiply()([layers.Dropout(0.1)(backward), forward]))
+    return layers.Dense(2)(layers.Concatenate()([turned, last, again, states[1], *two_ends_of(forward)]))
+
+
+def two_ends_of(sequence: Any) -> Any:
+    return layers.Bidirectional(layers.SimpleRNN(3), merge_mode=None)(sequence)
+
+
 def encoder_decoder(inputs: Any) -> Any:
     last, *states = layers.LSTM(4, return_state=True)(inputs)
     decoded = layers.LSTM(4, return_sequences=True)(layers.RepeatVector(5)(last), initial_state=states)
@@ -564,6 +595,10 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.LSTM(3),
     ),
     "states_from_inputs": states_from_inputs,
+    "with_numbers": lambda: functional(with_numbers),
+    "taken_step": lambda: functional(taken_step),
+    "masked_taken_step": lambda: functional(masked_taken_step),
+    "not_merged": lambda: functional(not_merged),
     "rescaled": lambda: sequential(
         layers.Rescaling(np.array([0.5, -2.0, 0.1]), offset=0.25),
         layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 0.25, 0.0001], invert=True),
