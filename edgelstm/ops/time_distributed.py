@@ -44,6 +44,10 @@ class TimeDistributed:
         """See `LayerBuilder.states`."""
         return ()
 
+    def sequences(self, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.sequences`."""
+        return ()
+
     @property
     def reads_images(self) -> bool:
         """See `Layer.reads_images`: a row of one is features with channels, for the layer within."""
