@@ -140,7 +140,7 @@ def with_numbers(inputs: Any) -> Any:
 
 def taken_step(inputs: Any) -> Any:
     hidden = layers.LSTM(4, return_sequences=True)(inputs)
-    ends = [hidden[:, -1, :], layers.GRU(3, return_sequences=True)(hidden)[:, -1], inputs[..., -1, :]]
+    ends = [hidden[:, -1, :], layers.GRU(3, return_sequences=True)(hidden)[:, -1], inputs[:, -1]]
     return layers.Dense(2)(layers.Concatenate()([*ends, hidden[:, TIMESTEPS - 1]]))
 
 
@@ -358,6 +358,16 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.BatchNormalization(), layers.Conv1D(4, 3, padding="same"), layers.GlobalAveragePooling1D()
     ),
     "conv_scaled_border": lambda: sequential(layers.Rescaling(0.7), layers.Conv1D(4, 3, padding="same")),
+    "conv_normalized_pooled": lambda: sequential(
+        layers.Conv1D(5, 2, activation="relu"),
+        layers.BatchNormalization(scale=False),
+        layers.MaxPooling1D(2, strides=1, padding="same"),
+        layers.LSTM(4, return_sequences=True),
+        layers.Dense(4, activation="relu"),
+        layers.BatchNormalization(scale=False),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(2),
+    ),
     "conv_depthwise": lambda: sequential(
         layers.DepthwiseConv1D(3, padding="same", depth_multiplier=2, activation="relu"),
         layers.DepthwiseConv1D(2, strides=2, use_bias=False),
