@@ -239,5 +239,8 @@ def _why_unknown(class_name: str) -> str:
     if is_custom(class_name):
         return "is a custom class; its code is not in the file and would not be run"
     if class_name == "Lambda":
-        return "holds Python code, which is never run; express it with ordinary layers"
+        return (
+            "holds Python code, which is never run; express it with ordinary layers, as x[:, -1, :] with "
+            "return_sequences=False on the layer before it"
+        )
     return "is not supported"

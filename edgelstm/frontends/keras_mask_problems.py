@@ -5,11 +5,30 @@ from dataclasses import dataclass, field
 
 from edgelstm.frontends.keras_operations import OPERATOR
 from edgelstm.ir import Layer, SourceLayer
+from edgelstm.ops.bidirectional import FORWARDS_AGAIN
 from edgelstm.ops.embedding import EmbeddingLayer
+from edgelstm.ops.global_pooling import GlobalMaxLayer
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.recurrent import RecurrentLayer
 from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.taken_step import TakenStepLayer
+
+_BACKWARD_HALF = (
+    'is the backward half of a Bidirectional that yields a sequence, of which the mask of "{}" leaves steps out; only '
+    "its last step is supported behind a mask: set return_sequences=False"
+)
+_LARGEST = (
+    '(GlobalMax) takes the largest of all steps in Keras, of those too that the mask of "{}" leaves out; '
+    "GlobalAveragePooling1D and return_sequences=False leave them out"
+)
+_OPERATOR = 'is an operator, where Keras drops the mask of "{}"; keras.layers.Add, Multiply and Concatenate keep it'
+_REVERSE = (
+    '(Reverse) needs every step of a sequence of which the mask of "{}" leaves some out; a masked sequence can be read '
+    "backwards only right behind its mask"
+)
+_TAKEN = (
+    'takes a step that the mask of "{}" may leave out; set return_sequences=False on the last recurrent layer instead'
+)
 
 
 def mask_problems(layers: Sequence[Layer], sources: Sequence[SourceLayer]) -> Iterator[str]:
@@ -28,10 +47,10 @@ def mask_problems(layers: Sequence[Layer], sources: Sequence[SourceLayer]) -> It
             reach.maskings.add(layer.output.name)
         if not origins:
             continue
-        problem = reach.problem(layer, origins) or _joined(layer, found, origins)
+        problem = reach.problem(layer, origins[0]) or _joined(layer, found, origins)
         if problem:
             yield f'layer "{layer.name}" {problem}'
-        elif layer.output.is_sequence:
+        if layer.output.is_sequence:
             reach.masked[layer.output.name] = origins[0]
             if isinstance(layer, RecurrentLayer):
                 reach.held.add(layer.output.name)
@@ -53,31 +72,26 @@ class _Reach:
     maskings: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
 
-    def problem(self, layer: Layer, origins: Sequence[str]) -> str:
+    def problem(self, layer: Layer, origin: str) -> str:
         """What a layer does otherwise than Keras' with the mask of its input; "" for nothing."""
-        source, kind = self.sources.get(layer.name), type(layer).__name__.removesuffix("Layer")
-        if isinstance(layer, TakenStepLayer) and layer.input.name in self.held:
-            return ""
+        source = self.sources.get(layer.name)
         if isinstance(layer, TakenStepLayer):
-            return (
-                f'takes a step that the mask of "{origins[0]}" may leave out; set return_sequences=False on the last '
-                "recurrent layer instead"
-            )
+            return "" if layer.input.name in self.held else _TAKEN.format(origin)
         if source is not None and source.config.get(OPERATOR):
-            return (
-                f'({source.class_name}) is an operator, where Keras drops the mask of "{origins[0]}"; keras.layers.Add '
-                "and Multiply keep it"
-            )
+            return f"({source.class_name}) {_OPERATOR.format(origin)}"
+        if isinstance(layer, GlobalMaxLayer):
+            return _LARGEST.format(origin)
+        if isinstance(layer, ReverseLayer) and layer.input.name not in self.maskings:
+            return (_BACKWARD_HALF if self._is_backward_result(layer) else _REVERSE).format(origin)
         # Keras' Softmax lays a mask of time steps over the classes; an activation of that name does not.
         is_blind = source is not None and source.class_name == "Softmax"
         if not layer.takes_mask or is_blind or isinstance(layer, MaskingLayer):
-            return f'({kind}) does not follow the mask of "{origins[0]}"'
-        if isinstance(layer, ReverseLayer) and layer.input.name not in self.maskings:
-            return (
-                f'(Reverse) needs every step of a sequence of which the mask of "{origins[0]}" leaves some out; a '
-                "masked sequence can be read backwards only right behind its mask"
-            )
+            return f'({type(layer).__name__.removesuffix("Layer")}) does not follow the mask of "{origin}"'
         return ""
+
+    def _is_backward_result(self, layer: Layer) -> bool:
+        source = self.sources.get(layer.name.removesuffix(FORWARDS_AGAIN))
+        return source is not None and source.class_name == "Bidirectional" and source.name != layer.name
 
 
 def _joined(layer: Layer, found: Mapping[str, str], origins: Sequence[str]) -> str:

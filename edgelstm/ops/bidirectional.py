@@ -23,6 +23,9 @@ _MERGES: Mapping[str, LayerBuilder] = {
     "ave": AddLayer,
 }
 
+FORWARDS_AGAIN = "/forwards_again"
+"""What follows the layer's name in that of the backward result, turned around again."""
+
 
 class BidirectionalLayer(KerasLayer):
     """Builds the layers that it stands for: there is no such op."""
@@ -144,7 +147,7 @@ def _is_sequence(half: SourceLayer) -> bool:
 
 
 def _forwards_again(source: SourceLayer) -> str:
-    return f"{source.name}/forwards_again"
+    return f"{source.name}{FORWARDS_AGAIN}"
 
 
 def _goes_backwards(source: SourceLayer) -> bool:

@@ -195,8 +195,8 @@ def behind(layer: SourceLayer, *names: str) -> SourceLayer:
 def test_keras_drops_a_mask_at_an_operator() -> None:
     both = behind(read("Add", TENSOR, TENSOR), "mask", "mask")
     assert masked(both) == (
-        'layer "mine" (Add) is an operator, where Keras drops the mask of "mask"; keras.layers.Add and Multiply keep '
-        "it",
+        'layer "mine" (Add) is an operator, where Keras drops the mask of "mask"; keras.layers.Add, '
+        "Multiply and Concatenate keep it",
     )
     assert "is an operator" in masked(behind(read("Multiply", TENSOR, 2), "mask"))[0]
 

@@ -108,10 +108,29 @@ def test_a_mask_that_goes_no_further_is_refused() -> None:
             _rnn("forth", "mask"),
             SourceLayer("GlobalMaxPooling1D", "largest", {}, inputs=(TensorReference("forth"),)),
         )
-    assert caught.value.problems == ('layer "largest" (GlobalMax) does not follow the mask of "mask"',)
+    assert caught.value.problems == (
+        'layer "largest" (GlobalMax) takes the largest of all steps in Keras, of those too that the mask of "mask" '
+        "leaves out; GlobalAveragePooling1D and return_sequences=False leave them out",
+    )
     with pytest.raises(UnsupportedModelError) as caught:
         _model(MASK, SourceLayer("Softmax", "shares", {}, inputs=(TensorReference("mask"),)), _rnn("rnn", "shares"))
     assert caught.value.problems == ('layer "shares" (Softmax) does not follow the mask of "mask"',)
+
+
+def test_a_masked_bidirectional_yields_no_sequence() -> None:
+    """One reason, and none that merely follows from it."""
+    halves = {
+        key: {"class_name": "SimpleRNN", "config": {**_rnn("", "").config, "go_backwards": key == "backward_layer"}}
+        for key in ("layer", "backward_layer")
+    }
+    both = SourceLayer("Bidirectional", "both", halves, _rnn("", "").weights * 2, inputs=(TensorReference("mask"),))
+    pooled = SourceLayer("GlobalAveragePooling1D", "mean", {}, inputs=(TensorReference("both"),))
+    with pytest.raises(UnsupportedModelError) as caught:
+        _model(MASK, both, pooled)
+    assert caught.value.problems == (
+        'layer "both/forwards_again" is the backward half of a Bidirectional that yields a sequence, of which the mask '
+        'of "mask" leaves steps out; only its last step is supported behind a mask: set return_sequences=False',
+    )
 
 
 @pytest.mark.parametrize("seed", range(30))
