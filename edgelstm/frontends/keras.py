@@ -17,6 +17,7 @@ from edgelstm.frontends.keras_guess import guessed_inputs
 from edgelstm.frontends.keras_mask_problems import mask_problems
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.frontends.keras_tensors import KerasTensors
+from edgelstm.frontends.masked_means import means_of_halves
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
 from edgelstm.ops.fold_affine import fold_affine
@@ -69,7 +70,8 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         hint = f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         raise UnsupportedModelError(problems, hint if unknown or not source.layers else _OTHERWISE)
     model_input = source.input
-    layers, output_names = _built_layers(source, registry)
+    built, output_names = _built_layers(source, registry)
+    layers = means_of_halves(built, output_names)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
     if problems := [*mask_problems(layers, source.layers)]:

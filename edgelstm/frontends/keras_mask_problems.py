@@ -15,7 +15,8 @@ from edgelstm.ops.taken_step import TakenStepLayer
 
 _BACKWARD_HALF = (
     'is the backward half of a Bidirectional that yields a sequence, of which the mask of "{}" leaves steps out; only '
-    "its last step is supported behind a mask: set return_sequences=False"
+    "its last step or its mean is supported behind a mask: set return_sequences=False, or read it by a "
+    "GlobalAveragePooling1D alone"
 )
 _LARGEST = (
     '(GlobalMax) takes the largest of all steps in Keras, of those too that the mask of "{}" leaves out; '

@@ -77,6 +77,13 @@ def masked_text(ids: Any) -> Any:
     return layers.Dense(2)(layers.GRU(3)(layers.Dense(4, activation="relu")(hidden)))
 
 
+def masked_halves(ids: Any) -> Any:
+    """Means of a masked Bidirectional, read by nothing else: the usual classifier of texts."""
+    words = layers.Embedding(WORDS, 3, mask_zero=True)(ids)
+    hidden = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(words)
+    return layers.Dense(2)(layers.GlobalAveragePooling1D()(layers.Dropout(0.1)(hidden)))
+
+
 def masked_joins(inputs: Any) -> Any:
     """One mask of two branches, which an Add and a Concatenate join."""
     masked = layers.Masking()(inputs)
@@ -605,6 +612,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.LSTM(3),
     ),
     "states_from_inputs": states_from_inputs,
+    "masked_halves": lambda: of_ids(masked_halves),
     "with_numbers": lambda: functional(with_numbers),
     "taken_step": lambda: functional(taken_step),
     "masked_taken_step": lambda: functional(masked_taken_step),
