@@ -73,6 +73,9 @@ class LayerBuilder(Protocol):
     def states(self, source: SourceLayer) -> tuple[Tensor, ...]:
         """The sequences whose last steps are the further outputs of `source`, its states; () where it has none."""
 
+    def sequences(self, source: SourceLayer) -> tuple[Tensor, ...]:
+        """Further outputs that are sequences themselves, in front of the states."""
+
     def view(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
         """What the layer behind reads where `build` makes none: the first input, perhaps seen otherwise."""
 
@@ -124,6 +127,11 @@ class Layer(ABC):
     @classmethod
     def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:
         """See `LayerBuilder.states`."""
+        return ()
+
+    @classmethod
+    def sequences(cls, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.sequences`."""
         return ()
 
     @abstractmethod
