@@ -14,14 +14,12 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras_config import is_custom
 from edgelstm.frontends.keras_entries import label
 from edgelstm.frontends.keras_guess import guessed_inputs
+from edgelstm.frontends.keras_mask_reach import Reading, behind_affine, mask_problems
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.frontends.keras_tensors import KerasTensors
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
-from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
-from edgelstm.ops.masking import MaskingLayer
-from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.scaled_inputs import scaled_inputs
 from edgelstm.ops.time_distributed import TimeDistributed
 
@@ -67,17 +65,16 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         hint = f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         raise UnsupportedModelError(problems, hint if unknown or not source.layers else _OTHERWISE)
     model_input = source.input
-    layers, output_names = _built_layers(source, registry)
+    layers, output_names, readings = _built_layers(source, registry)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
-    # Keras' Softmax lays a mask of time steps over the classes; an activation of that name does not.
-    blind = frozenset(layer.name for layer in source.layers if layer.class_name == "Softmax")
-    if problems := [*_mask_problems(layers, blind)]:
+    if problems := [*mask_problems(layers, readings, output_names)]:
         raise UnsupportedModelError(
             problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
         )
     if problems := [*_name_problems(source.inputs.values(), layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
+    layers = behind_affine(layers)
     (model_input, *further), rest = scaled_inputs((model_input, *source.further_inputs), layers, output_names)
     return FloatModel(
         source.name,
@@ -102,13 +99,15 @@ def _order_problems(source: KerasSource, unknown: Sequence[SourceLayer]) -> Iter
         yield f"{label(layer.name, layer.class_name)}: {_why_unknown(layer.class_name)}"
 
 
-def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[Layer], tuple[str, ...]]:
-    """Our layers, of those that `_layer_problems` has let pass, and the names of the outputs where there are several.
+def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[Layer], tuple[str, ...], list[Reading]]:
+    """Our layers, of those that `_layer_problems` has let pass, the names of the outputs where there are several, and
+    what Keras' layers read.
 
     Layers on which no output depends are left out.
     """
     tensors = KerasTensors(source.inputs)
     layers: list[Layer] = [*tensors.held]
+    readings: list[Reading] = []
     for layer in source.layers:
         joined = tensors.joined_cells(layer)
         if layer.class_name in registry.VANISHING or joined is not None:
@@ -121,11 +120,12 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[La
         built = _with_timesteps(builder.build(layer, inputs))
         tensors.yields(layer, builder, built, builder.view(layer, inputs))
         layers += built
+        readings.append(Reading(layer, inputs))
     if source.output is not None:
         layers += tensors.last_steps(source.outputs or [source.output])
     found = (tensors.read(reference) for reference in source.outputs)
     output_names = tuple(piece.name for pieces in found for piece in pieces or ())
-    return _leading_to(output_names, layers), output_names
+    return _leading_to(output_names, layers), output_names, readings
 
 
 def _leading_to(output_names: Sequence[str], layers: Sequence[Layer]) -> list[Layer]:
@@ -138,41 +138,6 @@ def _leading_to(output_names: Sequence[str], layers: Sequence[Layer]) -> list[La
             kept.append(layer)
             read |= {tensor.name for tensor in layer.inputs}
     return kept[::-1]
-
-
-def _mask_problems(layers: Sequence[Layer], blind: frozenset[str]) -> Iterator[str]:
-    """Layers that a mask reaches, of which Keras' would ignore it (`blind`, by name, too), or merge it with steps that
-    all count."""
-    masked: dict[str, str] = {}
-    maskings: set[str] = set()
-    for layer in layers:
-        found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
-        origins = sorted({origin for origin in found.values() if origin})
-        if isinstance(layer, MaskingLayer) or (isinstance(layer, EmbeddingLayer) and layer.mask_zero):
-            masked[layer.output.name] = layer.name
-            maskings.add(layer.output.name)
-        if not origins:
-            continue
-        if not layer.takes_mask or layer.name in blind or isinstance(layer, MaskingLayer):
-            kind = type(layer).__name__.removesuffix("Layer")
-            yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
-        elif isinstance(layer, ReverseLayer) and layer.input.name not in maskings:
-            yield (
-                f'layer "{layer.name}" (Reverse) needs every step of a sequence of which the mask of "{origins[0]}" '
-                "leaves some out; a masked sequence can be read backwards only right behind its mask"
-            )
-        elif layer.reads_states and len(layer.inputs) > 1:
-            yield (
-                f'layer "{layer.name}" reads a sequence that "{origins[0]}" masks, and starts from given states: Keras '
-                "3 drops the mask then, other versions do not; take away one of the two"
-            )
-        elif len(origins) > 1:
-            maskers = " and ".join(f'"{origin}"' for origin in origins)
-            yield f'layer "{layer.name}" joins sequences of which {maskers} leave out steps, each its own; use one mask'
-        elif len(set(found.values())) > 1:
-            yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
-        elif layer.output.is_sequence:
-            masked[layer.output.name] = origins[0]
 
 
 def _name_problems(inputs: Iterable[Tensor], layers: Sequence[Layer]) -> Iterator[str]:

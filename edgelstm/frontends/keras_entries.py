@@ -51,6 +51,11 @@ class Entry:
         """What messages call it."""
         return label(self.full_name, self.class_name)
 
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is a function, and no layer."""
+        return _is_operation(self.raw)
+
 
 def label(name: str, class_name: str) -> str:
     """What messages call a layer."""
@@ -75,7 +80,7 @@ def read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> di
         if name in entries:
             raise ModelFormatError(f'two layers have the name "{name}"', "rename one and save the model again")
         snake = _snake_case(class_name)
-        is_operation = str(raw.get("module")).startswith(_OPERATIONS)
+        is_operation = _is_operation(raw)
         count = counts[snake]
         counts[snake] += not is_operation
         entries[name] = Entry(
@@ -91,6 +96,10 @@ def read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> di
             ),
         )
     return entries
+
+
+def _is_operation(raw: Mapping[str, Any]) -> bool:
+    return str(raw.get("module")).startswith(_OPERATIONS)
 
 
 def _snake_case(class_name: str) -> str:

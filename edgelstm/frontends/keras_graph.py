@@ -40,6 +40,7 @@ class GraphLayer:
         place: where its weights are.
         inputs: what it takes; "" is the model's input.
         is_per_step: whether it is in a TimeDistributed.
+        is_operation: whether it is a function, and no layer.
     """
 
     class_name: str
@@ -48,6 +49,7 @@ class GraphLayer:
     place: Place
     inputs: tuple[TensorReference, ...] = (_MODEL_INPUT,)
     is_per_step: bool = False
+    is_operation: bool = False
 
 
 @dataclass(frozen=True)
@@ -264,7 +266,7 @@ def _node(entry: Entry) -> Node:
 def _graph_layer(entry: Entry) -> GraphLayer:
     inner = wrapped_layer(entry)
     if inner is None:
-        return GraphLayer(entry.class_name, entry.full_name, entry.config, entry.place)
+        return GraphLayer(entry.class_name, entry.full_name, entry.config, entry.place, is_operation=entry.is_operation)
     config = read.mapping(inner.get("config"), "the config of the layer in a TimeDistributed")
     place = replace(entry.place, wrapped=_WRAPPED)
     return GraphLayer(read.class_name(inner), entry.full_name, config, place, is_per_step=True)

@@ -92,6 +92,7 @@ def describe(archive: KerasArchive) -> KerasSource:
             archive.keras_major,
             layer.inputs,
             layer.is_per_step,
+            layer.is_operation,
         )
         for layer, weights in zip(graph.layers, stored, strict=True)
     )

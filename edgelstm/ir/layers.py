@@ -36,6 +36,7 @@ class SourceLayer:
         keras_major: 2 for Keras 2 and tf_keras, 3 for Keras 3 (defaults differ between them).
         inputs: what it takes; a recurrent layer's initial state follows its sequence.
         is_per_step: whether it is in a TimeDistributed, and so sees a step at a time as a single vector.
+        is_operation: whether it is a function, `a + b` or one of `keras.ops`, and no layer.
     """
 
     class_name: str
@@ -45,6 +46,7 @@ class SourceLayer:
     keras_major: int = 3
     inputs: tuple[TensorReference, ...] = (TensorReference(""),)
     is_per_step: bool = False
+    is_operation: bool = False
 
 
 class LayerBuilder(Protocol):

@@ -6,6 +6,7 @@ from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.ir import IDS, FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range
+from edgelstm.quantization.mask_codes import with_mask_codes
 from edgelstm.quantization.masks import mask_behind_reversal
 
 
@@ -20,7 +21,7 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
             `native`.
 
     Raises:
-        DataError: another window.
+        DataError: another window, or masks whose values int8 cannot tell apart.
         UnsupportedModelError: the contract is `tflm`, and a layer has no kernel in it.
     """
     if model.timesteps is not None and model.timesteps != timesteps:
@@ -28,6 +29,7 @@ def quantize(model: FloatModel, ranges: Ranges, timesteps: int, contract: Contra
             f"the model takes sequences of {model.timesteps} steps, but {timesteps} were asked for",
             f"leave --timesteps out, or give data of {model.timesteps} steps",
         )
+    ranges = with_mask_codes(model, ranges)
     source, *further = (_input(tensor, ranges) for tensor in model.inputs)
     tensors = {tensor.name: tensor for tensor in (source, *further)}
     ops: list[Op] = []
