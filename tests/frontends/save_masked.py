@@ -25,19 +25,24 @@ def normalization(axis: int = -1) -> Any:
 
 
 def sequences(**options: Any) -> Any:
-    return layers.GRU(FEATURES, return_sequences=True, **options)
+    return layers.SimpleRNN(FEATURES, return_sequences=True, **options)
+
+
+def last() -> Any:
+    """SimpleRNN is what Keras builds fastest."""
+    return layers.SimpleRNN(2)
 
 
 STACKS: Mapping[str, Callable[[], Sequence[Any]]] = {
     "nothing": lambda: [layers.LSTM(2)],
-    "dense": lambda: [layers.Dense(3, activation="tanh"), layers.LSTM(2)],
-    "classes": lambda: [layers.Dense(3, activation="softmax"), layers.LSTM(2)],
-    "batch_normalization": lambda: [layers.BatchNormalization(), layers.LSTM(2)],
-    "layer_normalization": lambda: [layers.LayerNormalization(), layers.LSTM(2)],
-    "normalization": lambda: [normalization(), layers.LSTM(2)],
-    "rescaling": lambda: [layers.Rescaling(2.0, 1.0), layers.LSTM(2)],
-    "activations": lambda: [layers.Activation("tanh"), layers.LeakyReLU(), layers.ReLU(), layers.LSTM(2)],
-    "linear": lambda: [layers.Activation("linear"), layers.LSTM(2)],
+    "dense": lambda: [layers.Dense(3, activation="tanh"), last()],
+    "classes": lambda: [layers.Dense(3, activation="softmax"), last()],
+    "batch_normalization": lambda: [layers.BatchNormalization(), last()],
+    "layer_normalization": lambda: [layers.LayerNormalization(), last()],
+    "normalization": lambda: [normalization(), last()],
+    "rescaling": lambda: [layers.Rescaling(2.0, 1.0), last()],
+    "activations": lambda: [layers.Activation("tanh"), layers.LeakyReLU(), layers.ReLU(), last()],
+    "linear": lambda: [layers.Activation("linear"), last()],
     "noise": lambda: [
         layers.Dropout(0.1),
         layers.SpatialDropout1D(0.1),
@@ -45,51 +50,51 @@ STACKS: Mapping[str, Callable[[], Sequence[Any]]] = {
         layers.GaussianNoise(0.1),
         layers.GaussianDropout(0.1),
         layers.ActivityRegularization(),
-        layers.LSTM(2),
+        last(),
     ],
-    "dense_by_step": lambda: [layers.TimeDistributed(layers.Dense(3)), layers.LSTM(2)],
-    "flatten_by_step": lambda: [layers.TimeDistributed(layers.Flatten()), layers.LSTM(2)],
-    "normalization_by_step": lambda: [layers.TimeDistributed(normalization(1)), layers.LSTM(2)],
-    "recurrent": lambda: [sequences(), layers.SimpleRNN(3, return_sequences=True), layers.LSTM(2)],
-    "both_ways": lambda: [layers.Bidirectional(layers.GRU(2))],
-    "both_ways_sequences": lambda: [layers.Bidirectional(sequences()), layers.LSTM(2)],
+    "dense_by_step": lambda: [layers.TimeDistributed(layers.Dense(3)), last()],
+    "flatten_by_step": lambda: [layers.TimeDistributed(layers.Flatten()), last()],
+    "normalization_by_step": lambda: [layers.TimeDistributed(normalization(1)), last()],
+    "recurrent": lambda: [layers.GRU(3, return_sequences=True), sequences(), last()],
+    "both_ways": lambda: [layers.Bidirectional(last())],
+    "both_ways_sequences": lambda: [layers.Bidirectional(sequences()), last()],
     "backwards": lambda: [layers.GRU(2, go_backwards=True)],
     "backwards_steps": lambda: [sequences(go_backwards=True)],
-    "backwards_sequences": lambda: [sequences(go_backwards=True), layers.LSTM(2)],
-    "backwards_dense": lambda: [sequences(go_backwards=True), layers.Dense(3), layers.LSTM(2)],
+    "backwards_sequences": lambda: [sequences(go_backwards=True), last()],
+    "backwards_dense": lambda: [sequences(go_backwards=True), layers.Dense(3), last()],
     "backwards_mean": lambda: [sequences(go_backwards=True), layers.GlobalAveragePooling1D()],
     "mean": lambda: [layers.Dense(3), layers.GlobalAveragePooling1D()],
     "maximum": lambda: [layers.Dense(3), layers.GlobalMaxPooling1D()],
-    "convolution": lambda: [layers.Conv1D(3, 2, padding="same"), layers.LSTM(2)],
+    "convolution": lambda: [layers.Conv1D(3, 2, padding="same"), last()],
     "flatten": lambda: [layers.Dense(3), layers.Flatten()],
-    "reshape": lambda: [layers.Reshape((TIMESTEPS, FEATURES)), layers.LSTM(2)],
-    "reshape_and_dense": lambda: [layers.Dense(3), layers.Reshape((-1, 3)), layers.Dense(3), layers.LSTM(2)],
+    "reshape": lambda: [layers.Reshape((TIMESTEPS, FEATURES)), last()],
+    "reshape_and_dense": lambda: [layers.Dense(3), layers.Reshape((-1, 3)), layers.Dense(3), last()],
     "reshape_to_vector": lambda: [layers.Dense(3), layers.Reshape((-1,))],
-    "softmax": lambda: [layers.Softmax(), layers.LSTM(2)],
-    "repeat": lambda: [layers.LSTM(2), layers.RepeatVector(3), layers.LSTM(2)],
-    "nested": lambda: [keras.Sequential([layers.Dense(3), layers.GRU(2, return_sequences=True)]), layers.LSTM(2)],
-    "nested_reshape": lambda: [keras.Sequential([layers.Reshape((TIMESTEPS, FEATURES))]), layers.LSTM(2)],
+    "softmax": lambda: [layers.Softmax(), last()],
+    "repeat": lambda: [last(), layers.RepeatVector(3), last()],
+    "nested": lambda: [keras.Sequential([layers.Dense(3), sequences()]), last()],
+    "nested_reshape": lambda: [keras.Sequential([layers.Reshape((TIMESTEPS, FEATURES))]), last()],
 }
 """What reads a Masking."""
 
 GRAPHS: Mapping[str, Callable[[Any], Any]] = {
-    "layer_add": lambda masked: layers.LSTM(2)(layers.Add()([masked, layers.Dense(FEATURES)(masked)])),
-    "layer_multiply": lambda masked: layers.LSTM(2)(layers.Multiply()([masked, sequences()(masked)])),
-    "layer_concatenate": lambda masked: layers.LSTM(2)(layers.Concatenate()([masked, layers.Dense(3)(masked)])),
-    "plus": lambda masked: layers.LSTM(2)(masked + layers.Dense(FEATURES)(masked)),
-    "plus_behind_recurrent": lambda masked: layers.LSTM(2)(masked + sequences()(masked)),
+    "layer_add": lambda masked: last()(layers.Add()([masked, layers.Dense(FEATURES)(masked)])),
+    "layer_multiply": lambda masked: last()(layers.Multiply()([masked, sequences()(masked)])),
+    "layer_concatenate": lambda masked: last()(layers.Concatenate()([masked, layers.Dense(3)(masked)])),
+    "plus": lambda masked: last()(masked + layers.Dense(FEATURES)(masked)),
+    "plus_behind_recurrent": lambda masked: last()(masked + sequences()(masked)),
     "plus_and_mean": lambda masked: layers.GlobalAveragePooling1D()(masked + layers.Dense(FEATURES)(masked)),
-    "times": lambda masked: layers.LSTM(2)(masked * layers.Dense(FEATURES, activation="sigmoid")(masked)),
-    "plus_of_vectors": lambda masked: layers.LSTM(2)(masked) + layers.GRU(2)(masked),
-    "concatenated": lambda masked: layers.LSTM(2)(keras.ops.concatenate([masked, layers.Dense(3)(masked)], axis=-1)),
-    "softmax_operation": lambda masked: layers.LSTM(2)(keras.ops.softmax(masked)),
-    "reshaped_beside": lambda masked: layers.LSTM(2)(
+    "times": lambda masked: last()(masked * layers.Dense(FEATURES, activation="sigmoid")(masked)),
+    "plus_of_vectors": lambda masked: last()(masked) + last()(masked),
+    "concatenated": lambda masked: last()(keras.ops.concatenate([masked, layers.Dense(3)(masked)], axis=-1)),
+    "softmax_operation": lambda masked: last()(keras.ops.softmax(masked)),
+    "reshaped_beside": lambda masked: last()(
         layers.Concatenate()([layers.Dense(3)(masked), layers.Reshape((TIMESTEPS, FEATURES))(masked)])
     ),
-    "reshaped_alone": lambda masked: layers.LSTM(2)(layers.Reshape((TIMESTEPS, FEATURES))(masked)),
+    "reshaped_alone": lambda masked: last()(layers.Reshape((TIMESTEPS, FEATURES))(masked)),
     "backwards_state": lambda masked: sequences(go_backwards=True, return_state=True)(masked)[1],
-    "query": lambda masked: layers.LSTM(2)(layers.Attention()([masked, layers.Dense(FEATURES)(masked)])),
-    "in_a_model_by_step": lambda masked: layers.LSTM(2)(layers.TimeDistributed(residual_of_steps())(masked)),
+    "query": lambda masked: last()(layers.Attention()([masked, layers.Dense(FEATURES)(masked)])),
+    "in_a_model_by_step": lambda masked: last()(layers.TimeDistributed(residual_of_steps())(masked)),
 }
 """What is made of a masked sequence."""
 
@@ -102,7 +107,7 @@ def residual_of_steps() -> Any:
 def query_alone() -> Any:
     """A mask of what asks, and none of what is asked."""
     inputs = layers.Input((TIMESTEPS, FEATURES))
-    return keras.Model(inputs, layers.LSTM(2)(layers.Attention()([layers.Masking(name="mask")(inputs), inputs])))
+    return keras.Model(inputs, last()(layers.Attention()([layers.Masking(name="mask")(inputs), inputs])))
 
 
 def normalized_padding() -> Any:
@@ -113,7 +118,7 @@ def normalized_padding() -> Any:
             layers.Rescaling(0.7, 33.1),
             layers.Normalization(mean=[33.1] * FEATURES, variance=[1.3, 0.01, 7.7, 3.0]),
             layers.Masking(name="mask"),
-            layers.GRU(3),
+            last(),
         ]
     )
 
