@@ -3,5 +3,6 @@
 from edgelstm.quantization.calibration import calibrate
 from edgelstm.quantization.quantize import quantize
 from edgelstm.quantization.ranges import clip_at_least_error, widen
+from edgelstm.quantization.widths import int8_layers, int16_layers
 
-__all__ = ["calibrate", "clip_at_least_error", "quantize", "widen"]
+__all__ = ["calibrate", "clip_at_least_error", "int8_layers", "int16_layers", "quantize", "widen"]
