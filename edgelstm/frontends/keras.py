@@ -14,7 +14,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras_config import is_custom
 from edgelstm.frontends.keras_entries import label
 from edgelstm.frontends.keras_guess import guessed_inputs
-from edgelstm.frontends.keras_mask_problems import mask_problems
+from edgelstm.frontends.keras_mask_reach import Reading, behind_affine, mask_problems
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.frontends.keras_tensors import KerasTensors
 from edgelstm.frontends.masked_means import means_of_halves
@@ -70,16 +70,17 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         hint = f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         raise UnsupportedModelError(problems, hint if unknown or not source.layers else _OTHERWISE)
     model_input = source.input
-    built, output_names = _built_layers(source, registry)
+    built, output_names, readings = _built_layers(source, registry)
     layers = means_of_halves(built, output_names)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
-    if problems := [*mask_problems(layers, source.layers)]:
+    if problems := [*mask_problems(layers, readings, output_names)]:
         raise UnsupportedModelError(
             problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
         )
     if problems := [*_name_problems(source.inputs.values(), layers)]:
         raise UnsupportedModelError(problems, "rename the layer in Keras and save the model again")
+    layers = behind_affine(layers)
     (model_input, *further), rest = scaled_inputs((model_input, *source.further_inputs), layers, output_names)
     return FloatModel(
         source.name,
@@ -108,13 +109,15 @@ def _order_problems(source: KerasSource, unknown: Sequence[SourceLayer]) -> Iter
         yield f"{label(layer.name, layer.class_name)}: {_why_unknown(layer.class_name)}"
 
 
-def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[Layer], tuple[str, ...]]:
-    """Our layers, of those that `_layer_problems` has let pass, and the names of the outputs where there are several.
+def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[Layer], tuple[str, ...], list[Reading]]:
+    """Our layers, of those that `_layer_problems` has let pass, the names of the outputs where there are several, and
+    what Keras' layers read.
 
     Layers on which no output depends are left out.
     """
     tensors, builders = KerasTensors(source.inputs), _builders(registry)
     layers: list[Layer] = [*tensors.held]
+    readings: list[Reading] = []
     for layer in source.layers:
         joined = tensors.joined_cells(layer)
         if layer.class_name in registry.VANISHING or joined is not None:
@@ -127,11 +130,12 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[La
         built = _with_timesteps(builder.build(layer, inputs))
         tensors.yields(layer, builder, built, builder.view(layer, inputs))
         layers += built
+        readings.append(Reading(layer, inputs))
     if source.output is not None:
         layers += tensors.last_steps(source.outputs or [source.output])
     found = (tensors.read(reference) for reference in source.outputs)
     output_names = tuple(piece.name for pieces in found for piece in pieces or ())
-    return _leading_to(output_names, layers), output_names
+    return _leading_to(output_names, layers), output_names, readings
 
 
 def _leading_to(output_names: Sequence[str], layers: Sequence[Layer]) -> list[Layer]:

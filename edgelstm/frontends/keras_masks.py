@@ -47,6 +47,21 @@ _JOINING = frozenset({"Add", "Multiply"})
 _STARTING = frozenset({"Bidirectional", "GRU", "LSTM", "SimpleRNN"})
 """Of these, the classes whose further inputs are states."""
 
+_COMPUTING = frozenset(
+    {
+        "Any",
+        "Concatenate",
+        "ConvertToTensor",
+        "ExpandDims",
+        "LogicalAnd",
+        "LogicalOr",
+        "NotEqual",
+        "OnesLike",
+        "ZerosLike",
+    }
+)
+"""Operations on masks."""
+
 _DEEPEST = 64
 """Joins within joins, whose parts are gone through one by one."""
 
@@ -61,12 +76,15 @@ class Described:
 
 
 def without_masks(nodes: Mapping[str, Node], layers: Mapping[str, Described]) -> dict[str, Node]:
-    """The nodes without what computes and takes the masks that are found anyway."""
+    """The nodes without what computes and takes the masks that are found anyway.
+
+    A call that takes another names the layers whose mask it is, for the message that refuses it.
+    """
     graph = _Graph(nodes, layers)
     computing = {name for name, origins in graph.origins.items() if origins}
     kept: dict[str, Node] = {}
     for name, node in nodes.items():
-        found = [_unmasked(name, call, graph) for call in node.calls]
+        found = [_named(*_unmasked(name, call, graph), graph) for call in node.calls]
         kept[name] = replace(node, calls=tuple(call for call, _ in found))
         computing.update(*(operations for _, operations in found))
     needed = _needed(kept, computing)
@@ -158,6 +176,17 @@ class _Graph:
             at = sources[0]
         return at
 
+    def behind_mask(self, names: Sequence[str]) -> frozenset[str]:
+        """The operations from which masks of these names are computed."""
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found and self.is_a(name, *_COMPUTING):
+                found.add(name)
+                waiting += self.sources(name)
+        return frozenset(found)
+
     def _in_join(self, mask: str, inputs: Sequence[str], depth: int) -> frozenset[str]:
         """LogicalOr of the mask so far and that of the next input."""
         found = set[str]()
@@ -207,6 +236,16 @@ def _unmasked(name: str, call: Call, graph: _Graph) -> tuple[Call, frozenset[str
     if not operations:
         return call, operations
     return replace(call, options={key: value for key, value in call.options.items() if key != "mask"}), operations
+
+
+def _named(call: Call, operations: frozenset[str], graph: _Graph) -> tuple[Call, frozenset[str]]:
+    """A mask that stays in the call as the layers whose mask it is, and what computes it; the same where none is."""
+    stays = [source for source, _ in tensors_in(call.options.get("mask"))]
+    found = graph.behind_mask(stays)
+    origins = sorted({origin for name in found for origin in graph.origins[name]})
+    if not origins:
+        return call, operations
+    return replace(call, options={**call.options, "mask": [[name, 0, 0] for name in origins]}), operations | found
 
 
 def _second_argument(inbound_nodes: Any) -> Any:

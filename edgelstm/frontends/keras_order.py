@@ -199,7 +199,9 @@ def _node_problems(node: Node) -> Iterator[str]:
 
 
 def _option_problem(key: str, value: Any) -> str:
-    if tensors := list(tensors_in(value)):
+    if (tensors := list(tensors_in(value))) and key == "mask":
+        return f"takes the mask of {_listed(tensors)}, which no layer hands on to there that could be compiled"
+    if tensors:
         return f"takes {key} from {_listed(tensors)}"
     return f"is called with {key}={ascii(value)[:40]}"
 

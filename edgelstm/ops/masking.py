@@ -1,6 +1,7 @@
 """Masking: steps that do not count. What stands behind leaves its state as it is, and its result."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +22,11 @@ from edgelstm.ir import (
     UnaryOp,
 )
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.affine import AffineLayer, Float64Array
+
+_ROUNDING = 2.0**-21
+"""By how much a sum may be off in float32, relative to its terms: less than eight times half a unit in the last place,
+for factors, offsets, products and sums, here and in Keras."""
 
 _LARGEST = 2.0**100
 """Of a mask's value: beyond, no sensor's number is, nor a float32's square."""
@@ -28,11 +34,17 @@ _LARGEST = 2.0**100
 
 @dataclass(frozen=True, eq=False)
 class MaskingLayer(KerasLayer):
-    """Leaves out each step of which all features have the value of the mask."""
+    """Leaves out each step of which all features have the value of the mask.
+
+    Attributes:
+        value: of the mask.
+        tolerance: by how much a feature that is the value in Keras may differ from it here, (size,) or one for all.
+    """
 
     takes_mask: ClassVar[bool] = True
 
     value: float
+    tolerance: Float64Array = field(default_factory=lambda: np.zeros(1))
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -55,8 +67,24 @@ class MaskingLayer(KerasLayer):
 
     def mask(self, inputs: tuple[FloatArray, ...]) -> BoolArray:
         """See `Layer.mask`."""
-        counts: BoolArray = (inputs[0] != np.float32(self.value)).any(axis=-1)
+        distance = np.abs(inputs[0].astype(np.float64) - np.float32(self.value))
+        counts: BoolArray = ~(distance <= self.tolerance).all(axis=-1)
         return counts
+
+    def behind(self, affine: Sequence[AffineLayer]) -> "MaskingLayer":
+        """The layer on what one affine layer yields after the other, the last first in `affine`.
+
+        Where Keras takes the mean from x and divides then, x that is the mean yields 0; factor * x + offset, which is
+        what we compute, yields the rounding error of its terms.
+        """
+        value, reach, tolerance = np.full(1, self.value), np.ones(1), self.tolerance
+        with np.errstate(all="ignore"):
+            for layer in affine:
+                terms = np.abs(layer.offset) + np.abs(value)
+                tolerance = tolerance + reach * terms * _ROUNDING
+                reach = reach * np.abs(layer.factor)
+                value = np.where(layer.factor == 0.0, 0.0, (value - layer.offset) / layer.factor)
+        return replace(self, tolerance=np.where(np.isfinite(tolerance), tolerance, 0.0))
 
     def forward(self, inputs: FloatArray, observe: Observe) -> FloatArray:
         """(batch, time, size) as it is; the mask travels beside it."""

@@ -6,6 +6,7 @@ from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.ir import IDS, FloatModel, Model, Op, QuantizedTensor, Ranges, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.scales import output_range, output_range16
+from edgelstm.quantization.mask_codes import with_mask_codes
 from edgelstm.quantization.masks import mask_behind_reversal
 from edgelstm.quantization.widths import Widths
 
@@ -24,7 +25,7 @@ def quantize(
         wide: names of layers that compute on int16 values, where they can; the inputs that these read are int16, too.
 
     Raises:
-        DataError: another window.
+        DataError: another window, or masks whose values int8 cannot tell apart.
         UnsupportedModelError: a layer has no kernel in the contract.
     """
     if model.timesteps is not None and model.timesteps != timesteps:
@@ -32,6 +33,7 @@ def quantize(
             f"the model takes sequences of {model.timesteps} steps, but {timesteps} were asked for",
             f"leave --timesteps out, or give data of {model.timesteps} steps",
         )
+    ranges = with_mask_codes(model, ranges)
     widths = Widths(model, ranges, wide)
     source, *further = (_input(tensor, ranges, widths.is_wide_input(tensor.name)) for tensor in model.inputs)
     tensors = {tensor.name: tensor for tensor in (source, *further)}

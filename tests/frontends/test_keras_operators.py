@@ -195,10 +195,10 @@ def behind(layer: SourceLayer, *names: str) -> SourceLayer:
 def test_keras_drops_a_mask_at_an_operator() -> None:
     both = behind(read("Add", TENSOR, TENSOR), "mask", "mask")
     assert masked(both) == (
-        'layer "mine" (Add) is an operator, where Keras drops the mask of "mask"; keras.layers.Add, '
-        "Multiply and Concatenate keep it",
+        'layer "mine" (Add) does not follow the mask of "mask": it ends at every operation, such as "+" and those of '
+        "keras.ops; use a layer (Add, Multiply, ...)",
     )
-    assert "is an operator" in masked(behind(read("Multiply", TENSOR, 2), "mask"))[0]
+    assert "ends at every operation" in masked(behind(read("Multiply", TENSOR, 2), "mask"))[0]
 
 
 def test_a_step_that_a_mask_leaves_out_is_not_taken() -> None:
