@@ -27,7 +27,7 @@ EQUAL = frozenset(
             "linear",
             "noise",
         ),
-        *("dense_by_step", "recurrent", "both_ways", "backwards", "backwards_steps", "backwards_state", "mean"),
+        *("dense_by_step", "recurrent", "both_ways", "backwards", "backwards_state", "mean"),
         *("repeat", "nested", "layer_add", "layer_multiply", "layer_concatenate", "normalized_padding"),
     }
 )
