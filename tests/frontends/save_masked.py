@@ -9,6 +9,7 @@ builds no model of is left out.
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,8 @@ WHOLE: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def sequential(stack: Sequence[Any]) -> Any:
-    return keras.Sequential([layers.Input((TIMESTEPS, FEATURES)), layers.Masking(name="mask"), *stack])
+def sequential(build: Callable[[], Sequence[Any]]) -> Any:
+    return keras.Sequential([layers.Input((TIMESTEPS, FEATURES)), layers.Masking(name="mask"), *build()])
 
 
 def functional(build: Callable[[Any], Any]) -> Any:
@@ -158,8 +159,8 @@ def main(folder: Path) -> None:
     inputs[0, :2] = inputs[1, 3] = inputs[2, 4:] = 0.0
     np.save(folder / "inputs.npy", inputs)
     models: dict[str, Callable[[], Any]] = {**WHOLE}
-    models |= {name: lambda build=build: sequential(build()) for name, build in STACKS.items()}
-    models |= {name: lambda build=build: functional(build) for name, build in GRAPHS.items()}
+    models |= {name: partial(sequential, build) for name, build in STACKS.items()}
+    models |= {name: partial(functional, build) for name, build in GRAPHS.items()}
     for name, build in models.items():
         try:
             save(build(), folder / name, inputs)
