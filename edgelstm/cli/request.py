@@ -17,6 +17,7 @@ from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
+    CALIBRATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_LSB,
     LARGEST_MARGIN,
@@ -63,6 +64,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(WEIGHTS_CHOICES),
             help="int4: weights of recurrent layers and large Dense in 4 bits, in half the flash; native arithmetic "
             "[int8].",
+        ),
+        click.option(
+            "--calibration",
+            type=click.Choice(CALIBRATION_CHOICES),
+            help="tf: choose the scales that TensorFlow's converter would, to match a file of its [reset].",
         ),
     )
     for option in reversed(options):
@@ -136,6 +142,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "clip",
         "weights",
         "activations",
+        "calibration",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -208,5 +215,6 @@ def _from_project() -> BuildRequest:
         margin=project.quantize.margin,
         clip=project.quantize.clip,
         weights=project.quantize.weights,
+        calibration=project.quantize.calibration,
         project=project,
     )

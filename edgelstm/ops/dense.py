@@ -23,6 +23,7 @@ from edgelstm.ir import (
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_multiplier
 from edgelstm.ops import scales, weight_bits
+from edgelstm.ops.activation import image_activation_problems
 from edgelstm.ops.conv2d import pointwise_layers
 from edgelstm.ops.dense16 import Dense16
 from edgelstm.ops.fully_connected import FullyConnected
@@ -55,6 +56,8 @@ class DenseLayer(KernelLayer):
         units = integer(source, "units")
         results = input_tensor.size // last_axis(input_tensor) * units
         problems = [f"makes {results} values a step, more than {LARGEST_SIZE}"] if results > LARGEST_SIZE else []
+        if input_tensor.channels:
+            problems += image_activation_problems(source)
         return problems + kernel_problems(source, (last_axis(input_tensor), units))
 
     @classmethod

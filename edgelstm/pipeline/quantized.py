@@ -1,7 +1,6 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from edgelstm import __version__
 from edgelstm.data import Dataset, fit_dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
+from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
@@ -17,24 +17,20 @@ from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline import narrow
+from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
+from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import INT16, LARGEST_MARGIN
-from edgelstm.quantization import calibrate, clip_at_least_error, int8_layers, int16_layers, quantize, widen
+from edgelstm.project.settings import INT16, TF
+from edgelstm.quantization import int8_layers, int16_layers, quantize, widen
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
 from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
-from edgelstm.verification.accuracy import measure_accuracy
-
-WORTH_A_WARNING_PERCENT, MOST_LISTED = 1.0, 6
-"""Of an array's values, and arrays in a warning."""
-
-NEAR_DB = 10.0
-"""Below this signal to noise ratio a third of what the output does, or more, is noise."""
+from edgelstm.verification.accuracy import measure_accuracy, measure_quantized
 
 TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
 
@@ -44,14 +40,16 @@ class Quantized:
     """A quantized model, its file, and how well it does.
 
     Attributes:
-        accuracy: None without data or from a .tflite.
+        accuracy: None without data, and of a .tflite without targets.
         step: the graph of one step; None where it was not asked for.
+        was_read: whether the file was quantized already.
     """
 
     model: Model
     tflite: bytes
     accuracy: Accuracy | None
     step: StepFile | None = None
+    was_read: bool = False
 
     @property
     def sha256(self) -> str:
@@ -80,6 +78,7 @@ def ensure_quantized(
         progress.note(f"reused {TFLITE}: model, data and options are unchanged")
     else:
         quantized, stale = quantize_file(model_path, request, data, progress), list(folders)
+        warn_untested(quantized.accuracy, data, progress)
     for folder in stale:
         record = folder.record(MODEL)
         is_same = record is not None and record.files.get(TFLITE) == quantized.sha256
@@ -124,14 +123,14 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     found = calibrated(loaded, dataset, request, progress)
     model = found.model
     tflite = write_tflite(to_tflite_model(model))
-    check_tflite(tflite)
+    check_tflite(tflite, foreign=request.calibration == TF)
+    _warn_several_scales(model, "leaving --calibration tf out", progress)
     step = _step(model, request)
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
     progress.note(f"quantized to {request.activations} on {found.sequences} calibration sequences")
-    _warn_saturation(accuracy, len(dataset.test.x), request, progress)
-    _warn_distance(accuracy, progress)
+    warn_of_accuracy(accuracy, len(dataset.test.x), request.margin, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
     return Quantized(model, tflite, accuracy, step)
@@ -162,14 +161,10 @@ def calibrated(
     _check_window(timesteps, request)
     count = _calibration_count(len(calibration.x), request.calibration_samples, progress)
     lengths = None if calibration.lengths is None else calibration.lengths[:count]
-    ranges = calibrate(
-        float_model, calibration.x[:count], lengths, lambda done, total: progress.advance("calibration", done, total)
-    )
-    if request.clip == "mse":
-        ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
-    ranges = widen(float_model, expected(float_model, ranges), request.margin)
-    wide = int16_layers(float_model) if request.activations == INT16 else frozenset()
-    model = quantize(narrow.as_asked(float_model, request), ranges, timesteps, request.contract, wide)
+    found = observed(float_model, Samples(calibration.x[:count], None, lengths), request, progress)
+    ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
+    wide = int16_layers(found.model) if request.activations == INT16 else frozenset()
+    model = quantize(narrow.as_asked(found.model, request), ranges, timesteps, request.contract, wide)
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         _note_int8(float_model, progress)
@@ -180,8 +175,7 @@ def calibrated(
 
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     """A model that is quantized already; DataError where data that were given do not fit it."""
-    if data.dataset is not None:
-        checked(data.dataset, model, progress)
+    dataset = None if data.dataset is None else checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
     narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
@@ -190,9 +184,14 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
         progress.warn(
             "--activations int16 changes nothing: the file is quantized to int8; give the model it comes from"
         )
-    _warn_several_scales(model, progress)
+    _warn_several_scales(model, "quantizing the Keras model", progress)
     model = replace(model, name=request.name or model.name)
-    return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
+    accuracy = None
+    if dataset is not None and dataset.test.y is not None:
+        accuracy = measure_quantized(
+            model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
+        )
+    return Quantized(model, int8_file(path.read_bytes()), accuracy, _step(model, request), was_read=True)
 
 
 def _note_int8(float_model: FloatModel, progress: Progress) -> None:
@@ -206,16 +205,16 @@ def _note_native(model: Model, progress: Progress) -> None:
     if own:
         progress.note(
             f"contract native: no official interpreter has integer kernels for {own}; the arithmetic is edgelstm's own "
-            "(docs/numerics.md), and the accuracy against the float model judges it"
+            "(docs/numerics.md), judged by the float model"
         )
 
 
-def _warn_several_scales(model: Model, progress: Progress) -> None:
+def _warn_several_scales(model: Model, cure: str, progress: Progress) -> None:
     names = [op.name for op in model.ops if isinstance(op, Lstm) and (op.written or op.recurrent)]
     if names:
         progress.warn(
-            f"the converter gave the hidden state of {', '.join(names)} several scales, and nothing brings one to the "
-            "other: LiteRT computes so, and the C does, but it may cost accuracy; quantizing the Keras model avoids it"
+            f"TensorFlow's converter gives the hidden state of {', '.join(names)} several scales, and nothing brings "
+            f"one to the other: LiteRT computes so, and the C does, but it may cost accuracy; {cure} avoids it"
         )
 
 
@@ -282,29 +281,6 @@ def _calibration_count(available: int, asked: int | None, progress: Progress) ->
     return count
 
 
-def _warn_saturation(accuracy: Accuracy, sequences: int, request: BuildRequest, progress: Progress) -> None:
-    """What a single sequence of many does is no reason to choose other ranges."""
-    common = [one for one in accuracy.saturations if one.samples >= min(2, sequences)]
-    clipped = [one for one in common if one.percent >= WORTH_A_WARNING_PERCENT]
-    if not clipped:
-        return
-    listed = "; ".join(f"{one.where} ({one.percent:.1f} %, {one.samples} sequences)" for one in clipped[:MOST_LISTED])
-    more = f" and {len(clipped) - MOST_LISTED} more" if len(clipped) > MOST_LISTED else ""
-    advice = "calibrate on data that cover it"
-    margins = [one.margin for one in clipped if one.margin is not None]
-    if margins and (margin := math.ceil(10 * request.margin * max(margins)) / 10) <= LARGEST_MARGIN:
-        advice += f", or --margin {margin:.1f}, which holds {'it' if len(margins) == len(clipped) else 'most of it'}"
-    progress.warn(f"test data leave the calibrated range: {listed}{more}; {advice}")
-
-
-def _warn_distance(accuracy: Accuracy, progress: Progress) -> None:
-    if accuracy.sqnr_db < NEAR_DB:
-        progress.warn(
-            f"the integer model is far from the float model: SQNR {accuracy.sqnr_db:.1f} dB, agreement "
-            f"{100 * accuracy.agreement:.1f} %; calibrate on data like those that it will see, and more of them"
-        )
-
-
 def _arrays_of(inputs: Sequence[Tensor]) -> str:
     if len(inputs) == 1:
         return "an array x of inputs"
@@ -315,5 +291,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip, request.activations, request.weights,
+        str(request.margin), request.clip, request.calibration, request.activations, request.weights,
     )  # fmt: skip

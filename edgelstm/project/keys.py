@@ -12,6 +12,7 @@ from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_na
 from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
+    CALIBRATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_LSB,
     LARGEST_MARGIN,
@@ -144,6 +145,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
         "weights": _choice(*WEIGHTS_CHOICES),
+        "calibration": _choice(*CALIBRATION_CHOICES),
     },
     "build": {
         "targets": _list_of(_word, 1, 32),

@@ -46,6 +46,10 @@ class ModelSection:
 CLIP_CHOICES = ("none", "mse")
 INT4 = "int4"
 WEIGHTS_CHOICES = ("int8", INT4)
+RESET, TF = "reset", "tf"
+CALIBRATION_CHOICES = (RESET, TF)
+"""Each sequence from a reset state, or as TensorFlow's converter does it."""
+
 INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
@@ -56,13 +60,14 @@ class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
     `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `weights` is one of
-    WEIGHTS_CHOICES.
+    WEIGHTS_CHOICES, `calibration` of CALIBRATION_CHOICES.
     """
 
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
     weights: str = "int8"
+    calibration: str = RESET
 
 
 @dataclass(frozen=True)
