@@ -87,8 +87,8 @@ static inline const el_word *el_nibble_chain_sums(int32_t raw[3], const el_word 
     "ldmia  r7!, {r9, r10}\n\t" EL_NIBBLES_2("r4", "r9") EL_NIBBLES_2("r5", "r10")
 #define EL_NIBBLES_8                                                                                                   \
     "ldmia  lr!, {r4, r5, r6, r8}\n\t"                                                                                 \
-    "ldmia  r7!, {r9, r10}\n\t" EL_NIBBLES_2("r4", "r9") EL_NIBBLES_2("r5", "r10")                                     \
-    "ldmia  r7!, {r9, r10}\n\t" EL_NIBBLES_2("r6", "r9") EL_NIBBLES_2("r8", "r10")
+    "ldmia  r7!, {r9, r10}\n\t" EL_NIBBLES_2("r4", "r9")                                                               \
+        EL_NIBBLES_2("r5", "r10") "ldmia  r7!, {r9, r10}\n\t" EL_NIBBLES_2("r6", "r9") EL_NIBBLES_2("r8", "r10")
 #define EL_NIBBLES_16 EL_NIBBLES_8 EL_NIBBLES_8
 #define EL_NIBBLES_32 EL_NIBBLES_16 EL_NIBBLES_16
 #define EL_NIBBLES_64 EL_NIBBLES_32 EL_NIBBLES_32
@@ -155,7 +155,8 @@ static inline const el_word *el_nibble_chain_sums(int32_t raw[3], const el_word 
     ".endif\n\t"
 #endif
 
-/* bias + row * values for 4 rows; exact while every sum stays within 20 bits, and up to 4096 columns. Returns the weights behind them. */
+/* bias + row * values for 4 rows; exact while every sum stays within 20 bits, and up to 4096 columns. Returns the
+ * weights behind them. */
 EL_INLINE const el_word *el_dot4_nibble_chain(int32_t sums[4], const el_word *weights, const el_wide *values,
                                               unsigned columns, int32_t correction)
 {
