@@ -17,11 +17,13 @@ from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
+    CALIBRATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_LSB,
     LARGEST_MARGIN,
     LEAST_MARGIN,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 
 ALL = "all"
@@ -56,6 +58,17 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip",
             type=click.Choice(CLIP_CHOICES),
             help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
+        click.option(
+            "--weights",
+            type=click.Choice(WEIGHTS_CHOICES),
+            help="int4: weights of recurrent layers and large Dense in 4 bits, in half the flash; native arithmetic "
+            "[int8].",
+        ),
+        click.option(
+            "--calibration",
+            type=click.Choice(CALIBRATION_CHOICES),
+            help="tf: choose the scales that TensorFlow's converter would, to match a file of its [reset].",
         ),
     )
     for option in reversed(options):
@@ -127,7 +140,9 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "weights",
         "activations",
+        "calibration",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -199,5 +214,7 @@ def _from_project() -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        weights=project.quantize.weights,
+        calibration=project.quantize.calibration,
         project=project,
     )

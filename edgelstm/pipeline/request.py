@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import INT16
+from edgelstm.project.settings import INT16, RESET
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -38,6 +38,8 @@ class BuildRequest:
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
+        weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
+        calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
@@ -61,6 +63,8 @@ class BuildRequest:
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    weights: str = "int8"
+    calibration: str = RESET
     activations: str = "int8"
     project: Project | None = None
     main: Path | None = None
