@@ -66,8 +66,8 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
     if problems := [*_order_problems(source, unknown)]:
         raise UnsupportedModelError(problems, "Keras' default, channels_last, is supported: train the model with it")
     if problems := [*source.problems, *_layer_problems(source, registry)]:
-        supported = ", ".join(sorted(registry.KERAS_LAYERS))
-        hint = f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
+        supported = ", ".join(sorted({*registry.KERAS_LAYERS, *registry.VANISHING} - {"InputLayer"}))
+        hint = f"supported layers: {supported}, and TimeDistributed of those that see one step"
         raise UnsupportedModelError(problems, hint if unknown or not source.layers else _OTHERWISE)
     model_input = source.input
     built, output_names, readings = _built_layers(source, registry)
