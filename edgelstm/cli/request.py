@@ -15,7 +15,14 @@ from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
-from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
+from edgelstm.project.settings import (
+    CLIP_CHOICES,
+    LARGEST_LSB,
+    LARGEST_MARGIN,
+    LEAST_MARGIN,
+    MOST_CELL_BITS,
+    SMALLEST_LSB,
+)
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -44,6 +51,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip",
             type=click.Choice(CLIP_CHOICES),
             help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
+        click.option(
+            "--cell-bits",
+            type=click.IntRange(0, MOST_CELL_BITS),
+            help="Integer bits that every cell state has at least, as `edgelstm drift` advises [those of its range].",
         ),
     )
     for option in reversed(options):
@@ -115,6 +127,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "cell_bits",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -185,5 +198,8 @@ def _from_project() -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        cell_bits=project.quantize.cell_bits,
+        max_drift=project.verify.max_drift,
+        drift_steps=project.verify.drift_steps,
         project=project,
     )

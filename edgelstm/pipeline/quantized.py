@@ -16,11 +16,12 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
+from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.project.settings import LARGEST_MARGIN
-from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen
+from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen, with_cell_bits
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -109,6 +110,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     """Read, calibrate, quantize, export and measure; an int8 .tflite is only read."""
     loaded = load(path, request, progress)
     if isinstance(loaded, Model):
+        refuse_unmeasured(path, request)
         return as_read(path, loaded, request, data, progress)
     if data.dataset is None:
         raise DataError(
@@ -127,6 +129,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     progress.note(f"quantized to int8 on {found.sequences} calibration sequences")
     _warn_saturation(accuracy, len(dataset.test.x), request, progress)
     _warn_distance(accuracy, progress)
+    require_little_drift(loaded, model, dataset.test, request, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
     return Quantized(model, tflite, accuracy, step)
@@ -163,6 +166,7 @@ def calibrated(
     if request.clip == "mse":
         ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
     ranges = widen(float_model, expected(float_model, ranges), request.margin)
+    ranges = with_cell_bits(float_model, ranges, request.cell_bits)
     model = quantize(float_model, ranges, timesteps, request.contract)
     _check_lengths(model, dataset)
     _note_native(model, progress)
@@ -295,5 +299,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, request.contract.value, request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip,
+        str(request.margin), request.clip, str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
     )  # fmt: skip

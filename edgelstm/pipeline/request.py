@@ -12,6 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
+from edgelstm.project.settings import DRIFT_STEPS
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -36,6 +37,9 @@ class BuildRequest:
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
+        cell_bits: integer bits that every cell state has at least; None for what its range asks for.
+        max_drift: the largest error along a stream, in percent of full scale, with which a model is built; None for any.
+        drift_steps: of that stream.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -58,6 +62,9 @@ class BuildRequest:
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    cell_bits: int | None = None
+    max_drift: float | None = None
+    drift_steps: int = DRIFT_STEPS
     project: Project | None = None
     main: Path | None = None
     tflite_recurrent: str = "layer"

@@ -10,7 +10,18 @@ from typing import Any
 
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
-from edgelstm.project.settings import CLIP_CHOICES, LARGEST_LSB, LARGEST_MARGIN, LEAST_MARGIN, SMALLEST_LSB
+from edgelstm.project.settings import (
+    CLIP_CHOICES,
+    LARGEST_DRIFT,
+    LARGEST_LSB,
+    LARGEST_MARGIN,
+    LEAST_DRIFT,
+    LEAST_DRIFT_STEPS,
+    LEAST_MARGIN,
+    MOST_CELL_BITS,
+    MOST_DRIFT_STEPS,
+    SMALLEST_LSB,
+)
 from edgelstm.user_code import is_user_code
 
 Check = Callable[[object], Any]
@@ -135,6 +146,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "calibration_samples": _whole(1, 10_000_000),
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
+        "cell_bits": _whole(0, MOST_CELL_BITS),
     },
     "build": {
         "targets": _list_of(_word, 1, 32),
@@ -149,7 +161,11 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "runner": _word,
         "main": _file_inside(".c"),
     },
-    "verify": {"sequences": _whole(1, 1_000_000)},
+    "verify": {
+        "sequences": _whole(1, 1_000_000),
+        "max_drift": _real(LEAST_DRIFT, LARGEST_DRIFT),
+        "drift_steps": _whole(LEAST_DRIFT_STEPS, MOST_DRIFT_STEPS),
+    },
     "flash": {"runner": _word, "address": _text},
 }
 """Sections, their keys, and the check of each."""

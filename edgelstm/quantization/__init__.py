@@ -2,6 +2,6 @@
 
 from edgelstm.quantization.calibration import calibrate
 from edgelstm.quantization.quantize import quantize
-from edgelstm.quantization.ranges import clip_at_least_error, widen
+from edgelstm.quantization.ranges import clip_at_least_error, widen, with_cell_bits
 
-__all__ = ["calibrate", "clip_at_least_error", "quantize", "widen"]
+__all__ = ["calibrate", "clip_at_least_error", "quantize", "widen", "with_cell_bits"]

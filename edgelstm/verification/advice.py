@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, QuantizedTensor, Ranges
+from edgelstm.ir import QuantizedTensor, Ranges
 from edgelstm.ops.lstm import Lstm
-from edgelstm.project.settings import LARGEST_MARGIN
+from edgelstm.project.settings import LARGEST_MARGIN, MOST_CELL_BITS
 from edgelstm.report.errors_found import Advice, PartError
 from edgelstm.report.saturation import Saturation
 from edgelstm.simulate import quantize_array
@@ -40,7 +40,7 @@ class Chosen:
 
 
 def advise(errors: Errors, parts: Sequence[PartError], ranges: Ranges, chosen: Chosen) -> tuple[Advice, ...]:
-    """A line for each cause that was found, the most harmful kind first."""
+    """A line for each cause that was found; none where there is no error."""
     if not errors.total:
         return ()
     rules = (_of_channels(errors), _of_ranges(errors, ranges, chosen), _of_rows(errors, parts))
@@ -54,9 +54,7 @@ def _of_channels(errors: Errors) -> Iterator[Advice]:
         if tensor.vocabulary or tensor.size == 1:
             continue
         where = "the input" if len(inputs) == 1 else f'input "{tensor.name}"'
-        for channel, levels in enumerate(_levels(errors, tensor)):
-            if not 1 < levels < FEW_LEVELS:
-                continue
+        for channel, levels in _few_levels(errors, tensor):
             share = errors.of_input(tensor.name, channel).share or 0.0
             if share >= WORTH_A_WORD:
                 cure = "adapt its Normalization to the data" if tensor.scaling else "put a Normalization at the input"
@@ -67,23 +65,35 @@ def _of_channels(errors: Errors) -> Iterator[Advice]:
                 )
 
 
-def _levels(errors: Errors, tensor: QuantizedTensor) -> list[int]:
-    """How many integers lie between the smallest and the largest of each channel."""
-    values = [quantize_array(one[tensor.name], tensor.quantization) for one in errors.reference]
-    flat: FloatArray = np.concatenate([array.reshape(-1, tensor.size) for array in values]).astype(np.int64)
-    return [int(levels) for levels in np.ptp(flat, axis=0) + 1]
+def _few_levels(errors: Errors, tensor: QuantizedTensor) -> Iterator[tuple[int, int]]:
+    """Channels that vary, with how many integers lie between their smallest and largest, where these are few."""
+    values = np.concatenate([one[tensor.name].reshape(-1, tensor.size) for one in errors.reference])
+    spans = np.ptp(quantize_array(values, tensor.quantization).astype(np.int64), axis=0)
+    for channel in np.flatnonzero((np.ptp(values, axis=0) > 0.0) & (spans + 1 < FEW_LEVELS)):
+        yield int(channel), int(spans[channel]) + 1
 
 
 def _of_ranges(errors: Errors, ranges: Ranges, chosen: Chosen) -> Iterator[Advice]:
     """Arrays that test data leave often."""
     bench = errors.bench
-    cells = {f'the cell state of "{op.name}"' for op in bench.model.ops if isinstance(op, Lstm)}
+    cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, Lstm)}
     least = min(CLIPPED_SEQUENCES, len(bench.samples.x))
     for one in measure_saturation(bench.float_model, bench.model, bench.samples, ranges):
         if one.percent < CLIPPED_PERCENT or one.samples < least:
             continue
         text = f"{one.where} saturates: {one.percent:.1f} % of its values, in {one.samples} of {len(bench.samples.x)}"
-        yield Advice("cell" if one.where in cells else "range", f"{text} sequences: {_margin(one, chosen)}")
+        op = cells.get(one.where)
+        if op is None:
+            yield Advice("range", f"{text} sequences: {_margin(one, chosen)}")
+        else:
+            yield Advice("cell", f"{text} sequences: {_cell_bits(errors.largest(f'{op.name}/cell'))}")
+
+
+def _cell_bits(largest: float) -> str:
+    bits = math.ceil(math.log2(largest))
+    if bits <= MOST_CELL_BITS:
+        return f"--cell-bits {bits}, or calibrate on sequences as long as these"
+    return f"it counts up to {largest:.0f}, which no scale holds: train on longer sequences, or reset the network"
 
 
 def _margin(one: Saturation, chosen: Chosen) -> str:

@@ -17,7 +17,6 @@ from edgelstm.simulate import dequantize_array
 from edgelstm.verification.op_runs import State
 from edgelstm.verification.stream import Feed, Stream
 
-LEAST_STEPS, MOST_STEPS = 1_000, 1_000_000
 MOST_VALUES = 1 << 28
 """Steps times the width of the widest tensor: what is kept of a run must fit a computer's memory."""
 
@@ -27,8 +26,9 @@ WATCHED = 2_000
 BURST, BEFORE_BURST = 50, 500
 """Steps of extreme inputs, and of the stream before them."""
 
-SMOOTHED = 16
-"""Steps over which errors are averaged before a burst is said to be over."""
+SMOOTHED, USUAL = 16, 1.5
+"""Steps over which errors are averaged, and how far above the largest of the undisturbed stream, before a burst is said
+to be over: two streams that agree again need not agree to the last bit."""
 
 STARTS = 8
 """States that a warm-up compares: after a reset, both ends of what they hold, and random ones."""
@@ -145,9 +145,7 @@ class _CellWatch:
         units = tuple(int(unit) for unit in order if self._clipped[unit])
         needed = max(0, math.ceil(math.log2(max(reached, 2.0**-15))))
         percent = 100.0 * float(self._clipped.sum()) / max(1, self._values)
-        return CellUse(
-            self.layer, self._bits, percent, units, reached, needed if needed <= _MOST_BITS else None
-        )
+        return CellUse(self.layer, self._bits, percent, units, reached, needed if needed <= _MOST_BITS else None)
 
 
 def _decades(exact: FloatArray, found: FloatArray) -> Iterator[Decade]:
@@ -172,12 +170,14 @@ def _recovery(stream: Stream, feed: Feed) -> Settling:
     before = min(BEFORE_BURST, steps // 4)
     behind = before + min(BURST, steps // 4)
     last = min(steps, behind + WATCHED)
-    disturbed = {name: _with_bursts(stream.model, name, values[:, :last], before, behind) for name, values in feed.items()}
+    disturbed = {
+        name: _with_bursts(stream.model, name, values[:, :last], before, behind) for name, values in feed.items()
+    }
     errors = stream.in_integers(disturbed) - stream.in_float(disturbed)
     levels = _smoothed(np.square(errors[:, behind:]).mean(axis=2))
     usual = float(levels[0].max())
     watched = levels.shape[1]
-    return Settling(_settled(levels[1:].max(axis=0) <= usual), None, watched)
+    return Settling(_settled(levels[1:].max(axis=0) <= USUAL**2 * usual), None, watched)
 
 
 def _with_bursts(model: Model, name: str, values: FloatArray, first: int, last: int) -> FloatArray:
@@ -204,7 +204,9 @@ def _warm_up(stream: Stream, feed: Feed) -> Settling:
     """Whether the outputs of all starts are within a step of those after a reset, and for good."""
     starts = dict(_starts(stream))
     several = {name: np.repeat(values, STARTS, axis=0) for name, values in feed.items()}
-    step = np.repeat([one.quantization.scale for one in stream.model.outputs], [one.size for one in stream.model.outputs])
+    step = np.repeat(
+        [one.quantization.scale for one in stream.model.outputs], [one.size for one in stream.model.outputs]
+    )
 
     def settled(outputs: FloatArray) -> int | None:
         return _settled((np.abs(outputs - outputs[:1]) <= 1.001 * step).all(axis=(0, 2)))

@@ -9,12 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from edgelstm.errors import DataError
-from edgelstm.ir import FloatArray, Layer, Op
+from edgelstm.ir import Compute, FloatArray, Layer, Op
 from edgelstm.report.errors_found import LayerError, PartError, WorstSample
 from edgelstm.report.metrics import sqnr_db
 from edgelstm.report.progress import Progress
-from edgelstm.verification.cells import MixedCell, mixed_cell
-from edgelstm.verification.cells.parts import Rounding
+from edgelstm.verification.cells import MixedCell, Rounding, mixed_cell
 from edgelstm.verification.error_bench import Bench, Tensors, energy
 
 
@@ -56,6 +55,17 @@ class Errors:
         """Of the outputs."""
         return _db(energy_of(self.reference, self.bench), self.total)
 
+    def largest(self, name: str) -> float:
+        """The largest magnitude of what float layers report under a name."""
+        found = [0.0]
+
+        def observe(observed: str, values: FloatArray) -> None:
+            if observed == name:
+                found.append(float(np.abs(values).max()))
+
+        self.bench.run({}, observe)
+        return max(found)
+
     def of_input(self, name: str, channel: int | None = None) -> LayerError:
         """Rounding an input, or a channel of it."""
         runs = self.bench.run({name: self.bench.rounded_input(name, channel)})
@@ -89,22 +99,21 @@ class Errors:
         """SQNR of what gates yield, where everything before and in the layer is rounded."""
         name = layer.output.name
         everything = cell.with_rounding(Rounding(frozenset(cell.parts), self.bench.model.contract))
-        exact = self._observed({name: cell}, layer)
-        noisy = self._observed({**self.bench.all_integers(), name: everything}, layer)
+        exact = self._observed({name: cell.compute}, layer)
+        noisy = self._observed({**self.bench.all_integers(), name: everything.compute}, layer)
         return {
             gate: _db(_squares(exact[gate]), _squares([a - b for a, b in zip(exact[gate], noisy[gate], strict=True)]))
             for gate in cell.gates
         }
 
-    def _observed(self, instead: Mapping[str, object], layer: Layer) -> Mapping[str, list[FloatArray]]:
+    def _observed(self, instead: Mapping[str, Compute], layer: Layer) -> Mapping[str, list[FloatArray]]:
         found: defaultdict[str, list[FloatArray]] = defaultdict(list)
 
         def observe(name: str, values: FloatArray) -> None:
             if name.startswith(f"{layer.name}/"):
                 found[name.removeprefix(f"{layer.name}/")].append(values.astype(np.float32))
 
-        computing = {name: getattr(one, "compute", one) for name, one in instead.items()}
-        self.bench.run(computing, observe)
+        self.bench.run(instead, observe)
         return found
 
     @property

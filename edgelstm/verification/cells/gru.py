@@ -99,8 +99,7 @@ class MixedGru(GruLayer):
             both = (stored[0][0], stored[1][0], stored[0][1], stored[1][1])
             found.append(
                 tuple(
-                    self.rounding.weights(name, trained[index], kept)
-                    for trained, kept in zip(split, both, strict=True)
+                    self.rounding.weights(name, trained[index], kept) for trained, kept in zip(split, both, strict=True)
                 )
             )
         return found
