@@ -60,7 +60,7 @@ def _measured(
 
 def _stream(source: Path, model: FloatModel) -> Samples:
     """A file's sequences, of any length; a single one may lack the first axis."""
-    found = load_dataset(str(source))
+    found = load_dataset(str(source), base=Path())
     is_one = found.x.ndim == 2 and not model.input.vocabulary
     whole = replace(found, x=np.asarray(found.x)[np.newaxis], y=None) if is_one else found
     return fit_dataset(whole, model.inputs, None)[0].training

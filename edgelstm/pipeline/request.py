@@ -38,7 +38,7 @@ class BuildRequest:
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
         cell_bits: integer bits that every cell state has at least; None for what its range asks for.
-        max_drift: the largest error along a stream, in percent of full scale, with which a model is built; None for any.
+        max_drift: the largest error along a stream with which a model is built, in percent of full scale; None for any.
         drift_steps: of that stream.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -157,7 +158,7 @@ def _decades(exact: FloatArray, found: FloatArray) -> Iterator[Decade]:
         ends.append(min(len(squares), max(10, 10 * ends[-1])))
     if len(ends) > 2 and ends[-1] < 2 * ends[-2]:
         del ends[-2]
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends):
         parts = np.array_split(squares[first:last], min(_PARTS, last - first))
         levels = np.sqrt([part.mean() for part in parts])
         whole = math.sqrt(float(squares[first:last].mean()))

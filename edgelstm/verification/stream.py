@@ -10,7 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelstm.errors import UnsupportedModelError
-from edgelstm.ir import Compute, FloatArray, FloatModel, IntArray, Model, Observe, Op, Pace, QuantizedTensor, Reduction
+from edgelstm.ir import (
+    AnyArray,
+    Compute,
+    FloatArray,
+    FloatModel,
+    IntArray,
+    Model,
+    Observe,
+    Op,
+    Pace,
+    QuantizedTensor,
+    Reduction,
+)
 from edgelstm.ops.last_step import LastStep, LastStepLayer
 from edgelstm.ops.masking import Masking
 from edgelstm.ops.recurrent import RecurrentLayer
@@ -111,8 +123,8 @@ class Stream:
         return {name: _yielded(clock.paces, steps) for name, clock in clocks.items()}
 
     def _each_step(
-        self, values: IntArray, tensor: QuantizedTensor, elements: Mapping[str, IntArray], batch: int
-    ) -> IntArray:
+        self, values: AnyArray, tensor: QuantizedTensor, elements: Mapping[str, IntArray], batch: int
+    ) -> AnyArray:
         """(batch, steps, size): the latest element of a sequence, or what was computed for every step."""
         if not tensor.is_sequence:
             return values.reshape(batch, -1, tensor.size)
@@ -155,9 +167,9 @@ def _yielded(paces: tuple[Pace, ...], steps: int) -> IntArray:
     return counts
 
 
-def _latest(values: IntArray, counts: IntArray, nothing: int) -> IntArray:
+def _latest(values: AnyArray, counts: IntArray, nothing: int) -> AnyArray:
     """Of (batch, elements, size) the latest element at each step; `nothing` before there is one."""
-    found: IntArray = values[:, np.maximum(counts - 1, 0)]
+    found: AnyArray = values[:, np.maximum(counts - 1, 0)]
     found[:, counts == 0] = nothing
     return found
 

@@ -51,23 +51,16 @@ class MixedGru(GruLayer):
         """See `RecurrentLayer.run`; reports what gates yield, too."""
         (carried,) = states
         hidden = self._hidden(carried)
-        update, reset, candidate = self.gates
-        of_update, of_reset, of_candidate = self._weights()
+        update, reset, candidate = self._weights()
         outputs: list[FloatArray] = []
         for t in range(inputs.shape[1]):
             z, r = (
                 self._gate(name, inputs[:, t] @ kernel + bias + hidden @ recurrent + more)
-                for name, (kernel, recurrent, bias, more) in ((update, of_update), (reset, of_reset))
+                for name, (kernel, recurrent, bias, more) in zip(self.gates, (update, reset), strict=False)
             )
-            kernel, recurrent, bias, more = of_candidate
-            if self.reset_after:
-                recalled = r * (hidden @ recurrent + more)
-            else:
-                recalled = self._hidden(r * carried) @ recurrent
-            sums = self.rounding.sum(candidate, inputs[:, t] @ kernel + bias + recalled)
-            n = self.rounding.function(
-                candidate, sums, np.tanh, lambda v: activations.tanh(self.rounding.contract, v, 3)
-            )
+            kernel, recurrent, bias, more = candidate
+            kept = hidden @ recurrent + more if self.reset_after else self._hidden(r * carried) @ recurrent
+            n = self._candidate(inputs[:, t] @ kernel + bias + (r * kept if self.reset_after else kept))
             for name, values in zip(self.gates, (z, r, n), strict=True):
                 observe(f"{self.name}/{name}", values)
             carried = self.rounding.state(CARRIED, z * carried + (1.0 - z) * n, HIDDEN_Q15)
@@ -80,6 +73,11 @@ class MixedGru(GruLayer):
         return self.rounding.function(
             name, sums, self.gate.real, lambda z: self.gate.integers(self.rounding.contract, z)
         )
+
+    def _candidate(self, values: FloatArray) -> FloatArray:
+        name, contract = self.gates[-1], self.rounding.contract
+        sums = self.rounding.sum(name, values)
+        return self.rounding.function(name, sums, np.tanh, lambda z: activations.tanh(contract, z, 3))
 
     def _hidden(self, values: FloatArray) -> FloatArray:
         """The state as kernels and the next layer see it."""

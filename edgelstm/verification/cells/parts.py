@@ -86,8 +86,6 @@ def stored_rows(rows: IntArray, row_scales: AnyArray | float) -> FloatArray:
 class MixedCell(Protocol):
     """A recurrent layer of which some parts are rounded; a Layer otherwise."""
 
-    rounding: Rounding
-
     @property
     def gates(self) -> tuple[str, ...]:
         """Names under which `compute` reports what gates yield, behind the layer's name and a slash."""

@@ -52,15 +52,17 @@ class MixedSimpleRnn(SimpleRnnLayer):
         outputs: list[FloatArray] = []
         for t in range(inputs.shape[1]):
             sums = self.rounding.sum(UNITS, inputs[:, t] @ kernel + hidden @ recurrent + bias, self._sums)
-            if self.function == "tanh":
-                contract = self.rounding.contract
-                squashed = self.rounding.function(UNITS, sums, np.tanh, lambda v: activations.tanh(contract, v, 3))
-            else:
-                squashed = np.maximum(sums, 0.0)
+            squashed = self._squash(sums)
             observe(f"{self.name}/{UNITS}", squashed)
             hidden = self.rounding.state(HIDDEN, squashed, self.op.output.quantization)
             outputs.append(hidden)
         return np.stack(outputs, axis=1)
+
+    def _squash(self, sums: FloatArray) -> FloatArray:
+        if self.function != "tanh":
+            return np.maximum(sums, 0.0)
+        contract = self.rounding.contract
+        return self.rounding.function(UNITS, sums, np.tanh, lambda z: activations.tanh(contract, z, 3))
 
     @property
     def _sums(self) -> Quantization:
