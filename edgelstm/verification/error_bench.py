@@ -7,7 +7,7 @@ import numpy as np
 
 from edgelstm.data.dataset import Samples
 from edgelstm.ir import AnyArray, Compute, FloatArray, FloatModel, Layer, Model, Observe, Op, Tensor, beside
-from edgelstm.ops.embedding import EmbeddingLayer
+from edgelstm.ops.embedding import Embedding, EmbeddingLayer
 from edgelstm.ops.masking import Masking
 from edgelstm.quantization.calibration import LengthBatch, equal_lengths
 from edgelstm.simulate import dequantize_array, quantize_array
@@ -63,12 +63,12 @@ class Bench:
     def op_of(self, layer: Layer) -> Op | None:
         """The op that computes for a layer; None where values are only moved.
 
-        An Embedding that masks and is read backwards has its mask as an op behind the one that looks up.
+        An Embedding that masks and is read backwards has become two ops, one that looks up and one that masks.
         """
         producers = {op.output.name: op for op in self.model.ops}
         op = producers.get(layer.output.name)
-        if isinstance(op, Masking) and isinstance(layer, EmbeddingLayer):
-            op = producers.get(op.input.name, producers.get(f"{layer.name}/rows"))
+        if isinstance(layer, EmbeddingLayer) and not isinstance(op, Embedding):
+            op = producers.get(f"{layer.output.name}/rows")
         return None if op is None or op.is_alias or isinstance(op, Masking) else op
 
     def in_integers(self, layer: Layer, op: Op) -> Compute:

@@ -77,8 +77,8 @@ class Errors:
         name, op = layer.output.name, self.bench.op_of(layer)
         whole = _sqnr(self.reference, self.integers, name)
         if op is None:
-            moved = next(one for one in self.bench.model.ops if one.output.name == name)
-            return LayerError(layer.name, moved.kind, whole, None, None)
+            kinds = [one.kind for one in self.bench.model.ops if one.output.name == name]
+            return LayerError(layer.name, next(iter(kinds), "moved"), whole, None, None)
         base = self.bench.run({name: self.bench.on_rounded(layer, op)})
         runs = self.bench.run({name: self.bench.in_integers(layer, op)})
         return LayerError(layer.name, op.kind, whole, _sqnr(base, runs, name), self.share(runs, base))

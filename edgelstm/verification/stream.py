@@ -150,9 +150,12 @@ def _problems(model: Model) -> list[str]:
             found.append(f'layer "{op.name}" ({op.kind}) leaves steps out')
         elif isinstance(op, RecurrentOp) and op.initial_state:
             found.append(f'layer "{op.name}" ({op.kind}) starts from the states of another layer')
-    if not found and not make_schedule(model, model.timesteps).is_streaming:
-        found.append(f'the output "{model.output.name}" waits for the whole window')
-    return found
+    if found or make_schedule(model, model.timesteps).is_streaming:
+        return found
+    behind = [op for op in model.ops if op.pace is not None and op.pace.lag]
+    return [
+        f'layer "{op.name}" ({op.kind}) waits for the end of its sequence, to which it adds padding' for op in behind
+    ] or [f'the output "{model.output.name}" waits for the whole window']
 
 
 def _shape(feed: Feed) -> tuple[int, int]:
