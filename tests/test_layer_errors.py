@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from reference_models import gru, simple_rnn
-from test_ranges import SIZE, STEPS, UNITS, inputs, lstm_model
+from test_ranges import SIZE, STEPS, UNITS, inputs, lstm_model, noise
 
 from edgelstm.data.dataset import Samples
 from edgelstm.ir import FloatArray, FloatModel, Layer, Tensor
@@ -14,7 +14,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
-from edgelstm.quantization import calibrate, quantize
+from edgelstm.quantization import calibrate, quantize, widen
 from edgelstm.report.errors_found import Advice, PartError
 from edgelstm.report.metrics import sqnr_db
 from edgelstm.report.progress import Silent
@@ -40,7 +40,8 @@ def recurrent_model(make: Callable[[str, Tensor, int], Layer]) -> FloatModel:
 
 
 def before(name: str, source: Tensor, units: int) -> Layer:
-    return replace(gru(name, source, units), reset_after=False)
+    layer = gru(name, source, units)
+    return replace(layer, reset_after=False, recurrent_bias=np.zeros_like(layer.recurrent_bias))
 
 
 def relu(name: str, source: Tensor, units: int) -> Layer:
@@ -113,7 +114,7 @@ def test_a_cell_with_everything_rounded_is_nearly_the_op(name: str, contract: Co
     for gate in [f"{part.of}" for part in cell.parts if part.what == "weights"]:
         lacking = every - {part for part in cell.parts if part.of == gate and part.what == "weights"}
         other = cell.with_rounding(Rounding(lacking, bench.model.contract)).compute((rounded,), _ignore)
-        assert np.mean(np.abs(other - wanted) > 1e-6) > 2 * np.mean(np.abs(found - wanted) > 1e-6)
+        assert np.mean(np.abs(other - wanted) > 1e-6) > 1.2 * np.mean(np.abs(found - wanted) > 1e-6)
 
 
 def _ignore(name: str, values: FloatArray) -> None:
@@ -173,16 +174,19 @@ def _total(errors: Errors) -> float:
     return errors.total
 
 
-def test_the_worst_sequence_is_found_with_its_step() -> None:
-    model, known = lstm_model(3), inputs(50, 200)
-    test = inputs(51, 40)
-    test[17, 4:] *= 6.0
-    worst = errors_of(model, known, test).worst
+@pytest.mark.parametrize("seed", range(4))
+def test_the_worst_sequence_is_found_with_its_step(seed: int) -> None:
+    model, known, test = lstm_model(seed), inputs(50, 600), inputs(90 + seed, 150)
+    errors = errors_of(model, known, test)
+    worst, integer = errors.worst, errors.bench.model
     assert worst is not None
-    assert worst.index == 17
+    wrong = real_outputs(integer, simulate(integer, stored_inputs(integer, test))) - model.forward(test)
+    energies = np.square(wrong).sum(axis=(1, 2))[errors.bench.indices]
+    assert worst.index == errors.bench.indices[energies.argmax()]
+    assert worst.share == pytest.approx(energies.max() / energies.sum(), rel=1e-3)
     assert worst.step is not None
-    assert worst.step >= 4
-    assert worst.share > 0.3
+    assert worst.error == pytest.approx(wrong[worst.index, worst.step, worst.output], rel=1e-3)
+    assert abs(worst.error) == pytest.approx(np.abs(wrong[worst.index]).max(), rel=1e-3)
 
 
 def test_a_vector_has_no_worst_step() -> None:
@@ -209,7 +213,7 @@ SEEDS = range(4)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_healthy_model_gets_no_advice(seed: int) -> None:
-    assert advice_for(lstm_model(seed), inputs(70 + seed, 200), inputs(80 + seed)) == ()
+    assert advice_for(lstm_model(seed), inputs(70 + seed, 600), inputs(80 + seed)) == ()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -219,7 +223,7 @@ def test_raw_units_in_a_channel_get_advice_about_the_others(seed: int) -> None:
     assert isinstance(lstm, LstmLayer)
     kernel, unit = lstm.kernel.copy(), np.array([1.0, 300.0, 1.0], np.float32)
     model = replace(model, layers=(replace(lstm, kernel=kernel / unit[:, None]), *model.layers[1:]))
-    advice = advice_for(model, inputs(70 + seed, 200) * unit, inputs(80 + seed) * unit)
+    advice = advice_for(model, inputs(70 + seed, 600) * unit, inputs(80 + seed) * unit)
     assert {one.kind for one in advice} == {"levels"}
     assert all(one.text.startswith(("channel 0", "channel 2")) for one in advice)
     assert all("of 256 levels" in one.text and "Normalization" in one.text for one in advice)
@@ -227,14 +231,15 @@ def test_raw_units_in_a_channel_get_advice_about_the_others(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ranges_that_are_too_narrow_get_advice_about_the_margin(seed: int) -> None:
-    model, known = lstm_model(seed), 0.4 * inputs(70 + seed, 200)
+    model, known = lstm_model(seed), 0.4 * inputs(70 + seed, 600)
     test = inputs(80 + seed)
-    advice = advice_for(model, known, test)
-    assert {one.kind for one in advice} == {"range"}
-    assert all("saturates" in one.text and "--margin" in one.text for one in advice)
-    margins = [float(one.text.partition("--margin ")[2].partition(",")[0]) for one in advice]
-    ends = np.abs(np.array(calibrate(model, known)["x"]))
-    assert max(margins) == pytest.approx(float(np.abs(test).max() / ends.min()), rel=0.35)
+    (one,) = advice_for(model, known, test)
+    assert one.kind == "range"
+    assert "channel 1 of the input (" in one.text
+    margin = float(one.text.partition("--margin ")[2].partition(" ")[0])
+    wider = widen(model, calibrate(model, known), margin)
+    before, after = (noise(model, ranges, test) for ranges in (calibrate(model, known), wider))
+    assert after < 0.2 * before
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -245,7 +250,7 @@ def test_a_huge_row_gets_advice_about_its_gate(seed: int) -> None:
     kernel = lstm.recurrent_kernel.copy()
     kernel[:, 2 * UNITS + 3] *= 40.0
     model = replace(model, layers=(replace(lstm, recurrent_kernel=kernel), *model.layers[1:]))
-    (one,) = advice_for(model, inputs(70 + seed, 200), inputs(80 + seed))
+    (one,) = advice_for(model, inputs(70 + seed, 600), inputs(80 + seed))
     assert one.kind == "row"
     assert one.text.startswith("unit 3 ")
     assert "the recurrent kernel of the cell gate" in one.text
@@ -260,18 +265,16 @@ def test_a_saturating_cell_gets_advice_about_its_bits(seed: int) -> None:
 
 
 def counting_model(seed: int) -> tuple[FloatModel, FloatArray, FloatArray]:
-    """A unit that counts to 1.7 on what is known, and above 4 where the same inputs last longer."""
+    """A unit that counts to 4 on what is known, and to 7 where the same lasts longer; its output hardly differs."""
     rng = np.random.default_rng(seed)
     source = Tensor("x", SIZE, is_sequence=True)
-    kernel, bias = rng.normal(0, 0.05, (SIZE, 4)).astype(np.float32), np.zeros(4, np.float32)
-    bias[1] = 6.0
+    kernel, bias = rng.normal(0, 0.01, (SIZE, 4)).astype(np.float32), np.zeros(4, np.float32)
+    bias[:2] = 6.0
     kernel[:, 2] = 3.0
     lstm = LstmLayer("lstm", source, Tensor("lstm", 1, is_sequence=True), kernel, np.zeros((1, 4), np.float32), bias)
-    model = FloatModel("counter", source, (lstm,), STEPS)
-    shape = (64, STEPS, SIZE)
-    known, test = rng.uniform(-1, 1, shape).astype(np.float32), rng.uniform(0.2, 1, shape).astype(np.float32)
-    known[:, 3:] = -known[:, :4]
-    known[0] = [[1.0], [1.0], [1.0], [-1.0], [-1.0], [-1.0], [-1.0]]
-    test *= np.where(np.arange(64) < 20, 1.0, 0.0)[:, None, None]
-    test[:20] = np.maximum(test[:20], 0.6)
-    return model, known, test
+    known, test = (rng.uniform(-1, 1, (64, STEPS, SIZE)).astype(np.float32) for _ in range(2))
+    known[:, 4:] = 0.0
+    known[:2] = np.where(np.arange(STEPS) < 4, 1.0, 0.0)[:, None] * np.array([1.0, -1.0])[:, None, None]
+    test[:, 4:] = 0.0
+    test[:20] = 1.0
+    return FloatModel("counter", source, (lstm,), STEPS), known, test

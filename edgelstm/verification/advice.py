@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgelstm.ir import QuantizedTensor, Ranges
 from edgelstm.ops.lstm import Lstm
 from edgelstm.project.settings import LARGEST_MARGIN, MOST_CELL_BITS
+from edgelstm.quantization import quantize, widen, with_cell_bits
 from edgelstm.report.errors_found import Advice, PartError
 from edgelstm.report.saturation import Saturation
 from edgelstm.simulate import quantize_array
@@ -28,8 +29,11 @@ WORTH_A_WORD = 0.1
 CLIPPED_PERCENT, CLIPPED_SEQUENCES = 1.0, 2
 """Of an array's values, and on how many sequences (fewer where fewer were looked at), before ranges are to blame."""
 
-MOST_LINES = 8
-"""Of one kind."""
+MOST_LINES, MOST_LISTED = 8, 6
+"""Of one kind, and arrays in one."""
+
+WORTH_A_CHANGE_DB = 1.0
+"""What another range must gain at the output."""
 
 
 @dataclass(frozen=True)
@@ -74,33 +78,69 @@ def _few_levels(errors: Errors, tensor: QuantizedTensor) -> Iterator[tuple[int, 
 
 
 def _of_ranges(errors: Errors, ranges: Ranges, chosen: Chosen) -> Iterator[Advice]:
-    """Arrays that test data leave often."""
+    """Arrays that test data leave often, and the margin, or the bits of cell states, that serves them best."""
     bench = errors.bench
     cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, Lstm)}
     least = min(CLIPPED_SEQUENCES, len(bench.samples.x))
-    for one in measure_saturation(bench.float_model, bench.model, bench.samples, ranges):
-        if one.percent < CLIPPED_PERCENT or one.samples < least:
-            continue
-        text = f"{one.where} saturates: {one.percent:.1f} % of its values, in {one.samples} of {len(bench.samples.x)}"
+    clipped = [
+        one
+        for one in measure_saturation(bench.float_model, bench.model, bench.samples, ranges)
+        if one.percent >= CLIPPED_PERCENT and one.samples >= least
+    ]
+    others = [one for one in clipped if one.where not in cells]
+    if others:
+        yield Advice(
+            "range",
+            f"test data leave the calibrated range: {_listed(others, errors)}; "
+            + _margin(errors, ranges, others, chosen),
+        )
+    for one in clipped:
         op = cells.get(one.where)
-        if op is None:
-            yield Advice("range", f"{text} sequences: {_margin(one, chosen)}")
-        else:
-            yield Advice("cell", f"{text} sequences: {_cell_bits(errors.largest(f'{op.name}/cell'))}")
+        if op is not None and not others:
+            yield Advice("cell", f"{_listed([one], errors)} is beyond its scale; {_cell_bits(errors, ranges, op)}")
 
 
-def _cell_bits(largest: float) -> str:
-    bits = math.ceil(math.log2(largest))
-    if bits <= MOST_CELL_BITS:
-        return f"--cell-bits {bits}, or calibrate on sequences as long as these"
-    return f"it counts up to {largest:.0f}, which no scale holds: train on longer sequences, or reset the network"
+def _listed(clipped: Sequence[Saturation], errors: Errors) -> str:
+    looked_at = len(errors.bench.samples.x)
+    listed = ", ".join(
+        f"{one.where} ({one.percent:.1f} % of its values, in {one.samples} of {looked_at} sequences)"
+        for one in clipped[:MOST_LISTED]
+    )
+    return listed + (f" and {len(clipped) - MOST_LISTED} more" if len(clipped) > MOST_LISTED else "")
 
 
-def _margin(one: Saturation, chosen: Chosen) -> str:
-    margin = None if one.margin is None else math.ceil(10 * chosen.margin * one.margin) / 10
-    if margin is None or margin > LARGEST_MARGIN:
+def _margin(errors: Errors, ranges: Ranges, clipped: Sequence[Saturation], chosen: Chosen) -> str:
+    """Of the margins that hold an array each, the one with the least error at the output."""
+    wanted = {math.ceil(10 * chosen.margin * one.margin) / 10 for one in clipped if one.margin is not None}
+    tried = {
+        margin: _sqnr_of(errors, widen(errors.bench.float_model, ranges, margin / chosen.margin))
+        for margin in sorted(wanted)
+        if margin <= LARGEST_MARGIN
+    }
+    best = max(tried, key=tried.__getitem__, default=None)
+    if best is None or tried[best] < errors.sqnr_db + WORTH_A_CHANGE_DB:
         return "calibrate on data that cover it"
-    return f"--margin {margin:.1f}, or calibrate on data that cover it"
+    return f"--margin {best:.1f} brings {_from_to(errors, tried[best])}, or calibrate on data that cover it"
+
+
+def _cell_bits(errors: Errors, ranges: Ranges, op: Lstm) -> str:
+    largest = errors.largest(f"{op.name}/cell")
+    bits = math.ceil(math.log2(largest))
+    if bits > MOST_CELL_BITS:
+        return f"it counts up to {largest:.0f}, which no scale holds: train on longer sequences, or reset the network"
+    reached = _sqnr_of(errors, with_cell_bits(errors.bench.float_model, ranges, bits))
+    return f"--cell-bits {bits} brings {_from_to(errors, reached)}, or calibrate on sequences as long as these"
+
+
+def _from_to(errors: Errors, reached: float) -> str:
+    return f"the output's SQNR from {errors.sqnr_db:.1f} to {reached:.1f} dB"
+
+
+def _sqnr_of(errors: Errors, ranges: Ranges) -> float:
+    """Of the model with other ranges."""
+    bench = errors.bench
+    model = quantize(bench.float_model, ranges, bench.model.timesteps, bench.model.contract)
+    return Errors(replace(bench, model=model)).sqnr_db
 
 
 def _of_rows(errors: Errors, parts: Sequence[PartError]) -> Iterator[Advice]:
