@@ -22,7 +22,7 @@ from edgelstm.quantization import calibrate, quantize, with_cell_bits
 from edgelstm.report.drift import DriftReport, exceeded
 from edgelstm.report.progress import Silent
 from edgelstm.simulate import initial_state, real_outputs, simulate_steps, stored_inputs
-from edgelstm.verification.drift import MOST_VALUES, WATCHED, measure_drift, strung_together
+from edgelstm.verification.drift import MOST_VALUES, measure_drift, strung_together
 from edgelstm.verification.stream import Stream, stored_states
 
 
@@ -67,10 +67,10 @@ def test_sequences_are_strung_together_as_far_as_they_count() -> None:
 
 @pytest.mark.parametrize("make", [gru, simple_rnn])
 def test_the_error_of_a_model_that_forgets_is_bounded(make: Callable[..., LstmLayer]) -> None:
-    report = drift_of(recurrent_model(make), inputs(3), inputs(4), 3000)
+    report = drift_of(recurrent_model(make), inputs(3), inputs(4), 1000)
     assert not report.grows
     assert report.error_percent < 3.0
-    assert [(one.first, one.last) for one in report.decades] == [(1, 10), (11, 100), (101, 1000), (1001, 3000)]
+    assert [(one.first, one.last) for one in report.decades] == [(1, 10), (11, 100), (101, 1000)]
 
 
 def counter(keep: float, drive: float) -> FloatModel:
@@ -89,11 +89,11 @@ def wander(seed: int, count: int, mean: float = 0.0) -> FloatArray:
 
 
 def test_the_error_of_a_model_that_only_adds_up_grows() -> None:
-    report = drift_of(counter(20.0, 0.5), wander(0, 60), wander(1, 100), 5000)
+    report = drift_of(counter(20.0, 0.5), wander(0, 60), wander(1, 100), 2000)
     assert report.grows
     assert report.decades[-1].error_percent > 3 * report.decades[-2].error_percent
     assert report.warm_up.integer is None
-    assert not drift_of(counter(1.0, 0.5), wander(0, 60), wander(1, 100), 5000).grows
+    assert not drift_of(counter(1.0, 0.5), wander(0, 60), wander(1, 100), 2000).grows
 
 
 def test_errors_of_a_decade_are_root_mean_squares_of_full_scale() -> None:
@@ -112,21 +112,23 @@ def test_errors_of_a_decade_are_root_mean_squares_of_full_scale() -> None:
 
 
 def test_clipped_cells_name_their_units_and_the_bits_that_hold_them() -> None:
-    model, known, test = counter(7.0, 8.0), wander(0, 60), wander(1, 60, mean=0.8)
-    report = drift_of(model, known, test, 3000)
+    model, known = counter(7.0, 8.0), np.ones((60, 100, 1), np.float32)
+    known[30:] = -1.0
+    test = np.repeat([1.0, -1.0, 1.0], 400).astype(np.float32).reshape(1, -1, 1)
+    report = drift_of(model, known, test, 1200)
     (cell,) = report.cells
-    assert cell.clipped_percent > 50.0
+    assert cell.clipped_percent > 20.0
     assert cell.units == (0,)
     assert cell.integer_bits < (cell.needed_bits or 0) == report.cell_bits
     assert 2.0 ** (report.cell_bits - 1) < cell.reached <= 2.0**report.cell_bits
-    wider = drift_of(model, known, test, 3000, report.cell_bits)
+    wider = drift_of(model, known, test, 1200, report.cell_bits)
     assert wider.cells[0].clipped_percent == 0.0
     assert wider.cells[0].integer_bits == report.cell_bits
-    assert wider.error_percent < 0.7 * report.error_percent
+    assert wider.error_percent < 0.2 * report.error_percent
 
 
 def test_a_cell_that_no_scale_holds_wants_no_bits() -> None:
-    report = drift_of(counter(20.0, 30.0), wander(0, 60), np.ones((60, 100, 1), np.float32), 6000)
+    report = drift_of(counter(20.0, 30.0), wander(0, 60), np.ones((60, 100, 1), np.float32), 5000)
     (cell,) = report.cells
     assert cell.reached > 64.0
     assert cell.clipped_percent > 1.0
@@ -164,12 +166,12 @@ def test_warm_up_is_as_long_as_states_are_seen() -> None:
 
 def test_what_forgets_sooner_warms_up_and_recovers_sooner() -> None:
     known, test = wander(0, 60), wander(1, 100)
-    found = [drift_of(counter(keep, 3.0), known, test, 4000) for keep in (-2.0, 2.0, 4.0)]
+    found = [drift_of(counter(keep, 3.0), known, test, 2000) for keep in (-2.0, 2.0, 4.0)]
     warm_up = [one.warm_up.integer for one in found]
     recovery = [one.recovery.integer for one in found]
     assert None not in (*warm_up, *recovery)
     assert sorted(warm_up) == warm_up
-    assert warm_up[0] < 10 < warm_up[2] < WATCHED
+    assert warm_up[0] < 10 < warm_up[2] < 500
     assert recovery[0] < 10
     for one, keep in zip(found, (-2.0, 2.0, 4.0), strict=True):
         steps = np.log(1e-2 / 2) / np.log(1 / (1 + np.exp(-keep)))
@@ -183,7 +185,7 @@ def refusals() -> dict[str, FloatModel]:
     reverse = ReverseLayer.of(source, "turned")
     masking = MaskingLayer.of(source, "mask", 0.0)
     mean = GlobalAverageLayer("mean", layer.output, Tensor("mean", 5, is_sequence=False))
-    repeat = RepeatVectorLayer("again", last.output, Tensor("again", 5, is_sequence=True), STEPS)
+    repeat = RepeatVectorLayer("again", last.output, Tensor("again", 5, is_sequence=True, timesteps=STEPS))
     return {
         "turned": replace(model, layers=(reverse, layer.with_inputs((reverse.output,)), last, dense)),
         "mask": replace(model, layers=(masking, layer.with_inputs((masking.output,)), last, dense)),

@@ -3,8 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-GROWS = 1.5
-"""Errors that from one decade of steps to the next grow by more are said to grow; a random walk's grow by 3.2."""
+GROWS, RISES = 1.5, 1.2
+"""Errors that grow by more from one decade of steps to the next, and from one half of the last to the other, are said to
+grow. Those of a random walk grow by 3.2 and 1.5."""
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,14 @@ class Decade:
     Attributes:
         error_percent: root mean square of the outputs' errors, in percent of full scale: the span of all float outputs.
         typical_percent: the median of that over ten equal parts, which single events do not move.
+        rise: by what the median over the later five exceeds that over the first five.
     """
 
     first: int
     last: int
     error_percent: float
     typical_percent: float
+    rise: float
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class DriftReport:
     @property
     def grows(self) -> bool:
         """The verdict."""
-        return self.growth > GROWS
+        return self.growth > GROWS and self.decades[-1].rise > RISES
 
     @property
     def cell_bits(self) -> int | None:

@@ -15,14 +15,14 @@ from edgelstm.ops.scales import LARGEST_CELL_EXPONENT
 from edgelstm.report.drift import CellUse, Decade, DriftReport, Settling
 from edgelstm.report.progress import Progress
 from edgelstm.simulate import dequantize_array
-from edgelstm.verification.op_runs import State
+from edgelstm.verification.fast_steps import State
 from edgelstm.verification.stream import Feed, Stream
 
 MOST_VALUES = 1 << 28
 """Steps times the width of the widest tensor: what is kept of a run must fit a computer's memory."""
 
 WATCHED = 2_000
-"""Steps in which a warm-up or a recovery must be over, or it counts as none."""
+"""Steps in which a warm-up or a recovery must be over, or it counts as none; a quarter of a shorter stream."""
 
 BURST, BEFORE_BURST = 50, 500
 """Steps of extreme inputs, and of the stream before them."""
@@ -62,7 +62,7 @@ def measure_drift(stream: Stream, test: Samples, steps: int, progress: Progress)
     data_steps = _data_steps(test)
     feed = strung_together(stream.model, test, steps)
     runs = _whole_run(stream, feed, progress)
-    few = {name: values[:, : min(WATCHED, steps)] for name, values in feed.items()}
+    few = {name: values[:, : _watched(steps)] for name, values in feed.items()}
     return DriftReport(
         steps,
         data_steps,
@@ -91,6 +91,10 @@ def strung_together(model: Model, test: Samples, steps: int) -> Feed:
                 break
     arrays = model.layout.split(np.concatenate(rows)[np.newaxis])
     return {tensor.name: tensor.scaled(arrays[tensor.name]) for tensor in model.inputs}
+
+
+def _watched(steps: int) -> int:
+    return min(WATCHED, steps // 4)
 
 
 def _data_steps(test: Samples) -> int:
@@ -162,7 +166,9 @@ def _decades(exact: FloatArray, found: FloatArray) -> Iterator[Decade]:
         parts = np.array_split(squares[first:last], min(_PARTS, last - first))
         levels = np.sqrt([part.mean() for part in parts])
         whole = math.sqrt(float(squares[first:last].mean()))
-        yield Decade(first + 1, last, 100.0 * whole / full_scale, 100.0 * float(np.median(levels)) / full_scale)
+        halves = [float(np.median(half)) for half in np.array_split(levels, 2)]
+        rise = halves[1] / halves[0] if halves[0] else 1.0
+        yield Decade(first + 1, last, 100.0 * whole / full_scale, 100.0 * float(np.median(levels)) / full_scale, rise)
 
 
 def _recovery(stream: Stream, feed: Feed) -> Settling:
@@ -170,7 +176,7 @@ def _recovery(stream: Stream, feed: Feed) -> Settling:
     steps = next(iter(feed.values())).shape[1]
     before = min(BEFORE_BURST, steps // 4)
     behind = before + min(BURST, steps // 4)
-    last = min(steps, behind + WATCHED)
+    last = behind + _watched(steps)
     disturbed = {
         name: _with_bursts(stream.model, name, values[:, :last], before, behind) for name, values in feed.items()
     }

@@ -6,9 +6,10 @@ import numpy as np
 
 from edgelstm.ir import IntArray, Op, Reduction
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.simulate import initial_state
+from edgelstm.verification.fast_steps import State, steps_of
 
-State = tuple[IntArray, ...]
 OnState = Callable[[int, State], None]
 """Called behind each tick with its number and the op's states (batch, size)."""
 
@@ -54,6 +55,13 @@ def _over_time(
     batch, timesteps = values[op.input.name].shape[:2]
     state = op.begin(values, initial_state(op, batch)) if start is None else start
     results: list[IntArray] = []
+    if isinstance(op, RecurrentOp):
+        step_at = steps_of(op, contract, sources[0])
+        for tick in range(timesteps):
+            result, state = step_at(tick, state)
+            results.append(result)
+            on_state(tick, state)
+        return np.stack(results, axis=1)
     for tick in range(timesteps + (op.pace.lag if op.pace else 0)):
         step = tuple(
             _at(source, tick, is_whole=index in op.whole_inputs, padding=op.padding)

@@ -29,7 +29,8 @@ from edgelstm.ops.recurrent import RecurrentLayer
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.schedule import make_schedule
 from edgelstm.simulate import dequantize_array, quantize_array
-from edgelstm.verification.op_runs import State, run_op
+from edgelstm.verification.fast_steps import State
+from edgelstm.verification.op_runs import run_op
 
 Feed = Mapping[str, FloatArray]
 """What inputs hold, scaled, by name: (batch, steps, size)."""

@@ -162,7 +162,7 @@ class Lstm(RecurrentOp):
         ]
         i, f, o = (self.gate.integers(contract, z[index]) for index in (0, 1, 3))
         g = activations.tanh(contract, z[2], 3)
-        cell = _next_cell(contract, arithmetic, i * g, f * cell)
+        cell = next_cell(contract, arithmetic, i * g, f * cell)
         squashed = activations.tanh(contract, cell, arithmetic.cell_integer_bits)
         hidden = saturate8(requantize(squashed * o, arithmetic.output_multiplier) + arithmetic.hidden_zero_point)
         output = hidden.astype(np.int8)
@@ -237,7 +237,8 @@ def _preactivation(
     return saturate16(a + r)
 
 
-def _next_cell(contract: Contract, arithmetic: LstmArithmetic, update: Int64Array, kept: Int64Array) -> Int64Array:
+def next_cell(contract: Contract, arithmetic: LstmArithmetic, update: Int64Array, kept: Int64Array) -> Int64Array:
+    """The new cell state of input gate * cell gate and forget gate * old cell state."""
     if contract is not Contract.TFLM:
         cell = saturate16(rounding_shift(kept, 15) + rounding_shift(update, arithmetic.cell_shift))
     else:
