@@ -9,20 +9,20 @@ from reference_models import gru, simple_rnn
 from test_ranges import SIZE, STEPS, UNITS, inputs, lstm_model, noise
 
 from edgelstm.data.dataset import Samples
-from edgelstm.ir import FloatArray, FloatModel, Layer, Tensor
+from edgelstm.ir import FloatArray, FloatModel, Layer, Op, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.last_step import LastStepLayer
-from edgelstm.ops.lstm import LstmLayer
+from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.quantization import calibrate, quantize, widen
-from edgelstm.report.errors_found import Advice, PartError
+from edgelstm.report.errors_found import Advice
 from edgelstm.report.metrics import sqnr_db
 from edgelstm.report.progress import Silent
 from edgelstm.simulate import dequantize_array, quantize_array, real_outputs, simulate, stored_inputs
 from edgelstm.verification.advice import Chosen, advise
 from edgelstm.verification.cells import Rounding, mixed_cell
 from edgelstm.verification.error_bench import MOST_SEQUENCES, Bench
-from edgelstm.verification.layer_errors import Errors, measure_layers
+from edgelstm.verification.layer_errors import Errors, measure_layers, rank_by_gain
 
 CONTRACTS = (Contract.LITERT, Contract.TFLM)
 
@@ -149,29 +149,23 @@ def test_weights_that_are_spoiled_are_seen_at_their_gate(gate: int) -> None:
     assert isinstance(lstm, LstmLayer)
     errors = errors_of(model, inputs(40, 200), inputs(41))
     op = errors.bench.op_of(lstm)
-    assert op is not None
-    before = errors.of_parts(lstm, op)
-    coarse = [
-        replace(one, kernel=one.kernel // 24 * 24) if index == gate else one for index, one in enumerate(op.gates)
-    ]  # type: ignore[attr-defined]
-    spoiled = replace(op, gates=tuple(coarse))
-    bench = errors.bench
-    changed = replace(bench.model, ops=(spoiled, *bench.model.ops[1:]))
-    after = Errors(replace(bench, model=changed)).of_parts(lstm, spoiled)
-    grown = [
-        _weights(b) * _total(Errors(replace(bench, model=changed))) / (_weights(a) * errors.total)
-        for a, b in zip(before[:4], after[:4], strict=True)
-    ]
+    assert isinstance(op, Lstm)
+    coarse = [replace(one, kernel=one.kernel // 24 * 24) for one in op.gates]
+    spoiled = replace(
+        op, gates=tuple(b if index == gate else a for index, (a, b) in enumerate(zip(op.gates, coarse, strict=True)))
+    )
+    changed = Errors(
+        replace(errors.bench, model=replace(errors.bench.model, ops=(spoiled, *errors.bench.model.ops[1:])))
+    )
+    before, after = _of_weights(errors, lstm, op), _of_weights(changed, lstm, spoiled)
+    grown = [b / a for a, b in zip(before, after, strict=True)]
     assert np.argmax(grown) == gate
     assert grown[gate] > 4.0
 
 
-def _weights(part: PartError) -> float:
-    return part.shares["weights"]
-
-
-def _total(errors: Errors) -> float:
-    return errors.total
+def _of_weights(errors: Errors, layer: Layer, op: Op) -> list[float]:
+    """The energy that the weights of each gate make at the output."""
+    return [part.shares["weights"] * errors.total for part in errors.of_parts(layer, op)[:4]]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -278,3 +272,22 @@ def counting_model(seed: int) -> tuple[FloatModel, FloatArray, FloatArray]:
     test[:, 4:] = 0.0
     test[:20] = 1.0
     return FloatModel("counter", source, (lstm,), STEPS), known, test
+
+
+def test_layers_are_ranked_by_what_exact_activations_gain() -> None:
+    """The coarse one first; and where it is as fine as the others, little of that is left."""
+    model, known, test = lstm_model(0), inputs(90, 300), inputs(91)
+    ranges = calibrate(model, known)
+    wide = (8 * ranges["dense"][0], 8 * ranges["dense"][1])
+    for coarse in ({"dense": wide}, {"lstm": (-6.0, 6.0)}):
+        ((name, _),) = coarse.items()
+        found = []
+        for chosen in ({**ranges, **coarse}, ranges):
+            integer = quantize(model, chosen, STEPS, Contract.LITERT)
+            errors = Errors(Bench.of(model, integer, Samples(test, None, None)))
+            ranked = rank_by_gain(errors)
+            found.append(dict(ranked)[name] * errors.total)
+            if chosen is not ranges:
+                assert ranked[0][0] == name
+                assert ranked[0][1] > 0.7 > ranked[1][1]
+        assert found[1] < 0.2 * found[0]

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 GROWS, RISES = 1.5, 1.2
-"""Errors that grow by more from one decade of steps to the next, and from one half of the last to the other, are said to
-grow. Those of a random walk grow by 3.2 and 1.5."""
+"""Errors that grow by more from one decade of steps to the next, and within the last from one half to the other, are
+said to grow. Those of a random walk grow by 3.2 and 1.5."""
 
 
 @dataclass(frozen=True)

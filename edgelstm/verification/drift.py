@@ -160,7 +160,7 @@ def _decades(exact: FloatArray, found: FloatArray) -> Iterator[Decade]:
     ends = [0]
     while ends[-1] < len(squares):
         ends.append(min(len(squares), max(10, 10 * ends[-1])))
-    if len(ends) > 2 and ends[-1] < 2 * ends[-2]:
+    if len(ends) > 2 and ends[-1] < 5 * ends[-2]:
         del ends[-2]
     for first, last in pairwise(ends):
         parts = np.array_split(squares[first:last], min(_PARTS, last - first))

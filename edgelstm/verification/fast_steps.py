@@ -111,7 +111,8 @@ class _ColumnScaling:
 
     def apply(self, sums: Int64Array) -> Int64Array:
         high = high_multiply(wrap32(sums << self.left), self.mantissas)
-        return (high + self.half - self.rounds * (high < 0)) >> self.right
+        result: Int64Array = (high + self.half - self.rounds * (high < 0)) >> self.right
+        return result
 
 
 def _whole(values: np.ndarray[Any, np.dtype[np.float64]]) -> Int64Array:
