@@ -117,4 +117,5 @@ class _ColumnScaling:
 
 def _whole(values: np.ndarray[Any, np.dtype[np.float64]]) -> Int64Array:
     """Products of int8 sum up exactly in float64."""
-    return np.rint(values).astype(np.int64)
+    whole: Int64Array = np.rint(values).astype(np.int64)
+    return whole
