@@ -27,8 +27,8 @@ def print_drift(report: DriftReport, console: Console) -> None:
 
 def _verdict(report: DriftReport) -> str:
     if report.grows:
-        return f"grows: by {report.growth:.1f} in the last decade"
-    return f"is bounded: by {report.growth:.2f} in the last decade, at {report.error_percent:.3g} %"
+        return f"grows: {report.growth:.1f} times as large in the last decade as in the one before"
+    return f"is bounded: {report.error_percent:.3g} % in the last decade"
 
 
 def _cell(cell: CellUse) -> str:
