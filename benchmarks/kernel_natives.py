@@ -1,15 +1,15 @@
-"""The table of the layers of the contract `native`, beside the LSTM that other libraries have, too."""
+"""The table of the layers of the contract `native` and of int16, beside the LSTM that other libraries have, too."""
 
 from collections.abc import Mapping, Sequence
 
 from kernel_costs import PLAIN, Cost
-from kernel_models import NATIVE_KINDS, PUBLISHED_SHAPES
+from kernel_models import INT16_KIND, NATIVE_KINDS, PUBLISHED_SHAPES
 from kernel_peers import best_cmsis_nn, read_peers
 from kernel_tables import table
 
 from edgelstm.codegen.emit import OPTIMIZE
 
-_NAMES = {"gru": "GRU", "rnn": "SimpleRNN", "hardlstm": "LSTM, hard_sigmoid"}
+_NAMES = {"gru": "GRU", "rnn": "SimpleRNN", "hardlstm": "LSTM, hard_sigmoid", INT16_KIND: "LSTM, int16"}
 _OURS, _CMSIS_NN = "our LSTM", "CMSIS-NN's LSTM"
 
 _Steps = Mapping[tuple[str, str, str], int]
@@ -30,7 +30,7 @@ def natives(costs: Sequence[Cost]) -> str:
     targets = sorted({cost.target for cost in costs})
     rows = [
         _row(steps, kind, target, mode)
-        for kind in NATIVE_KINDS
+        for kind in (*NATIVE_KINDS, INT16_KIND)
         for target in targets
         for mode in OPTIMIZE
         if any((_model(kind, shape), target, mode) in steps for shape in PUBLISHED_SHAPES)

@@ -14,7 +14,7 @@ import click
 import kernel_tables as tables
 from kernel_costs import PLAIN, VARIANTS, Choice, Cost, is_available, measure
 from kernel_limits import MEASURED_TARGETS, all_checks, unkept
-from kernel_models import LSTMS, MODELS, NATIVES, benchmark
+from kernel_models import INT16, LSTMS, MODELS, NATIVES, benchmark
 from kernel_natives import natives
 from kernel_page import write_page
 from kernel_results import RESULTS, merge_costs, read_costs, read_predictions, write_rows
@@ -71,10 +71,10 @@ def _cases(
     models: Sequence[str],
     variants: Sequence[str],
 ) -> Iterator[tuple[str, Choice]]:
-    """Variants are measured with gcc and single LSTMs only, layers of the contract `native` with gcc and plain only."""
+    """Variants are measured with gcc and single LSTMs only, layers of `native` and on int16 with gcc and plain only."""
     for model, target, mode, variant, family in product(models, targets, modes, variants, compilers):
         choice = Choice(target, mode, variant, family)
-        if not is_available(choice) or (family != "gcc" and model in NATIVES):
+        if not is_available(choice) or (family != "gcc" and model in (*NATIVES, *INT16)):
             continue
         if variant == PLAIN or (family == "gcc" and model in LSTMS):
             yield model, choice

@@ -62,11 +62,13 @@ def random_inputs(model: Model, seed: int, sequences: int) -> IntArray:
 def _random_values(rng: np.random.Generator, tensor: QuantizedTensor, shape: tuple[int, ...]) -> IntArray:
     if tensor.vocabulary:
         return _random_ids(rng, tensor.vocabulary, shape)
-    uniform = rng.integers(-128, 128, shape)
-    extreme = rng.choice([-128, 127], shape)
-    calm = np.clip(np.rint(rng.normal(tensor.quantization.zero_point, 12, shape)), -128, 127)
+    limits = np.iinfo(tensor.quantization.dtype)
+    uniform = rng.integers(limits.min, limits.max + 1, shape)
+    extreme = rng.choice([limits.min, limits.max], shape)
+    spread = 12 * (limits.max + 1) // 128
+    calm = np.clip(np.rint(rng.normal(tensor.quantization.zero_point, spread, shape)), limits.min, limits.max)
     kind = np.arange(shape[0])[:, None, None] % 3
-    return np.where(kind == 0, uniform, np.where(kind == 1, calm, extreme)).astype(np.int8)
+    return np.where(kind == 0, uniform, np.where(kind == 1, calm, extreme)).astype(limits.dtype)
 
 
 def _random_ids(rng: np.random.Generator, vocabulary: int, shape: tuple[int, ...]) -> IntArray:

@@ -11,12 +11,12 @@ from edgelstm.codegen.emit import Generated, Options, emit
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.runners import choose_runner
 from edgelstm.device.targets import list_targets, load_target
-from edgelstm.device.toolchain import Objects, compile_firmware
+from edgelstm.device.toolchain import Object, compile_firmware
 from edgelstm.numerics.contracts import Contract
 from edgelstm.once import Once
 from edgelstm.verification.ladder import Expectation, expectation, run_program
 
-OBJECTS = Once[Objects]()
+OBJECTS = Once[Object]()
 
 
 @cache

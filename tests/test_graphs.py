@@ -67,14 +67,14 @@ def test_what_lives_at_the_same_time_has_different_bytes(drawn: list[tuple[int, 
     offsets, arena_bytes = pack_lifetimes(tensors)
     assert set(offsets) == {tensor.name for tensor in tensors}
     for index, one in enumerate(tensors):
-        assert 0 <= offsets[one.name] <= arena_bytes - one.size_bytes
+        assert 0 <= offsets[one.name] <= arena_bytes - one.size
         for other in tensors[:index]:
             apart = (
-                offsets[one.name] + one.size_bytes <= offsets[other.name]
-                or offsets[other.name] + other.size_bytes <= offsets[one.name]
+                offsets[one.name] + one.size <= offsets[other.name]
+                or offsets[other.name] + other.size <= offsets[one.name]
             )
             assert apart or not one.meets(other)
-    peak = max((sum(t.size_bytes for t in tensors if t.first <= at <= t.last) for at in range(19)), default=0)
+    peak = max((sum(t.size for t in tensors if t.first <= at <= t.last) for at in range(19)), default=0)
     assert arena_bytes >= peak
 
 

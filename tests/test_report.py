@@ -114,6 +114,22 @@ def test_numbers_stand_under_their_target() -> None:
     assert len(rows["flash: weights"]) == len(rows["cost"]) == len(rows["instructions a step"])
 
 
+def _cells(text: str, label: str) -> list[str]:
+    """What stands behind a label of several words."""
+    return next(line.removeprefix(label).split() for line in text.splitlines() if line.startswith(f"{label} "))
+
+
+def test_where_clocks_are_exact_no_row_says_that_nothing_was_counted() -> None:
+    exact = replace(RESULT, cost=Cost(None, None, 4321, 43210))
+    shown = _shown(exact)
+    assert _cells(shown, "cycles a step") == ["4321"]
+    assert "instructions a step" not in shown
+    beside = _shown(exact, RESULT)
+    assert _cells(beside, "instructions a step") == ["-", "2319"]
+    assert _cells(beside, "cycles a step") == ["4321", "-"]
+    assert _cells(_shown(replace(RESULT, cost=Cost(None, None))), "instructions a step") == ["-"]
+
+
 def test_verdicts() -> None:
     lines = [" ".join(line.split()) for line in _shown(RESULT).splitlines()]
     assert "LiteRT BUILTIN_REF 1600 equal" in lines
@@ -153,7 +169,7 @@ def test_accuracy_of_other_kinds() -> None:
     unknown = replace(ACCURACY, metric="none", float_value=None, quantized_value=None, confusion=None)
     text = _accuracy(unknown)
     assert "agreement with float 99.50 %, SQNR 31.4 dB" in text
-    assert "saturated inputs: at most 0.25 % (channel 1)" in text
+    assert "saturated inputs: at most 0.25 %" in text
     assert "int8" not in text
 
 

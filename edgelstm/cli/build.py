@@ -9,12 +9,14 @@ import click
 
 from edgelstm import pipeline
 from edgelstm.cli.console import Terminal, output_options
+from edgelstm.cli.next_step import next_step
 from edgelstm.cli.request import model_options, request_for, step_graph_option, target_options
 from edgelstm.codegen.emit import APP_FILES
 from edgelstm.device.targets import load_target
 from edgelstm.errors import OutputError, ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.output import OutputFolder, content_hash, write_atomically
+from edgelstm.pipeline.accuracy_warnings import warn_untested
 from edgelstm.pipeline.firmware import generate as generate_c
 from edgelstm.pipeline.quantized import is_own_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
@@ -47,8 +49,9 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     path = ensure_trained(request, data, terminal)
     quantized = quantize_file(path, request, data, terminal)
     accuracy = quantized.accuracy
-    if accuracy is None:
+    if quantized.was_read or accuracy is None:
         raise ProjectError(f"{path} is quantized already", "give the Keras model it came from")
+    warn_untested(accuracy, data, terminal)
     write_atomically(target, quantized.tflite)
     terminal.note(f"wrote {target}, {len(quantized.tflite)} bytes")
     values = {"tflite": str(target), "sha256": quantized.sha256, "accuracy": accuracy_mapping(accuracy)}
@@ -115,6 +118,8 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
     outcomes = pipeline.build_each(request, terminal)
     _require_one(outcomes)
     terminal.note(f"firmware and report are in {request.output}")
+    if line := next_step(request, outcomes):
+        terminal.note(line)
     values = [
         {"target": {"name": one.target}, "error": _error(one)} if one.result is None else one.result.to_mapping()
         for one in outcomes

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from edgelstm.cli.console import Terminal, output_options
-from edgelstm.cli.quantities import Bytes, Counts, Deadline
+from edgelstm.cli.quantities import Bytes, Counts, Deadline, Frequency
 from edgelstm.cli.request import ALL, model_options, request_for, target_options
 from edgelstm.errors import ProjectError, TargetError
 from edgelstm.pipeline.estimated import chips, estimate_model, estimate_sizes
@@ -15,7 +15,7 @@ from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.stand_in import KINDS, Sizes
 from edgelstm.report.estimate import Estimate
 from edgelstm.report.estimate_table import print_estimates
-from edgelstm.report.limits import Limits, Pace, exceeded
+from edgelstm.report.limits import Limits, Pace, exceeded, misfits
 
 USUAL = "cortex-m4"
 _MHZ = 1e6
@@ -30,12 +30,19 @@ _MHZ = 1e6
 @click.option("--inputs", type=click.IntRange(1, 1 << 16), help="Values of a sample, for --units.")
 @click.option("--layer", type=click.Choice(list(KINDS)), help="Which layer, for --units [lstm].")
 @click.option("--outputs", type=click.IntRange(1, 1 << 12), help="Of a Dense behind it, for --units [none].")
-@click.option("--sample-rate", "sample_rate_hz", type=click.FloatRange(1e-6, 1e9), help="Samples a second, in Hz.")
-@click.option("--clock", "clock_mhz", type=click.FloatRange(1e-3, 1e5), help="Clock of the chip, in MHz.")
+@click.option(
+    "--sample-rate", "sample_rate_hz", type=Frequency("Hz", 1e-6, 1e9), help="Samples a second, in Hz, or like 16kHz."
+)
+@click.option(
+    "--clock",
+    "clock_hz",
+    type=Frequency("MHz", 1e3, 1e11),
+    help="Clock of all targets, in MHz or like 64MHz [the board's highest; of a core none is known].",
+)
 @click.option("--max-flash", type=Bytes(), help="Fail if the model takes more flash: bytes, or like 64K.")
 @click.option("--max-ram", type=Bytes(), help="Fail if state, buffers and stack take more RAM.")
 @click.option(
-    "--deadline", type=Deadline(), help="Fail if the slowest sample takes longer: 5ms with --clock, or instructions."
+    "--deadline", type=Deadline(), help="Fail if the slowest sample takes longer: 5ms at the clock, or instructions."
 )
 @model_options
 @output_options
@@ -44,13 +51,15 @@ def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
 
     MODEL is a .keras, .h5 or .tflite file; in a project it is the project's, trained or not. Without --data inputs are
     made up. With --units there is no model yet. Figures are those of a firmware that is compiled and run for a few
-    steps; what cannot be known here is said below the table. The exit code is 1 where a limit is exceeded.
+    steps; what cannot be known here is said below the table. The exit code is 1 where a limit is exceeded, or where
+    the firmware does not fit a target that --target names.
     """
     _require_sense(model, options)
-    pace = Pace(options["sample_rate_hz"], options["clock_mhz"] and options["clock_mhz"] * _MHZ)
+    pace = Pace(options["sample_rate_hz"], options["clock_hz"])
     limits = Limits(options["max_flash"], options["max_ram"], *(options["deadline"] or (None, None)))
     found = _estimates(model, options, terminal)
-    problems = exceeded(found, limits, pace)
+    is_named = options["target"] not in (None, ALL)
+    problems = [*(misfits(found) if is_named else ()), *exceeded(found, limits, pace)]
     values = {
         "estimates": [{**each.to_mapping(), **_pace_mapping(each, pace)} for each in found],
         "exceeded": problems,
@@ -60,7 +69,7 @@ def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
         click.get_current_context().exit(TargetError.exit_code)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise TargetError(f"limits are exceeded:\n{listed}", "choose --optimize size, fewer units, or another target")
+        raise TargetError(f"it costs too much:\n{listed}", "choose --optimize size, fewer units, or another target")
 
 
 def _estimates(model: Path | None, options: dict[str, Any], terminal: Terminal) -> tuple[Estimate, ...]:
@@ -91,8 +100,6 @@ def _require_sense(model: Path | None, options: dict[str, Any]) -> None:
         problems += ["--units describes a model, and a model is named too"] if model is not None else []
         problems += ["--units needs --inputs, the values of a sample"] if options["inputs"] is None else []
         problems += ["--data belongs to a model, not to --units"] if options["data"] is not None else []
-    if options["clock_mhz"] is None and (options["deadline"] or (None, None))[1] is not None:
-        problems.append("a --deadline in seconds needs --clock, the chip's clock in MHz")
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ProjectError(f"the options do not go together:\n{listed}", "see `edgelstm estimate --help`")

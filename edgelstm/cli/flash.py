@@ -11,6 +11,7 @@ from rich.console import Console
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.selftest import require_passed
 from edgelstm.device.flash import FLASH_RUNNERS, Connection, FlashJob, FlashResult, FlashRunner, choose_flash_runner
+from edgelstm.device.flash.belonging import require_same_board
 from edgelstm.device.flash.gdb_runner import DEFAULT_ADDRESS
 from edgelstm.device.targets import TARGET_SUFFIX, Target, list_targets, load_target
 from edgelstm.errors import ProjectError
@@ -63,7 +64,10 @@ def flash(elf: Path | None, terminal: Terminal, **options: object) -> None:
     """
     project = load_project(Path()) if Path(PROJECT_FILE).is_file() else None
     path, target = _program(elf, options["target"], project)
-    runner = choose_flash_runner(target, str(options["runner"] or "") or (project.flash.runner if project else None))
+    named = str(options["runner"] or "") or (project.flash.runner if project else None)
+    if target is None and named is None and options["address"] is None and path.is_file():
+        raise _unknown_chip(path)
+    runner = choose_flash_runner(target, named)
     job = FlashJob(
         path,
         _connection(runner, project, options),
@@ -88,13 +92,33 @@ def _program(elf: Path | None, target_name: object, project: Project | None) -> 
     """The ELF file and the target: as named, else the firmware of a build and what that was for."""
     named = None if target_name is None else load_target(str(target_name))
     path = elf or _built_firmware(named)
-    if named is not None:
-        return path, named
     of_project = project.build.targets if project is not None else ()
     built_for = _target_of_build(path)
+    if named is not None:
+        _require_for(named, path, built_for, of_project)
+        return path, named
     if built_for is not None:
         return path, load_target(_known_as(built_for, of_project))
     return path, load_target(of_project[0]) if of_project else None
+
+
+def _require_for(named: Target, path: Path, built_for: str | None, of_project: Sequence[str]) -> None:
+    """Refuse firmware of another board, where the report beside it tells what it was built for."""
+    if built_for is None or built_for == named.name or not named.memory:
+        return
+    try:
+        other = load_target(_known_as(built_for, of_project))
+    except ProjectError:
+        return  # a board of somebody's own; its bytes are checked against the memory of the named one
+    require_same_board(named, str(path), other)
+
+
+def _unknown_chip(path: Path) -> ProjectError:
+    reason = "cannot be read" if (path.parent / _REPORT).exists() else "is missing"
+    return ProjectError(
+        f"nothing says which chip {path} is for: {_REPORT} beside it, which `edgelstm build` writes, {reason}",
+        "name the board by --target (`edgelstm targets` lists them), or a running gdb server by --address, as :3333",
+    )
 
 
 def _built_firmware(target: Target | None) -> Path:

@@ -17,7 +17,6 @@ from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
 from edgelstm.ir import FloatArray, FloatModel, Layer, Model, QuantizedTensor, Tensor
-from edgelstm.numerics.contracts import Contract
 from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import TFLITE, fitted, is_tflite, quantize_file
 from edgelstm.pipeline.request import BuildRequest, read_data
@@ -96,7 +95,7 @@ def inspect(model: Path | None, of_error: bool, terminal: Terminal, **options: o
     if not path.is_file():
         hint = "run `edgelstm train` first" if request.project else "give a .keras, .h5 or .tflite file"
         raise ProjectError(f"there is no model file {path}", hint)
-    loaded = load_tflite(path, Contract.LITERT) if is_tflite(path) else load_keras(path)
+    loaded = load_tflite(path, None) if is_tflite(path) else load_keras(path)
     if isinstance(loaded, Model):
         terminal.result(_quantized_mapping(loaded), lambda console: _print_quantized(loaded, console))
     else:
@@ -195,9 +194,15 @@ def _scaling(source: QuantizedTensor) -> str:
     return f"scale {source.quantization.scale:.6g}, zero point {source.quantization.zero_point}{first}"
 
 
+def _widths(model: Model) -> str:
+    """The types of what flows between the layers."""
+    found = {op.output.quantization.dtype for op in model.ops if not op.output.vocabulary}
+    return " and ".join(sorted(found, reverse=True))
+
+
 def _print_quantized(model: Model, console: Console) -> None:
     takes = _takes(model.timesteps, model.inputs)
-    console.print(f"{model.name}: {takes}, {model.parameters} parameters, int8")
+    console.print(f"{model.name}: {takes}, {model.parameters} parameters, {_widths(model)}")
     for tensor in model.inputs:
         console.print(f"{'input' if len(model.inputs) == 1 else tensor.name} {_scaling(tensor)}")
     console.print()

@@ -1,4 +1,4 @@
-"""Amounts with units on the command line: 64K bytes, 5ms, 16,32,64 units."""
+"""Amounts with units on the command line: 64K bytes, 5ms, 64MHz, 16,32,64 units."""
 
 import re
 
@@ -7,6 +7,8 @@ import click
 _BYTES = re.compile(r"(\d{1,9})(K|M)?B?", re.IGNORECASE)
 _DEADLINE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(us|ms|s)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_FREQUENCY = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(Hz|kHz|MHz|GHz)?", re.IGNORECASE)
+_HERTZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
@@ -21,6 +23,33 @@ class Bytes(click.ParamType[int]):
         if found is None:
             self.fail(f"{str(value)[:40]!a} is no number of bytes; write it like 65536 or 64K", param, ctx)
         return int(found.group(1)) * _FACTORS[(found.group(2) or "").lower()]
+
+
+class Frequency(click.ParamType[float]):
+    """A frequency in Hz; a number without a unit is in `unit`, "Hz" or "MHz"."""
+
+    name = "frequency"
+
+    def __init__(self, unit: str, least_hz: float, most_hz: float) -> None:
+        """Both ends are allowed."""
+        self._unit = unit
+        self._least_hz = least_hz
+        self._most_hz = most_hz
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Click's way to read a value."""
+        if isinstance(value, float):
+            return value
+        found = _FREQUENCY.fullmatch(str(value).strip())
+        hertz = float(found.group(1)) * _HERTZ[(found.group(2) or self._unit).lower()] if found else 0.0
+        if not self._least_hz <= hertz <= self._most_hz:
+            self.fail(
+                f"{str(value)[:40]!a} is no frequency from {self._least_hz:g} to {self._most_hz:g} Hz; write it like "
+                f"64 ({self._unit}), 64MHz or 32.768kHz",
+                param,
+                ctx,
+            )
+        return hertz
 
 
 class Deadline(click.ParamType[tuple[int | None, float | None]]):

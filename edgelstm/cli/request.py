@@ -16,6 +16,7 @@ from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
 from edgelstm.project.settings import (
+    ACTIVATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_LSB,
     LARGEST_MARGIN,
@@ -39,7 +40,12 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--contract",
             type=click.Choice([contract.value for contract in CHOICES]),
-            help="Whose roundings to follow [litert].",
+            help="Whose roundings to follow [litert; tflm for int16 activations].",
+        ),
+        click.option(
+            "--activations",
+            type=click.Choice(ACTIVATION_CHOICES),
+            help="int16: twice the RAM and a little more time for more accuracy, in layers that have both [int8].",
         ),
         click.option("--calibration-samples", type=click.IntRange(1), help="How many sequences to calibrate on [all]."),
         click.option(
@@ -128,6 +134,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "margin",
         "clip",
         "cell_bits",
+        "activations",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -186,6 +193,7 @@ def _from_project() -> BuildRequest:
         base=project.folder,
         name=project.name,
         contract=project.build.contract,
+        activations=project.build.activations,
         optimize=project.build.optimize,
         constant_time=project.build.constant_time,
         no_asm=project.build.no_asm,

@@ -21,6 +21,7 @@ from edgelstm.numerics.activation_tables import (
     sigmoid_table,
 )
 from edgelstm.numerics.contracts import Contract
+from edgelstm.numerics.squash16 import squash_table
 from edgelstm.resources import templates_dir
 
 
@@ -33,7 +34,13 @@ class Headers:
 
 
 def activation_headers(
-    environment: jinja2.Environment, contract: Contract, optimize: str, constant_time: bool, isa: str
+    environment: jinja2.Environment,
+    contract: Contract,
+    optimize: str,
+    constant_time: bool,
+    isa: str,
+    *,
+    is_wide: bool = False,
 ) -> Headers:
     """Render the headers of the activations.
 
@@ -43,8 +50,11 @@ def activation_headers(
         optimize: "size" (closed form), "balanced" (1 KB of tables) or "speed" (13 KB).
         constant_time: no branch or table miss depends on data; "speed" then has the tables of "balanced".
         isa: its own functions replace portable ones, where it has any.
+        is_wide: for int16 values too, which have a table for "speed" and for constant time.
     """
     tables = _tables(contract, optimize, constant_time, flash_qualifier(isa))
+    squash = is_wide and (optimize == "speed" or constant_time)
+    tables += _squash_table(flash_qualifier(isa)) if squash else ()
     own = _own(contract, isa)
     names = {table.name for table in tables}
     choices = {
@@ -58,7 +68,7 @@ def activation_headers(
         "tables": tables,
         "names": names,
         "table_bytes": sum(table.values.nbytes for table in tables),
-        "choices": choices if contract is not Contract.TFLM else {},
+        "choices": _wide_choices(is_wide, squash) if contract is Contract.TFLM else choices,
         "exponential_of_zero": EXPONENTIAL_OF_ZERO,
         "exponential_of_eight": EXPONENTIAL_OF_EIGHT,
         "own": own is not None,
@@ -69,6 +79,15 @@ def activation_headers(
     template = environment.get_template(f"lib/{'tflm' if contract is Contract.TFLM else 'litert'}_activations.h.j2")
     files["edgelstm_activations.h"] = template.render(context)
     return Headers(files, tables)
+
+
+def _wide_choices(is_wide: bool, squash: bool) -> Mapping[str, str]:
+    return {"EL_SQUASH_TABLE": f"{int(squash)} /* the table is there */"} if is_wide else {}
+
+
+def _squash_table(flash: str) -> tuple[Declaration, ...]:
+    comment = "Sigmoid, Q0.25 and what rounds it, in pieces of 512 steps of 1 / (3 * 2^12): start, slope."
+    return (declare("el_squash_table", squash_table().ravel(), "tables", comment, " EL_ALIGNED", flash),)
 
 
 def _own(contract: Contract, isa: str) -> str | None:

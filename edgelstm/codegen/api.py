@@ -31,6 +31,16 @@ class ApiInput:
         return f"{self.tensor.quantization.dtype}_t"
 
     @property
+    def lowest(self) -> int:
+        """The smallest value of an element."""
+        return int(np.iinfo(self.tensor.quantization.dtype).min)
+
+    @property
+    def highest(self) -> int:
+        """The largest value of an element."""
+        return int(np.iinfo(self.tensor.quantization.dtype).max)
+
+    @property
     def array(self) -> str:
         """Declarator of a sample, or of a vector."""
         return f"{self.type} {self.name}[{self.macro}_SIZE]"
@@ -74,9 +84,20 @@ class ApiOutput:
     macro: str
 
     @property
+    def type(self) -> str:
+        """C type of an element."""
+        return f"{self.tensor.quantization.dtype}_t"
+
+    @property
     def array(self) -> str:
         """Declarator of one result."""
-        return f"int8_t {self.name}[{self.macro}_SIZE]"
+        return f"{self.type} {self.name}[{self.macro}_SIZE]"
+
+    @property
+    def times(self) -> str:
+        """What makes bytes of a number of elements, as C says it."""
+        width = np.dtype(self.tensor.quantization.dtype).itemsize
+        return "" if width == 1 else f" * {width}"
 
     @property
     def results(self) -> str:
@@ -186,7 +207,7 @@ class Api:
     @property
     def output_pointers(self) -> str:
         """Of all results of a window."""
-        return ", ".join(f"int8_t *{one.name}" for one in self.outputs)
+        return ", ".join(f"{one.type} *{one.name}" for one in self.outputs)
 
     @property
     def output_arguments(self) -> str:
@@ -206,7 +227,7 @@ class Api:
     @property
     def const_output_pointers(self) -> str:
         """Of a function that reads all results of a window."""
-        return ", ".join(f"const int8_t *{one.name}" for one in self.outputs)
+        return ", ".join(f"const {one.type} *{one.name}" for one in self.outputs)
 
     def output_at(self, step: str) -> str:
         """Arguments for the results of a step, where the parameters are pointers to all."""

@@ -141,6 +141,7 @@ def _context(
         "schedule": schedule,
         "output_count": schedule.output_count,
         "rooms": tuple((one, _room(schedule, one.macro)) for one in api.outputs),
+        "widths": " and ".join(_widths(model)),
         "needs_window": _needs_window(schedule),
         "reset_uses_self": bool(plan.state or plan.cleared or plan.given or not schedule.is_streaming),
         "uses_self": bool(plan.state or plan.arena_bytes or plan.given or not schedule.is_streaming),
@@ -202,15 +203,19 @@ def _room(schedule: Schedule, macro: str) -> str:
     return size if schedule.is_streaming or not schedule.model.output.is_sequence else f"{macro}_STEPS * {size}"
 
 
+def _widths(model: Model) -> list[str]:
+    """The types of what flows between its layers; the cell states that some start from do not count."""
+    found = {op.output.quantization.dtype for op in model.ops}
+    return sorted(found, reverse=True) if any(op.needs_tflm for op in model.ops) else ["int8"]
+
+
 def _needs_window(schedule: Schedule) -> str:
     """The layer for which a model waits for the end of its window; "" if it does not."""
     ops = schedule.model.ops
-    waits = [
-        op
-        for op in ops
-        if op.needs_whole_input or op.whole_inputs or op.repeats or (op.pace is not None and op.pace.lag)
-    ]
-    waiting = (waits or list(ops))[0]
+    waits = [op for op in ops if op.needs_whole_input or op.whole_inputs or op.repeats]
+    # Padding alone holds back the last results only.
+    lags = [op for op in ops if op.pace is not None and op.pace.lag]
+    waiting = (waits or lags or list(ops))[0]
     if waiting.is_alias and waiting.input in schedule.model.inputs:
         waiting = next((op for op in ops if waiting.output in op.inputs), waiting)
     return as_model_name(waiting.name, "layer") if not schedule.is_streaming else ""
@@ -268,7 +273,8 @@ def _known_values(tensor: QuantizedTensor, steps: int, seed: bytes) -> IntArray:
     if tensor.vocabulary:
         ids = np.frombuffer(hashlib.shake_256(seed).digest(2 * steps * tensor.size), "<u2")
         return (ids % (tensor.vocabulary + 1)).astype(np.int16).reshape(steps, tensor.size)
-    wide = np.frombuffer(hashlib.shake_256(seed).digest(steps * tensor.size), np.int8)
-    wide = wide.reshape(steps, tensor.size).astype(np.int64)
-    calm = np.clip(wide // 4 + tensor.quantization.zero_point, -128, 127)
-    return np.where(np.arange(steps)[:, None] % 2 == 0, wide, calm).astype(np.int8)
+    limits = np.iinfo(tensor.quantization.dtype)
+    digest = hashlib.shake_256(seed).digest(steps * tensor.size * limits.bits // 8)
+    wide = np.frombuffer(digest, limits.dtype.newbyteorder("<")).reshape(steps, tensor.size).astype(np.int64)
+    calm = np.clip(wide // 4 + tensor.quantization.zero_point, limits.min, limits.max)
+    return np.where(np.arange(steps)[:, None] % 2 == 0, wide, calm).astype(limits.dtype)

@@ -38,7 +38,9 @@ def library_headers(environment: jinja2.Environment, model: Model, options: Opti
     if "activations" in needed:
         # Vectors compute the closed form; the portable one defines it, and stands in where there is no assembler.
         optimize = "size" if parts else options.optimize
-        activations = activation_headers(environment, model.contract, optimize, options.constant_time, isa)
+        activations = activation_headers(
+            environment, model.contract, optimize, options.constant_time, isa, is_wide="squash16" in needed
+        )
     cell = {"edgelstm_isa_cell.h": _text("isa", f"{isa}_cell")} if any(item.cell for item in items) else {}
     vectors = [
         f"{options.isa}_{part}{form}" for part in VECTOR_LIBRARIES if part in parts for form in ("", "_intrinsics")

@@ -8,14 +8,15 @@ import numpy as np
 
 from edgelstm.codegen.arrays import Declaration, declare
 from edgelstm.codegen.cell import CellUpdate, cell_update
-from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, flash_qualifier, padded
+from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, flash_qualifier, layouts16, padded
 from edgelstm.codegen.options import Options
 from edgelstm.codegen.plan import PlannedOp
 from edgelstm.codegen.vector_native import VectorNative
 from edgelstm.codegen.vector_values import VectorValues
 from edgelstm.codegen.vectors import Vectors, vector_form
 from edgelstm.codegen.weights import PackedWeights, pack
-from edgelstm.ir import Model, Op
+from edgelstm.codegen.weights16 import pack16
+from edgelstm.ir import Matrix, Model, Op
 from edgelstm.numerics.contracts import Contract
 
 
@@ -35,6 +36,7 @@ class Weights:
         scale_words: how many of its elements 4 rows use.
         row_shifts: of each matrix.
         is_fused: whether `el_gates_<layout>` takes these multipliers.
+        sum_type: C type of a sum.
     """
 
     symbol: str
@@ -48,6 +50,7 @@ class Weights:
     scale_words: int = 0
     row_shifts: tuple[int, ...] = ()
     is_fused: bool = False
+    sum_type: str = "int32_t"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +98,8 @@ def make_item(
         for constant in op.constants(contract)
         if not (vector and constant.name in vector.replaced)
     )
-    packed = list(_vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts, flash))
+    streams = _vector_streams(symbol, vector) if vector else _streams(op, symbol, contract, layouts, options.isa)
+    packed = list(streams)
     scales = tuple(scale for one in packed for scale in one.scales)
     item = Item(
         op=op,
@@ -145,10 +149,17 @@ def _vector_streams(symbol: str, vector: Vectors) -> Iterator[_Stream]:
         yield _Stream(weights, stream)
 
 
-def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], flash: str) -> Iterator[_Stream]:
+def _packed(matrices: tuple[Matrix, ...], layouts: tuple[Layout, ...], contract: Contract, isa: str) -> PackedWeights:
+    if matrices[0].value_dtype == "int16":
+        return pack16(matrices, layouts16(isa))
+    return pack(matrices, layouts, fused=contract is not Contract.TFLM)
+
+
+def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], isa: str) -> Iterator[_Stream]:
+    flash = flash_qualifier(isa)
     for prefix, matrices in (("", op.matrices(contract)), ("second_", op.second_matrices(contract))):
         if matrices:
-            packed = pack(matrices, layouts, fused=contract is not Contract.TFLM)
+            packed = _packed(matrices, layouts, contract, isa)
             stream = declare(f"{symbol}_{prefix}weights", packed.words, "weights", _comment(packed), "", flash)
             scales = _scales(f"{symbol}_{prefix}", packed, flash)
             groups = len(matrices) * (packed.grouped_rows // ROW_GROUP)
@@ -156,6 +167,7 @@ def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...
                 Weights(
                     symbol=stream.name,
                     layout=packed.layout.name,
+                    sum_type=packed.layout.sum_type,
                     declaration=stream.declaration,
                     grouped_rows=packed.grouped_rows,
                     padded_columns=padded(matrices[0].weights.shape[1]),

@@ -1,4 +1,4 @@
-"""Which tensors live at the same time, and an arena in which those have different bytes.
+"""Which tensors live at the same time, and an arena for each type in which those have different elements.
 
 A tensor lives from the op that writes it to the last one that reads it. One that crosses a loop's edge lives through
 the whole loop; one that leaves the loop over the samples of a streaming model lives always, because the output may be
@@ -17,12 +17,13 @@ ARENA_ALIGNMENT = 4
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A tensor's bytes, and the first and last position in the order of execution at which they are needed."""
+    """A tensor's elements, and the first and last position in the order of execution at which they are needed."""
 
     name: str
-    size_bytes: int
+    size: int
     first: int
     last: int
+    dtype: str = "int8"
 
     def meets(self, other: "Lifetime") -> bool:
         """Whether both are needed at one position."""
@@ -33,17 +34,17 @@ def pack_lifetimes(tensors: Sequence[Lifetime]) -> tuple[Mapping[str, int], int]
     """Offsets in one arena, the largest tensor first, each at the lowest offset that nothing alive at its time has.
 
     Returns:
-        (offset by name, bytes of the arena).
+        (offset by name, elements of the arena).
     """
     placed: list[tuple[Lifetime, int]] = []
-    for tensor in sorted(tensors, key=lambda tensor: (-tensor.size_bytes, tensor.first)):
+    for tensor in sorted(tensors, key=lambda tensor: (-tensor.size, tensor.first)):
         offset = 0
         for other, start in placed:
-            if tensor.meets(other) and start < offset + tensor.size_bytes and offset < start + other.size_bytes:
-                offset = start + other.size_bytes
+            if tensor.meets(other) and start < offset + tensor.size and offset < start + other.size:
+                offset = start + other.size
         bisect.insort(placed, (tensor, offset), key=lambda one: one[1])
-    arena_bytes = max((offset + tensor.size_bytes for tensor, offset in placed), default=0)
-    return {tensor.name: offset for tensor, offset in placed}, arena_bytes
+    arena_size = max((offset + tensor.size for tensor, offset in placed), default=0)
+    return {tensor.name: offset for tensor, offset in placed}, arena_size
 
 
 def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
@@ -74,8 +75,8 @@ def lifetimes(schedule: Schedule) -> Mapping[str, Lifetime]:
                 first = 0  # a reset writes it, for perhaps nothing else does
             if (schedule.is_streaming and crossed) or schedule.ready.get(name) == BEFORE:
                 first, last = 0, total
-            size_bytes = -(-op.output.size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
-            found[name] = Lifetime(name, size_bytes, first, last)
+            size = -(-op.output.size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+            found[name] = Lifetime(name, size, first, last, op.output.quantization.dtype)
     return found
 
 

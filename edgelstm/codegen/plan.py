@@ -112,6 +112,26 @@ class Stored:
     count: int
     size: int
     counter: str
+    dtype: str = "int8"
+
+    @property
+    def bytes(self) -> int:
+        """Size of the array."""
+        return self.count * self.size * _ELEMENT_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Scratch for tensors of one type: its member of the model's struct, and how many elements it has."""
+
+    array: str
+    dtype: str
+    size: int
+
+    @property
+    def bytes(self) -> int:
+        """Size of the array."""
+        return self.size * _ELEMENT_BYTES[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -139,7 +159,7 @@ class Plan:
         state: (identifier, declaration) of every state array.
         stored: sequences of which all elements are kept.
         cleared: tensors that a reset sets.
-        arena_bytes: size of the scratch that ops share.
+        arenas: the scratch that ops share, an array for each type of its elements.
     """
 
     schedule: Schedule
@@ -153,7 +173,12 @@ class Plan:
     state: tuple[tuple[str, StateArray], ...]
     stored: tuple[Stored, ...]
     cleared: tuple[Cleared, ...]
-    arena_bytes: int
+    arenas: tuple[Arena, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        """Size of all scratch."""
+        return sum(arena.bytes for arena in self.arenas)
 
     @property
     def given(self) -> tuple[PlannedInput, ...]:
@@ -174,7 +199,7 @@ class Plan:
     @property
     def stored_bytes(self) -> int:
         """Size of all stored sequences."""
-        return sum(one.count * one.size for one in self.stored)
+        return sum(one.bytes for one in self.stored)
 
     @property
     def buffer_bytes(self) -> int:

@@ -13,6 +13,7 @@ from edgelstm.codegen.names import layer_identifiers
 from edgelstm.codegen.places import Place, index_of, numbered, piece
 from edgelstm.codegen.plan import (
     Action,
+    Arena,
     Call,
     Cleared,
     Keep,
@@ -52,6 +53,9 @@ DERIVED = frozenset(
 
 _RESULTS = frozenset(["last_step", "leaky_relu", "relu", "relu6", "sigmoid", "softmax", "tanh"])
 """What stands behind the name of a user's layer where a layer of ours yields its result."""
+
+_ARENAS = {"int8": "arena", "int16": "arena16"}
+"""Members of the model's struct, by the type of what lies there."""
 
 MOST_STORED_BYTES = 1 << 24
 MOST_SLICES = 1 << 20
@@ -105,7 +109,7 @@ class _Planning:
             tensor.name: PlannedOutput(tensor, names.pop(0) if len(outputs) > 1 else "output") for tensor in outputs
         }
         self._stored = {name: self._store(name) for name in sorted(schedule.stored, key=self._position)}
-        self._places, self._arena_bytes = self._find_places()
+        self._places, self._arenas = self._find_places()
 
     def plan(self) -> Plan:
         """Put it together."""
@@ -127,7 +131,7 @@ class _Planning:
             ),
             stored=tuple(self._stored.values()),
             cleared=tuple(self._cleared()),
-            arena_bytes=self._arena_bytes,
+            arenas=self._arenas,
         )
 
     def _position(self, name: str) -> int:
@@ -140,9 +144,9 @@ class _Planning:
         identifier = self._inputs[name].identifier if producer is None else self._items[producer.name].identifier
         clock = self._schedule.clocks[name]
         counter = f"self->{identifier}_count" if clock.paces else ""
-        return Stored(f"self->{identifier}_steps", clock.count, tensor.size, counter)
+        return Stored(f"self->{identifier}_steps", clock.count, tensor.size, counter, tensor.quantization.dtype)
 
-    def _find_places(self) -> tuple[dict[str, Place], int]:
+    def _find_places(self) -> tuple[dict[str, Place], tuple[Arena, ...]]:
         """Give a place to each tensor that an op writes, and to each vector that is an alias."""
         model, schedule = self._model, self._schedule
         places = {name: one.place for name, one in self._inputs.items()}
@@ -159,12 +163,15 @@ class _Planning:
                 places[name] = self._outputs[name].place
             else:
                 scratch.append(alive[name])
-        offsets, arena_bytes = pack_lifetimes(scratch)
-        places |= {name: Place("self->arena", offset) for name, offset in offsets.items()}
+        arenas = []
+        for dtype, array in _ARENAS.items():
+            offsets, size = pack_lifetimes([one for one in scratch if one.dtype == dtype])
+            places |= {name: Place(f"self->{array}", offset) for name, offset in offsets.items()}
+            arenas += [Arena(array, dtype, size)] if size else []
         for op in model.ops:
             if op.is_alias and not op.output.is_sequence:
                 places[op.output.name] = self._last(op.input, places)
-        return places, arena_bytes
+        return places, tuple(arenas)
 
     def _last(self, tensor: QuantizedTensor, places: Mapping[str, Place]) -> Place:
         """The last element of a sequence: where the latest stands, or in the array of all."""

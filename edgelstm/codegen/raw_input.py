@@ -33,11 +33,13 @@ class RawInput:
         multipliers: (channels,) int16.
         addends: (channels,) int32.
         shifts: (channels,) uint8.
+        dtype: of the stored input.
     """
 
     multipliers: IntArray
     addends: IntArray
     shifts: IntArray
+    dtype: str
 
     @classmethod
     def of(cls, model: Model, lsb: Sequence[float]) -> "RawInput":
@@ -61,7 +63,12 @@ class RawInput:
             _channel(*pair) for pair in _real_lines(tensor, np.broadcast_to(np.array(lsb), tensor.size).tolist())
         ]
         multipliers, addends, shifts = (np.array(column) for column in zip(*channels, strict=True))
-        raw = cls(multipliers.astype(np.int16), addends.astype(np.int32), shifts.astype(np.uint8))
+        raw = cls(
+            multipliers.astype(np.int16),
+            addends.astype(np.int32),
+            shifts.astype(np.uint8),
+            tensor.quantization.dtype,
+        )
         raw.require_reach(lsb)
         return raw
 
@@ -69,6 +76,7 @@ class RawInput:
         """Raise ProjectError where the counts of a channel reach, or tell apart, too little of what the model saw."""
         counts = np.arange(-(2**15), 2**15, _EVERY)[:, np.newaxis] * np.ones(len(self.shifts), np.int64)
         reached = [len(np.unique(column)) for column in self.apply(counts).T]
+        every = 1 << np.iinfo(self.dtype).bits
         lost = [index for index, values in enumerate(reached) if values < _FEWEST_VALUES]
         if lost:
             listed = ", ".join(
@@ -76,14 +84,15 @@ class RawInput:
                 for index in lost[:_MOST_LISTED]
             )
             raise ProjectError(
-                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the 256 input values: {listed}",
+                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the {every} input values: {listed}",
                 "give larger units by --raw-lsb, or take an offset off the counts and out of the training data",
             )
 
     def apply(self, counts: IntArray) -> IntArray:
         """(..., channels) int16 to the stored input, as C does."""
         sums = counts.astype(np.int64) * self.multipliers + self.addends
-        stored: IntArray = np.clip(sums >> self.shifts.astype(np.int64), -128, 127).astype(np.int8)
+        limits = np.iinfo(self.dtype)
+        stored: IntArray = np.clip(sums >> self.shifts.astype(np.int64), limits.min, limits.max).astype(limits.dtype)
         return stored
 
 

@@ -16,6 +16,8 @@ def vector_form(op: Op, contract: Contract) -> Vectors | None:
 
     Its `replaced` are the op's constants that its weight stream holds, too.
     """
+    if op.needs_tflm:
+        return None
     forms = (vector_lstm, vector_dense, vector_native, vector_depthwise)
     found = (form for form in (make(op, contract) for make in forms) if form is not None)
     return next(found, vector_values(op))

@@ -55,6 +55,17 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
     exact = [layout for layout in layouts if largest < layout.sum_limit and lowest >= layout.lowest_weight]
     fusing = [layout for layout in exact if fused and layout is not layouts[-1] and _fuses(matrices, layout)]
     layout = (fusing or exact)[0]
+    words, grouped = side_by_side(matrices, layout)
+    if all(matrix.row_multipliers for matrix in matrices):
+        row_shifts = tuple(matrix.row_multipliers[0].shift for matrix in matrices)
+        row_scales = _row_scales(matrices, layout if fusing else None)
+        return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, bool(fusing))
+    scales, shifts = _gates(matrices, layout) if fusing else ((), ())
+    return PackedWeights(layout, words, grouped, largest, scales, shifts)
+
+
+def side_by_side(matrices: Sequence[Matrix], layout: Layout) -> tuple[Words, int]:
+    """Matrices of equally many rows as one stream, and how many rows of each are in groups."""
     count = len(matrices[0].bias)
     grouped = count - count % ROW_GROUP
     padded = [(pad(matrix.weights), matrix.bias) for matrix in matrices]
@@ -64,13 +75,7 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
         for rows, bias in padded
     ]
     parts += [single_row(rows[row], int(bias[row])) for row in range(grouped, count) for rows, bias in padded]
-    words = np.concatenate(parts)
-    if all(matrix.row_multipliers for matrix in matrices):
-        row_shifts = tuple(matrix.row_multipliers[0].shift for matrix in matrices)
-        row_scales = _row_scales(matrices, layout if fusing else None)
-        return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, bool(fusing))
-    scales, shifts = _gates(matrices, layout) if fusing else ((), ())
-    return PackedWeights(layout, words, grouped, largest, scales, shifts)
+    return np.concatenate(parts), grouped
 
 
 def _largest_sum(matrix: Matrix) -> int:

@@ -1,5 +1,6 @@
 """Takes a target's file apart: typed values, and everything that is wrong with them."""
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ class Reader:
 
     def __init__(self, table: Mapping[str, Any], path: str = "") -> None:
         self._rest = dict(table)
+        self._missed: set[str] = set()
         self._path = path
         self._children: list[Reader] = []
         self.problems: list[str] = []
@@ -36,6 +38,7 @@ class Reader:
 
     def optional_integer(self, key: str, minimum: int, maximum: int) -> int | None:
         """An integer in a range, or None where the key is missing."""
+        self._missed.add(key)
         return self.integer(key, minimum, maximum) if key in self._rest else None
 
     def option(self, key: str) -> str | int:
@@ -52,7 +55,7 @@ class Reader:
 
     def table(self, key: str) -> "Reader | None":
         """A table, or None where the key is missing."""
-        value = self._rest.pop(key, None)
+        value = self._take(key, None)
         if value is None:
             return None
         if not isinstance(value, dict):
@@ -62,7 +65,7 @@ class Reader:
 
     def tables(self, key: str) -> "tuple[Reader, ...]":
         """A list of tables; empty where the key is missing."""
-        value = self._rest.pop(key, [])
+        value = self._take(key, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             self._wrong(key, "a list of tables")
             return ()
@@ -74,14 +77,20 @@ class Reader:
 
     def all_problems(self) -> list[str]:
         """What is wrong here and in all tables below, unknown keys included."""
-        unknown = [f"{self._path}{key}: unknown key" for key in self._rest]
+        unknown = [f"{self._path}{key}: unknown key{self._meant_by(key)}" for key in self._rest]
         below = [problem for child in self._children for problem in child.all_problems()]
         return [*self.problems, *unknown, *below]
 
     def _take(self, key: str, default: object) -> object:
         if key not in self._rest:
+            self._missed.add(key)
             return default
         return self._rest.pop(key)
+
+    def _meant_by(self, unknown: str) -> str:
+        """Which of the keys that are not there an unknown one may stand for."""
+        near = difflib.get_close_matches(unknown, sorted(self._missed), n=1)
+        return f"; did you mean {near[0]}?" if near else ""
 
     def _wrong(self, key: str, expected: str) -> None:
         self.problems.append(f"{self._path}{key}: needs {expected}")

@@ -4,128 +4,35 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
-from edgelstm.device.architectures import ARCHITECTURES, Place
-from edgelstm.device.compiler_flags import forbidden_flags
+from edgelstm.device.target import MemoryRegion, QemuMachine, SimavrMcu, Target
+from edgelstm.device.target_problems import contradictions, machine_problems
 from edgelstm.device.target_reader import ADDRESS_LIMIT, Reader
 from edgelstm.errors import TargetError
 from edgelstm.resources import targets_dir
+
+__all__ = [
+    "MemoryRegion",
+    "QemuMachine",
+    "SimavrMcu",
+    "Target",
+    "boot_source",
+    "list_cores",
+    "list_targets",
+    "load_target",
+    "read_target",
+    "support_dirs",
+    "support_sources",
+]
 
 _TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _FILE_LIMIT_BYTES = 1 << 16
 TARGET_SUFFIX = ".toml"
 
-RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
-COMPILER_FAMILIES = ("gcc", "clang", "zig")
-
 _WITH_C_LIBRARY = ("host", "avr")
 """Architectures whose firmware needs nothing of targets/arch/chip."""
-
-
-@dataclass(frozen=True)
-class MemoryRegion:
-    """A range of addresses on the chip, in bytes.
-
-    `data_origin` is where the same bytes are read as data, on chips that fetch code and read data through
-    different windows; None where one address serves both.
-    """
-
-    name: str
-    origin: int
-    size_bytes: int
-    data_origin: int | None = None
-
-    @property
-    def end(self) -> int:
-        """The first address behind the region."""
-        return self.origin + self.size_bytes
-
-    def holds(self, address: int) -> bool:
-        """Whether `address` lies in the region."""
-        return self.origin <= address < self.end
-
-    @property
-    def data_window(self) -> "MemoryRegion | None":
-        """The window through which it is read as data, where that is another."""
-        if self.data_origin is None:
-            return None
-        return MemoryRegion(f"{self.name}_data", self.data_origin, self.size_bytes)
-
-
-@dataclass(frozen=True)
-class QemuMachine:
-    """How QEMU emulates a target: its `-M` name, the clock that `port_ticks` reads, in Hz, its `-cpu` or ""."""
-
-    machine: str
-    ticks_hz: int
-    cpu: str = ""
-
-
-@dataclass(frozen=True)
-class SimavrMcu:
-    """How simavr emulates a target: its name of the part, and the clock in Hz."""
-
-    mcu: str
-    clock_hz: int
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the generated firmware is built for and runs on.
-
-    Attributes:
-        name: the file's name without `.toml`.
-        description: one line for people.
-        board: the name of the board whose chip this is, "" where the target stands for a core.
-        arch: names the folder of startup code, `targets/arch/<arch>`.
-        isa: names the kernel header, `templates/c/isa/<isa>.h`.
-        compiler_flags: what makes a compiler of each family generate code for this target.
-        runners: how to run a firmware, best first.
-        memory: the regions of the linker script; empty for the host.
-        stack_bytes: reserved for the stack; 0 for the host.
-        boot: names what the chip wants first in its flash, `targets/boot/<boot>.c`; "" for nothing.
-        flash_runner: how to write a firmware to the chip by default, "" if there is no chip.
-        flash: for each way to write it that needs to be told more, its options; that way knows which there are.
-        qemu: None if QEMU does not emulate the target.
-        unicorn_cpu: Unicorn's CPU model, "" if it has none.
-        simavr: None if simavr does not emulate the target.
-    """
-
-    name: str
-    description: str
-    arch: str
-    isa: str
-    compiler_flags: Mapping[str, tuple[str, ...]]
-    runners: tuple[str, ...]
-    memory: tuple[MemoryRegion, ...] = ()
-    stack_bytes: int = 0
-    board: str = ""
-    boot: str = ""
-    flash_runner: str = ""
-    flash: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
-    qemu: QemuMachine | None = None
-    unicorn_cpu: str = ""
-    simavr: SimavrMcu | None = None
-
-    @property
-    def runs_from_ram(self) -> bool:
-        """Whether code is loaded into a memory of its own, "iram", and constants into "ram"."""
-        return "iram" in ARCHITECTURES[self.arch].regions
-
-    def region(self, name: str) -> MemoryRegion:
-        """The memory region of that name.
-
-        Raises:
-            TargetError: the target has no such region.
-        """
-        for region in self.memory:
-            if region.name == name:
-                return region
-        raise TargetError(f"target {self.name} has no memory called {name}", "choose a microcontroller")
 
 
 def list_targets() -> tuple[str, ...]:
@@ -176,11 +83,25 @@ def read_target(path: Path) -> Target:
         raise TargetError(f"target file {path} cannot be read: {error}") from error
     reader = Reader(table)
     target = _target(path.stem, reader)
-    problems = reader.all_problems() or _contradictions(target)
+    problems = _problems(reader, target)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise TargetError(f"target file {path.name} is wrong:\n{listed}", "compare it with targets/cortex-m4.toml")
     return target
+
+
+def _problems(reader: Reader, target: Target) -> list[str]:
+    """All at once: wrong values, then what contradicts what among the others."""
+    wrong = reader.all_problems()
+    problems = [*contradictions(target), *machine_problems(target)]
+    known = {_about(problem) for problem in wrong}
+    return [*wrong, *(problem for problem in problems if _about(problem) not in known)]
+
+
+def _about(problem: str) -> str:
+    """The key that a problem is with, or for the many about memory what they share."""
+    key = problem.split(":", maxsplit=1)[0]
+    return "memory" if key.startswith("memory") else key
 
 
 def support_dirs(target: Target) -> tuple[Path, ...]:
@@ -230,6 +151,7 @@ def _target(name: str, reader: Reader) -> Target:
         simavr=None
         if simavr is None
         else SimavrMcu(simavr.text("mcu", pattern=_WORD), simavr.integer("clock_hz", 1, 10**9)),
+        clock_hz=reader.integer("clock_hz", 1, 10**10, default=0),
     )
 
 
@@ -246,64 +168,3 @@ def _region(reader: Reader) -> MemoryRegion:
         reader.integer("size_bytes", 1, ADDRESS_LIMIT),
         reader.optional_integer("data_origin", 0, ADDRESS_LIMIT - 1),
     )
-
-
-def _contradictions(target: Target) -> list[str]:
-    """What is wrong with values that are each right by themselves."""
-    problems = [
-        f"compiler_flags.{family}: the families are {', '.join(COMPILER_FAMILIES)}"
-        for family in target.compiler_flags
-        if family not in COMPILER_FAMILIES
-    ]
-    problems += [
-        f"compiler_flags.{family}: {flag[:40]!r} does not choose a core"
-        for family, flags in target.compiler_flags.items()
-        for flag in forbidden_flags(flags)
-    ]
-    problems += [
-        f"runners: {runner!r} is none of {', '.join(RUNNER_NAMES)}"
-        for runner in target.runners
-        if runner not in RUNNER_NAMES
-    ]
-    if not target.compiler_flags:
-        problems.append("compiler_flags: no compiler can build it")
-    if "qemu" in target.runners and target.qemu is None:
-        problems.append("qemu: needed, because runners names it")
-    if "unicorn" in target.runners and not target.unicorn_cpu:
-        problems.append("unicorn: needed, because runners names it")
-    if "simavr" in target.runners and target.simavr is None:
-        problems.append("simavr: needed, because runners names it")
-    boot = boot_source(target)
-    if boot is not None and not boot.is_file():
-        problems.append(f"boot: there is no targets/boot/{boot.name}")
-    if target.arch not in ARCHITECTURES:
-        return [*problems, f"arch: {target.arch!r} is none of {', '.join(ARCHITECTURES)}"]
-    isas = ARCHITECTURES[target.arch].isas
-    if target.isa not in isas:
-        problems.append(f"isa: {target.isa!r} is none of {', '.join(isas)}, the kernels for {target.arch}")
-    return problems + _memory_problems(target)
-
-
-def _memory_problems(target: Target) -> list[str]:
-    needed, places = ARCHITECTURES[target.arch].regions, ARCHITECTURES[target.arch].places
-    names = [region.name for region in target.memory]
-    if sorted(names) != sorted(needed):
-        return [f"memory: {target.arch} needs the regions ({', '.join(needed)}), not ({', '.join(names)})"]
-    windows = [window for region in target.memory if (window := region.data_window) is not None]
-    spans = [*target.memory, *windows]
-    problems = [
-        f"memory {span.name}: {problem}"
-        for span in spans
-        if (problem := places.get(span.name.removesuffix("_data"), Place()).problem(span.origin, span.end)) is not None
-    ]
-    if any(target.arch != "riscv" or window.name != "flash_data" for window in windows):
-        problems.append("memory: only the flash of riscv may have a data_origin")
-    ordered = sorted(spans, key=lambda region: region.origin)
-    problems += [
-        f"memory: {one.name} and {other.name} overlap" for one, other in pairwise(ordered) if one.end > other.origin
-    ]
-    if needed and not 256 <= target.stack_bytes <= target.region("ram").size_bytes:
-        problems.append("stack_bytes: needed, and at most the size of ram")
-    if target.stack_bytes % 8:
-        problems.append("stack_bytes: not a multiple of 8")
-    return problems

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def compile_firmware(
     optimize: str = "balanced",
     warnings_are_errors: bool = False,
     timeout_s: float = 300,
-    shared: "Once[Objects] | None" = None,
+    shared: "Once[Object] | None" = None,
 ) -> Firmware:
     """Build `name`.elf, .bin, .hex and .map (for the host: an executable called `name`) in `output_dir`.
 
@@ -89,7 +89,7 @@ def compile_firmware(
         optimize: "speed", "balanced" or "size".
         warnings_are_errors: refuse sources that the compiler warns about.
         timeout_s: for each run of the compiler, in seconds.
-        shared: where targets with the same code find the object files of each other.
+        shared: where targets find the object files of each other, if flags and headers are the same.
 
     Raises:
         DoesNotFitError: it does not fit into the target's memory.
@@ -108,19 +108,19 @@ def compile_firmware(
     strict = (*WARNING_FLAGS, *_FALSE_WARNINGS.get(target.arch, ()), *(("-Werror",) if warnings_are_errors else ()))
     flags = [*_compile_flags(target, compiler, optimize), *strict]
     files = [*support_sources(target), *(source.resolve() for source in sources)]
-    made = _compile(build, files, flags, [*include_dirs, templates_dir() / "c" / "app"], shared)
-    objects, said = build.install_objects(made), made.said
+    objects = {f"obj/{index:02d}-{source.stem}.o": source for index, source in enumerate(files)}
+    said = _compile(build, objects, flags, [*include_dirs, templates_dir() / "c" / "app"], shared or Once())
     if target.arch == "host":
-        build.link(objects, name, [])
+        build.link(list(objects), name, [])
         return Firmware(output_dir / name, None, None, None, compiler, compiler.sanitizers, said)
-    return _link_for_chip(build, objects, name, said)
+    return _link_for_chip(build, list(objects), name, said)
 
 
 @dataclass(frozen=True)
-class Objects:
-    """Object files by name, in the order of their sources, and what the compiler said about these."""
+class Object:
+    """An object file's content, and what the compiler said about its source."""
 
-    files: Mapping[str, bytes]
+    content: bytes
     said: str
 
 
@@ -133,18 +133,10 @@ class _Build:
     output_dir: Path
     timeout_s: float
 
-    def compile_all(self, sources: Sequence[Path], flags: Sequence[str]) -> Objects:
-        """Compile sources side by side."""
-        names = [f"obj/{index:02d}-{source.stem}.o" for index, source in enumerate(sources)]
-        commands = [[*flags, "-c", str(source), "-o", name] for source, name in zip(sources, names, strict=True)]
-        said = side_by_side([partial(self.call, command) for command in commands])
-        return Objects({name: (self.output_dir / name).read_bytes() for name in names}, "".join(said))
-
-    def install_objects(self, objects: Objects) -> list[str]:
-        """Write object files where the linker takes them from; their names."""
-        for name, content in objects.files.items():
-            (self.output_dir / name).write_bytes(content)
-        return list(objects.files)
+    def compile(self, name: str, source: Path, flags: Sequence[str]) -> Object:
+        """Compile one source to a file of that name."""
+        said = self.call([*flags, "-c", str(source), "-o", name])
+        return Object((self.output_dir / name).read_bytes(), said)
 
     def call(self, options: Sequence[str], stdout_file: Path | None = None) -> str:
         """Run the compiler; what it said."""
@@ -195,23 +187,34 @@ def _compile_flags(target: Target, compiler: Compiler, optimize: str) -> list[st
 
 
 def _compile(
-    build: _Build, sources: Sequence[Path], flags: Sequence[str], includes: Sequence[Path], shared: Once[Objects] | None
-) -> Objects:
-    """Compile, or take the object files of another target with the same code."""
-    folders = [build.output_dir, *(path.parent for path in sources), *includes, Path(build.compiler.headers_dir)]
-    found = [*(f"-I{folder.resolve()}" for folder in includes), *_prefix_maps(build.compiler, folders)]
+    build: _Build, objects: Mapping[str, Path], flags: Sequence[str], includes: Sequence[Path], shared: Once[Object]
+) -> str:
+    """Make object files by name of their sources, side by side, or take those of a target with the same code.
 
-    def compile_all() -> Objects:
-        return build.compile_all(sources, [*flags, *found])
-
-    if shared is None:
-        return compile_all()
+    Returns:
+        what the compiler said.
+    """
+    folders = [*(path.parent for path in objects.values()), *includes]
+    prefixes = _prefix_maps(build.compiler, [build.output_dir, *folders, Path(build.compiler.headers_dir)])
+    options = [*flags, *(f"-I{folder.resolve()}" for folder in includes), *prefixes]
     # Not by the folders, whose names are kept out of the objects.
-    parts = [part for path in sources for part in (path.name, path.read_bytes())]
-    for folder in includes:
-        headers = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        parts += [part for path in headers for part in (str(path.relative_to(folder)), path.read_bytes())]
-    return shared.get(content_hash(repr(build.compiler), *flags, "files", *parts), compile_all)
+    common = content_hash(repr(build.compiler), *flags, "files", *_contents(includes))
+
+    def make(name: str, source: Path) -> str:
+        key = (common, source.name, source.read_bytes())
+        made = shared.get(key, partial(build.compile, name, source, options))
+        (build.output_dir / name).write_bytes(made.content)
+        return made.said
+
+    return "".join(side_by_side([partial(make, name, source) for name, source in objects.items()]))
+
+
+def _contents(folders: Sequence[Path]) -> Iterator[str | bytes]:
+    """Name and content of every file."""
+    for folder in folders:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            yield str(path.relative_to(folder))
+            yield path.read_bytes()
 
 
 def _sanitizer_flags(compiler: Compiler) -> tuple[str, ...]:

@@ -27,8 +27,10 @@ SMALLEST_SCALE, LARGEST_SCALE = 2.0**-60, 2.0**60
 _NAME_MARK = "edgelstm: "
 
 
-def load_tflite(path: Path, contract: Contract) -> Model | FloatModel:
-    """Read a file: an int8 one to what it computes, a float one to the layers that are yet to be quantized.
+def load_tflite(path: Path, contract: Contract | None) -> Model | FloatModel:
+    """Read a file: an integer one to what it computes, a float one to the layers that are yet to be quantized.
+
+    Where no contract is wanted, the file's operators decide.
 
     Raises:
         ModelFormatError: it is damaged.
@@ -41,7 +43,7 @@ def load_tflite(path: Path, contract: Contract) -> Model | FloatModel:
     return read_model(path.read_bytes(), path.stem, contract)
 
 
-def read_model(data: bytes, name: str, contract: Contract) -> Model | FloatModel:
+def read_model(data: bytes, name: str, contract: Contract | None) -> Model | FloatModel:
     """`load_tflite` of a file's bytes."""
     subgraphs = read_subgraphs(data)
     if kind_of(integer_part(subgraphs[0])) is Kind.FLOAT:
@@ -49,8 +51,8 @@ def read_model(data: bytes, name: str, contract: Contract) -> Model | FloatModel
     return model_from_tflite(data, name, contract)
 
 
-def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
-    """Rebuild an int8 model; `name` serves where the file does not carry the one we gave it."""
+def model_from_tflite(data: bytes, name: str, contract: Contract | None) -> Model:
+    """Rebuild an integer model; `name` serves where the file does not carry the one we gave it."""
     records = integer_part(read_tflite(data))
     if kind_of(records) is not Kind.INTEGER:
         raise UnsupportedModelError(["the model is float32; it has no int8 yet"], WAY_AROUND)
@@ -68,14 +70,14 @@ def model_from_tflite(data: bytes, name: str, contract: Contract) -> Model:
     scalings = read_scaling(records.metadata, {name: tensor.size for name, tensor in inputs.items()})
     inputs |= {name: replace(inputs[name], scaling=scaling) for name, scaling in scalings.items()}
     ops = read_graph(join_attention(records), inputs, timesteps)
-    contract = contract_of(ops, contract)
-    problems = [problem for op in ops for problem in op.problems(contract)]
+    rules = contract_of(ops, contract)
+    problems = [problem for op in ops for problem in op.problems(rules)]
     if problems:
         raise UnsupportedModelError(problems)
     first = next(tensor for tensor in inputs.values() if tensor.is_sequence)
     further = [tensor for tensor in inputs.values() if tensor is not first]
     names = tuple(tensor.name for tensor in records.outputs) if len(records.outputs) > 1 else ()
-    return Model(name, first, ops, timesteps, contract, further_inputs=tuple(further), output_names=names)
+    return Model(name, first, ops, timesteps, rules, further_inputs=tuple(further), output_names=names)
 
 
 def _input_tensor(records: TfliteModel, source: TfliteTensor) -> QuantizedTensor:

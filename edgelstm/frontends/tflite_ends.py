@@ -35,7 +35,10 @@ def _enters(operator: TfliteOperator, model: TfliteModel) -> bool:
     if operator.builtin != "QUANTIZE" or len(operator.inputs) != 1 or len(operator.outputs) != 1:
         return False
     source = operator.inputs[0]
-    return _is_end(source, operator.outputs[0]) and source in model.inputs
+    if source is None or source not in model.inputs or not _is_end(source, operator.outputs[0]):
+        return False
+    readers = [one for one in model.operators if any(tensor == source for tensor in one.inputs)]
+    return all(_is_end(source, one.outputs[0]) and one.builtin == "QUANTIZE" for one in readers if one.outputs)
 
 
 def _leaves(operator: TfliteOperator, model: TfliteModel) -> bool:

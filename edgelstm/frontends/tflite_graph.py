@@ -49,7 +49,7 @@ def _output_problems(reading: "_Reading", outputs: Sequence[str]) -> Iterator[st
             yield f"the output {quoted(name)} is not what the last operator writes"
         elif len(outputs) > 1 and (tensor is None or written.get(name) != tensor or outputs.count(name) > 1):
             yield f"the output {quoted(name)} is not what one operator writes, or is one twice"
-        elif tensor is not None and tensor.quantization.dtype != "int8":
+        elif name in reading.cells:
             yield f"the output {quoted(name)} is a cell state"
 
 
@@ -66,6 +66,7 @@ class _Reading:
         tensors: what each activation of the file is, by name: the input, or the output of an op.
         requantized: names that QUANTIZE wrote; only a CONCATENATION may read them, which does it itself.
         paddings: what was padded, by name; the op that reads it takes the padding over.
+        cells: names of the cell states of all steps, and of their last.
     """
 
     def __init__(self, inputs: Mapping[str, QuantizedTensor], timesteps: int) -> None:
@@ -73,6 +74,7 @@ class _Reading:
         self.tensors = dict(inputs)
         self.requantized: set[str] = set()
         self.paddings: dict[str, Padding] = {}
+        self.cells: set[str] = set()
         self._timesteps = {name: timesteps for name, tensor in inputs.items() if tensor.is_sequence}
         for name, tensor in inputs.items():
             if not tensor.is_sequence and tensor.timesteps:
@@ -100,7 +102,7 @@ class _Reading:
         if operator.builtin in PADS:
             self._pad(operator, names[0])
             return
-        if operator.builtin == "QUANTIZE":
+        if operator.builtin == "QUANTIZE" and not _changes_width(operator):
             self.tensors[operator.outputs[0].name] = self.tensors[names[0]]
             self.requantized.add(operator.outputs[0].name)
             return
@@ -116,6 +118,9 @@ class _Reading:
                 op = self.paddings[name].into(op)
         self._refuse_shapes(op, operator)
         self.ops.append(op)
+        self.cells |= {tensor.name for tensor in op.exposed.values()}
+        if isinstance(op, LastStep) and op.input.name in self.cells:
+            self.cells.add(op.output.name)
         for tensor in _yielded_by(op):
             self.tensors[tensor.name] = tensor
             self._timesteps[tensor.name] = self._length(op)
@@ -125,9 +130,9 @@ class _Reading:
         known = TFLITE_OPERATORS.get(operator.builtin)
         if known is not None and issubclass(known, LastStep | RecurrentOp):
             return
-        for tensor in (self.tensors[name] for name in names):
-            if tensor.quantization.dtype == "int16" and not tensor.vocabulary:
-                raise UnsupportedModelError([f"{operator.builtin} reads the cell state {quoted(tensor.name)}"])
+        for name in names:
+            if self.tensors[name].name in self.cells:
+                raise UnsupportedModelError([f"{operator.builtin} reads the cell state {quoted(name)}"])
 
     def _length(self, op: Op) -> int:
         """How many elements a sequence has that an op yields."""
@@ -236,6 +241,11 @@ def _permutation(operator: TfliteOperator) -> tuple[int, ...]:
     if wanted is None or wanted.data is None or math.prod(wanted.shape) > 8:
         return ()
     return tuple(int(axis) for axis in wanted.data.ravel())
+
+
+def _changes_width(operator: TfliteOperator) -> bool:
+    """Whether a QUANTIZE is an op of its own: others are part of the CONCATENATION behind them."""
+    return any(tensor is not None and tensor.dtype == "int16" for tensor in (*operator.inputs, *operator.outputs))
 
 
 def _is_activation(tensor: TfliteTensor) -> bool:

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.tflite_forms import forms_of
 from edgelstm.ir import Op, QuantizedTensor, TfliteOperator, TfliteTensor
 from edgelstm.ops.images import time_axis
 from edgelstm.ops.patch import PatchOp
-from edgelstm.ops.registry import OF_IMAGES, TFLITE_OPERATORS
+from edgelstm.ops.registry import INT16_OPERATORS, OF_IMAGES, TFLITE_OPERATORS
+from edgelstm.tflite.records import quoted
 
 _ELEMENTWISE = frozenset(["ADD", "LEAKY_RELU", "LOGISTIC", "MUL", "RELU", "RELU6", "TANH"])
 """What is the same on an image as on its steps."""
@@ -29,6 +31,11 @@ def is_form_of(tensor: QuantizedTensor, shape: tuple[int, ...], timesteps: int) 
 def kind_on(operator: TfliteOperator, tensor: QuantizedTensor) -> type[Op]:
     """The op that an operator is: over windows of time alone, or over time and features."""
     builtin, source = operator.builtin, operator.inputs[0]
+    if source is not None and "int16" in (source.dtype, operator.outputs[0].dtype) and source.data is None:
+        if builtin not in INT16_OPERATORS:
+            label = f"{builtin} {quoted(operator.outputs[0].name)}"
+            raise UnsupportedModelError([f"{label}: with int16 activations, only {', '.join(INT16_OPERATORS)}"])
+        return INT16_OPERATORS[builtin]
     if builtin not in OF_IMAGES or source is None or len(source.shape) != 4:
         return TFLITE_OPERATORS[builtin]
     is_plain = source.shape[3] == tensor.size and time_axis(source.shape, _taps(operator)) is not None

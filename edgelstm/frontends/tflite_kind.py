@@ -12,6 +12,9 @@ from edgelstm.tflite.records import mentions, quoted
 
 MOST_TIMESTEPS = 1 << 20
 
+_INTEGERS = ("int8", "int16")
+"""What inputs may be."""
+
 _CONVERT = (
     "converter.optimizations = [tf.lite.Optimize.DEFAULT], a representative_dataset, and "
     "target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]"
@@ -52,7 +55,7 @@ def is_vector(source: TfliteTensor) -> bool:
     """Whether one of several inputs is a single vector."""
     shape = source.shape
     is_flat = len(shape) == 2 and shape[0] == 1 and 1 <= shape[1] <= LARGEST_SIZE
-    return is_flat and source.dtype == "int8" and bool(source.scales)
+    return is_flat and source.dtype in _INTEGERS and bool(source.scales)
 
 
 def vocabulary_of(model: TfliteModel, source: TfliteTensor) -> int:
@@ -104,10 +107,7 @@ def _length_problems(model: TfliteModel) -> Iterator[str]:
 def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model: TfliteModel) -> Iterator[str]:
     """One line at most, for the kind; tensors of loops and shapes are neither float nor quantized."""
     constants = [tensor for tensor in mentions(model) if tensor.data is not None]
-    cells = _cell_states(model)
-    if any(tensor.dtype == "int16" and tensor.name not in cells for tensor in activations):
-        yield "the model has int16 activations (16x8 quantization); only int8 is compiled"
-    elif source.dtype == "uint8":
+    if source.dtype == "uint8":
         yield "the model is quantized to uint8, as TensorFlow 1 did; only int8 is compiled"
     elif source.dtype == "float32":
         if any(tensor.dtype == "int8" for tensor in activations):
@@ -118,31 +118,13 @@ def _kind_problems(source: TfliteTensor, activations: list[TfliteTensor], model:
             yield "the model has dynamic range quantization: int8 weights, but float32 activations"
 
 
-def _cell_states(model: TfliteModel) -> set[str]:
-    """The int16 that one LSTM of ours hands to another: the cell states of all steps, and their last."""
-    steps = {
-        tensor.name
-        for operator in model.operators
-        if operator.builtin == "CUSTOM:edgelstm.lstm"
-        for tensor in operator.outputs[1:]
-    }
-    last = {
-        tensor.name
-        for operator in model.operators
-        if operator.builtin == "STRIDED_SLICE" and operator.inputs and operator.inputs[0] is not None
-        for tensor in operator.outputs
-        if operator.inputs[0].name in steps
-    }
-    return steps | last
-
-
 def _id_problems(source: TfliteTensor, vocabulary: int, activations: list[TfliteTensor]) -> Iterator[str]:
     shape = source.shape
     if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= MOST_TIMESTEPS or source.dtype != "int32":
         yield f"the ids are {source.dtype} {shape}; only int32 (1, 1..{MOST_TIMESTEPS} time steps) is supported"
     if vocabulary > MOST_IDS:
         yield f"there are {vocabulary} ids; at most {MOST_IDS} are supported"
-    if not any(tensor.dtype == "int8" for tensor in activations):
+    if not any(tensor.dtype in _INTEGERS for tensor in activations):
         yield "the model is float32 and takes ids; only an int8 one is read from a .tflite"
 
 
@@ -153,8 +135,8 @@ def _input_problems(source: TfliteTensor) -> Iterator[str]:
     is_sequence = 1 <= size <= LARGEST_SIZE and 1 <= shape[1] <= MOST_TIMESTEPS
     if size and shape[0] > 1:
         yield f"the input {quoted(source.name)} is a batch of {shape[0]} sequences; convert the model with a batch of 1"
-    elif source.dtype not in ("int8", "float32") or not is_sequence or (source.dtype == "int8" and not source.scales):
+    elif not is_sequence or not (source.dtype == "float32" or (source.dtype in _INTEGERS and source.scales)):
         yield (
-            f"the input is {source.dtype} {shape}; only int8 or float32 (1, 1..{MOST_TIMESTEPS} time steps, features) "
-            "is supported"
+            f"the input is {source.dtype} {shape}; only int8, int16 or float32 (1, 1..{MOST_TIMESTEPS} time steps, "
+            "features) is supported"
         )

@@ -91,6 +91,9 @@ class Layer(ABC):
     reads_states: ClassVar[bool] = False
     """Whether inputs behind the first are states to start from; no other layer may read a cell state."""
 
+    moves: ClassVar[bool] = False
+    """Whether it computes nothing, and so takes stored values of any type."""
+
     reads_images: ClassVar[bool] = False
     """Whether Keras' layer on an image is ours on its steps, or asks for the image's channels."""
 
@@ -133,6 +136,15 @@ class Layer(ABC):
     @abstractmethod
     def to_op(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> Op:
         """Choose scales from the observed ranges and round the weights."""
+
+    @property
+    def has_int16(self) -> bool:
+        """Whether the layer can also compute on int16 values."""
+        return False
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """`to_op` on int16 values, where the layer `has_int16`; the last op is the layer's."""
+        raise NotImplementedError
 
     @property
     def parameters(self) -> int:

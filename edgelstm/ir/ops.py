@@ -43,12 +43,14 @@ class Matrix:
         bias: (rows,), what a row's sum starts from; zero points are folded in.
         multipliers: of 4 rows, the same in every group of 4: a recurrent layer's gates, whose rows alternate.
         row_multipliers: of every row, all with one shift. Where there are neither, the op requantizes row by row.
+        value_dtype: of the values of the vector.
     """
 
     weights: AnyArray
     bias: Int64Array
     multipliers: tuple[Multiplier, ...] = ()
     row_multipliers: tuple[Multiplier, ...] = ()
+    value_dtype: str = "int8"
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ class Op(ABC):
 
     reads_ids: ClassVar[bool] = False
     """See `Layer.reads_ids`."""
+
+    needs_tflm: ClassVar[bool] = False
+    """Whether TensorFlow Lite Micro alone has the operator's kernel, so that the contract must be its."""
 
     name: str
     input: QuantizedTensor

@@ -125,17 +125,18 @@ def _interpolate(magnitude: Int64Array, bits: int) -> Int64Array:
     return np.where((magnitude >> bits) >= 255, beyond, inside)
 
 
-def _tflm_sigmoid(values: Int64Array) -> Int64Array:
-    scaled = 3 * values
-    result = _interpolate(np.abs(scaled), 9)
-    return np.where(scaled >= 0, (result + 512) >> 10, ((1 << 25) - result + 511) >> 10)
+def tflm_squash(function: str, arguments: Int64Array) -> Int64Array:
+    """TFLM's "sigmoid" or "tanh", result Q0.15, of real numbers in steps of 1 / (3 * 2^12)."""
+    if function == "sigmoid":
+        result = _interpolate(np.abs(arguments), 9)
+        return np.where(arguments >= 0, (result + 512) >> 10, ((1 << 25) - result + 511) >> 10)
+    result = _interpolate(np.abs(arguments), 8)
+    return np.where(arguments >= 0, (result - 2**23 + 128) >> 8, (-result + 2**23 + 127) >> 8)
 
 
 def _tflm_tanh(values: Int64Array, integer_bits: int) -> Int64Array:
     left = integer_bits - 3
-    scaled = values * (3 << left) if left >= 0 else (3 * values + (1 << (-left - 1))) >> -left
-    result = _interpolate(np.abs(scaled), 8)
-    return np.where(scaled >= 0, (result - 2**23 + 128) >> 8, (-result + 2**23 + 127) >> 8)
+    return tflm_squash("tanh", values * (3 << left) if left >= 0 else (3 * values + (1 << (-left - 1))) >> -left)
 
 
 @lru_cache(maxsize=16)
@@ -146,7 +147,7 @@ def _lookup(contract: Contract, function: str, integer_bits: int) -> npt.NDArray
     if contract is not Contract.TFLM:
         result = _litert_sigmoid(values) if function == "sigmoid" else _litert_tanh(values, integer_bits)
     else:
-        result = _tflm_sigmoid(values) if function == "sigmoid" else _tflm_tanh(values, integer_bits)
+        result = tflm_squash(function, 3 * values) if function == "sigmoid" else _tflm_tanh(values, integer_bits)
     table = result.astype(np.int16)
     table.setflags(write=False)
     return table

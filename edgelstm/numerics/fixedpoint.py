@@ -30,6 +30,11 @@ class Multiplier:
         """The number it stands for."""
         return math.ldexp(self.mantissa, self.shift - 31)
 
+    @property
+    def reduced_mantissa(self) -> int:
+        """The mantissa in 15 bits, by which sums on int16 values are multiplied: see `requantize_wide`."""
+        return (self.mantissa + 2**15) >> 16 if self.mantissa < 0x7FFF0000 else 0x7FFF
+
 
 def quantize_multiplier(real: float) -> Multiplier:
     """Express a real multiplier by a 31-bit mantissa and a power of two; below 2^-32 it becomes 0."""
@@ -90,6 +95,12 @@ def requantize_once(accumulator: Int64Array, multiplier: Multiplier) -> Int64Arr
     finds the mantissa with which both agree.
     """
     return rounding_shift(accumulator * multiplier.mantissa, 31 - multiplier.shift)
+
+
+def requantize_wide(accumulator: Int64Array, multiplier: Multiplier) -> Int64Array:
+    """Multiply by a real factor with one rounding, half up: TFLite Micro's way with sums on int16 values."""
+    shift = 15 - multiplier.shift
+    return (accumulator * multiplier.reduced_mantissa + (1 << (shift - 1))) >> shift
 
 
 @dataclass(frozen=True, eq=False)

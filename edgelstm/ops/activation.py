@@ -17,6 +17,7 @@ from edgelstm.ir import (
     KerasLayer,
     Layer,
     Observe,
+    Op,
     Quantization,
     QuantizedTensor,
     Ranges,
@@ -28,6 +29,8 @@ from edgelstm.ir import (
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.int8_tables import leaky_relu_table, relu6_table, relu_table, sigmoid_table, tanh_table
 from edgelstm.ops import scales
+from edgelstm.ops.activation16 import BUILTINS as INT16_FUNCTIONS
+from edgelstm.ops.activation16 import Activation16
 from edgelstm.ops.relus import leaky_slope, relu_ceiling, relu_problems
 from edgelstm.ops.softmax import SoftmaxLayer
 from edgelstm.ops.sources import activation
@@ -44,6 +47,13 @@ def activation_problems(source: SourceLayer) -> list[str]:
     if function in SUPPORTED:
         return []
     return [f"activation={function!r} is not supported, only {', '.join(SUPPORTED)}"]
+
+
+def image_activation_problems(source: SourceLayer) -> list[str]:
+    """A line if the activation of a layer that yields an image joins its channels, which our rows do not tell apart."""
+    if activation(source) != "softmax":
+        return []
+    return ["a softmax over the channels of an image is not supported; put a TimeDistributed(Flatten()) before it"]
 
 
 def activation_layers(name: str, function: str, input_tensor: Tensor) -> tuple[Layer, ...]:
@@ -86,7 +96,9 @@ class ActivationLayer(KerasLayer):
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """A function we do not know, or a relu with a threshold or with numbers that make no sense."""
-        return activation_problems(source) if source.class_name == "Activation" else relu_problems(source)
+        if source.class_name != "Activation":
+            return relu_problems(source)
+        return activation_problems(source) + (image_activation_problems(source) if input_tensor.channels else [])
 
     @classmethod
     def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
@@ -122,6 +134,15 @@ class ActivationLayer(KerasLayer):
             quantization = replace(observed, scale=scales.float32(max(observed.scale, finest)))
         output = QuantizedTensor(self.output.name, input_tensor.size, input_tensor.is_sequence, quantization)
         return Activation(self.name, input_tensor, output, self.function, scales.float32(self.slope))
+
+    @property
+    def has_int16(self) -> bool:
+        """TFLM has sigmoid and tanh on int16 values."""
+        return self.function in INT16_FUNCTIONS
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`."""
+        return (Activation16.on(self.output.name, inputs[0], self.function),)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, quantize_multiplier, requantize, saturate8
 from edgelstm.ops import scales
 from edgelstm.ops.merge import merge_problems, require_mergeable
+from edgelstm.ops.requantize import Requantize
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,24 @@ class ConcatenateLayer(Layer):
         quantization = kept or scales.output_range(self.output.name, ranges)
         output = QuantizedTensor(self.output.name, self.output.size, self.output.is_sequence, quantization)
         return Concatenate(self.name, inputs[0], output, inputs[1:])
+
+    @property
+    def has_int16(self) -> bool:
+        """See `Layer.has_int16`."""
+        return True
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`: what has another scale is requantized by an op of its own."""
+        common = {tensor.quantization for tensor in inputs}
+        quantization = common.pop() if len(common) == 1 else scales.output_range16(self.output.name, ranges)
+        before = {
+            tensor.name: Requantize.to(tensor, quantization, f"for_{self.name}")
+            for tensor in inputs
+            if tensor.quantization != quantization
+        }
+        parts = tuple(before[tensor.name].output if tensor.name in before else tensor for tensor in inputs)
+        output = QuantizedTensor(self.output.name, self.output.size, self.output.is_sequence, quantization)
+        return *before.values(), Concatenate(self.name, parts[0], output, parts[1:])
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,30 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from edgelstm.ir import (
     FloatArray,
-    IntArray,
     Layer,
     Observe,
+    Op,
     QuantizedTensor,
     Ranges,
     SourceLayer,
     Tensor,
-    TfliteOperator,
-    TfliteTensor,
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_multiplier
 from edgelstm.ops import scales
+from edgelstm.ops.activation import image_activation_problems
 from edgelstm.ops.conv2d import pointwise_layers
+from edgelstm.ops.dense16 import Dense16
+from edgelstm.ops.fully_connected import FullyConnected
 from edgelstm.ops.kernel_layer import KernelLayer, bias_of, fused_ceiling, kernel_problems
 from edgelstm.ops.options import last_axis
-from edgelstm.ops.reshape import reshape
-from edgelstm.ops.rows import RoundedRows, RowsOp, has_relu, read_weights
+from edgelstm.ops.rows import RoundedRows
 from edgelstm.ops.sources import LARGEST_SIZE, array, integer
 
 
@@ -42,6 +42,8 @@ class DenseLayer(KernelLayer):
         units = integer(source, "units")
         results = input_tensor.size // last_axis(input_tensor) * units
         problems = [f"makes {results} values a step, more than {LARGEST_SIZE}"] if results > LARGEST_SIZE else []
+        if input_tensor.channels:
+            problems += image_activation_problems(source)
         return problems + kernel_problems(source, (last_axis(input_tensor), units))
 
     @classmethod
@@ -88,6 +90,18 @@ class DenseLayer(KernelLayer):
         )
         return _away_from_ties(dense)
 
+    @property
+    def has_int16(self) -> bool:
+        """See `Layer.has_int16`."""
+        return True
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`."""
+        rows = RoundedRows.of(self.kernel.T, self.bias, inputs[0].quantization.scale, "int64")
+        quantization = scales.output_range16(self.output.name, ranges)
+        output = QuantizedTensor(self.output.name, self.output.size, self.output.is_sequence, quantization)
+        return (Dense16(self.name, inputs[0], output, rows.kernel, rows.scales, rows.bias, self.relu),)
+
 
 def _away_from_ties(dense: "Dense") -> "Dense":
     """Raise the output scale by single float32 steps until integers reproduce LiteRT's float64 rounding."""
@@ -101,7 +115,7 @@ def _away_from_ties(dense: "Dense") -> "Dense":
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(RowsOp):
+class Dense(FullyConnected):
     """The integer Dense: int8 in, int8 out."""
 
     kind: ClassVar[str] = "dense"
@@ -113,14 +127,10 @@ class Dense(RowsOp):
     def multipliers(self, contract: Contract) -> tuple[Multiplier, ...]:
         """One multiplier per output.
 
-        TFLM rounds a per-tensor product of scales to float32 first, a per-row one not. Where no multiplier equals
-        LiteRT's float64 (see `problems`), the nearest is returned.
+        Where none equals LiteRT's float64 (see `problems`), the nearest is returned.
         """
-        if contract is Contract.TFLM and len(self.kernel_scales) == 1:
-            product = scales.float32(self.input.quantization.scale * self.kernel_scales[0])
-            return (quantize_multiplier(product / self.output.quantization.scale),) * len(self.bias)
         if contract is Contract.TFLM:
-            return tuple(quantize_multiplier(factor) for factor in self.factors())
+            return self.tflm_multipliers()
         exact = zip(self._exact_multipliers(), self.factors(), strict=True)
         return tuple(multiplier or quantize_multiplier(factor) for multiplier, factor in exact)
 
@@ -148,46 +158,3 @@ class Dense(RowsOp):
             f"layer {self.name!r}: the scales of outputs {inexact} make sums fall on rounding ties that only float64 "
             "decides; quantize again with edgelstm, which avoids such scales"
         ]
-
-    def simulate(
-        self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
-    ) -> tuple[IntArray, tuple[IntArray, ...]]:
-        """Compute one evaluation; see `Op.simulate`."""
-        return self.evaluate(contract, values), ()
-
-    def to_tflite(self, batch: int, timesteps: int) -> tuple[TfliteOperator, ...]:
-        """Write a FULLY_CONNECTED, between two RESHAPEs for a sequence.
-
-        tflite-runtime 2.14 reads outside the weights of a per-channel FULLY_CONNECTED with a rank-3 input.
-        """
-        source, result = (tensor.to_tflite(batch, timesteps) for tensor in (self.input, self.output))
-        if not self.input.is_sequence:
-            return (self._fully_connected(source, result),)
-        rows = batch * timesteps
-        flat_source = replace(source, name=f"{self.name}/flat_input", shape=(rows, self.input.size))
-        flat_result = replace(result, name=f"{self.name}/flat_output", shape=(rows, self.output.size))
-        return (
-            reshape(source, flat_source),
-            self._fully_connected(flat_source, flat_result),
-            reshape(flat_result, result),
-        )
-
-    def _fully_connected(self, source: TfliteTensor, result: TfliteTensor) -> TfliteOperator:
-        kernel, bias = self.weight_tensors(self.kernel)
-        options = {"fused_activation_function": "RELU" if self.relu else "NONE"}
-        return TfliteOperator("FULLY_CONNECTED", (source, kernel, bias), (result,), options, version=4)
-
-    @classmethod
-    def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
-        """Rebuild the op from a FULLY_CONNECTED with constant int8 weights."""
-        kernel, bias = read_weights(operator)
-        output = operator.outputs[0]
-        return cls(
-            name=output.name,
-            input=input_tensor,
-            output=QuantizedTensor.from_tflite(output, is_sequence=input_tensor.is_sequence),
-            kernel=np.asarray(kernel.data),
-            kernel_scales=kernel.scales,
-            bias=bias,
-            relu=has_relu(operator),
-        )

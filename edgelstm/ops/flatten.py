@@ -31,6 +31,8 @@ from edgelstm.ops.sources import LARGEST_SIZE, option_problems
 class FlattenLayer(KerasLayer):
     """A sequence of a fixed length as a vector. Where it is shorter the rest is 0, where it is longer none is taken."""
 
+    moves: ClassVar[bool] = True
+
     reads_images: ClassVar[bool] = True
 
     @classmethod
@@ -99,7 +101,14 @@ class Flatten(Reduction):
         """The vector, and how many steps are in it."""
         quantization = self.output.quantization
         return (
-            StateArray("values", "int8", self.output.size, quantization.zero_point, quantization, is_in_tflite=False),
+            StateArray(
+                "values",
+                quantization.dtype,
+                self.output.size,
+                quantization.zero_point,
+                quantization,
+                is_in_tflite=False,
+            ),
             StateArray("count", "int32", 1, 0, Quantization(1.0, 0, "int32"), is_in_tflite=False),
         )
 

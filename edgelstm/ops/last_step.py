@@ -28,6 +28,8 @@ _LAST_STEP_OPTIONS = {"begin_mask": 5, "end_mask": 5, "shrink_axis_mask": 2}
 class LastStepLayer(UnaryLayer):
     """Picks the last step; stands for `return_sequences=False`."""
 
+    moves: ClassVar[bool] = True
+
     takes_mask: ClassVar[bool] = True
 
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
+from edgelstm.ops.activation16 import Activation16
 from edgelstm.ops.attention import Attention
 from edgelstm.ops.attention_layer import AttentionLayer, DotLayer
 from edgelstm.ops.average_pool2d import AveragePool2D
@@ -13,6 +14,7 @@ from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
 from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.conv2d import Conv2D, Conv2DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
+from edgelstm.ops.dense16 import Dense16
 from edgelstm.ops.depthwise import DepthwiseConv1D, DepthwiseConv1DLayer, SeparableConv1DLayer
 from edgelstm.ops.depthwise2d import DepthwiseConv2D, DepthwiseConv2DLayer, SeparableConv2DLayer
 from edgelstm.ops.embedding import Embedding, EmbeddingLayer
@@ -22,7 +24,7 @@ from edgelstm.ops.global_pooling2d import GlobalAverage2DLayer, GlobalMax2DLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
-from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
@@ -31,10 +33,12 @@ from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLay
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.pooling2d import AveragePool2DLayer, MaxPool2DLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
+from edgelstm.ops.requantize import Requantize
 from edgelstm.ops.reshape_layer import ReshapeLayer
 from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
+from edgelstm.ops.softmax16 import Softmax16
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Entry:
         streams: whether it answers sample by sample, or why not.
         contract: where neither the op nor its operators say it.
         foreign: operators of foreign files that mean the same.
+        is_int16: whether the operators are those on int16 values.
     """
 
     op: type[Op] | None
@@ -58,6 +63,7 @@ class Entry:
     streams: str = "yes"
     contract: str = ""
     foreign: tuple[str, ...] = ()
+    is_int16: bool = False
 
 
 _AT_THE_BORDER = 'yes; with padding="same", the last results behind the window'
@@ -120,6 +126,25 @@ ENTRIES = (
     Entry(Multiply, {"Multiply": MultiplyLayer}, ("MUL",)),
     Entry(Concatenate, {"Concatenate": ConcatenateLayer}, ("CONCATENATION",)),
     Entry(
+        Lstm16,
+        {},
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM",),
+        label="LSTM, `--activations int16`",
+        contract="tflm",
+        is_int16=True,
+    ),
+    Entry(Dense16, {}, ("FULLY_CONNECTED",), label="Dense, `--activations int16`", contract="tflm", is_int16=True),
+    Entry(
+        Activation16,
+        {},
+        ("LOGISTIC", "TANH"),
+        label="sigmoid and tanh, `--activations int16`",
+        contract="tflm",
+        is_int16=True,
+    ),
+    Entry(Softmax16, {}, ("SOFTMAX",), label="Softmax, `--activations int16`", contract="tflm", is_int16=True),
+    Entry(Requantize, {}, ("QUANTIZE",), label="between int8 and int16", contract="tflm", is_int16=True),
+    Entry(
         Attention,
         {"Attention": AttentionLayer, "Dot": DotLayer},
         ("BATCH_MATMUL",),
@@ -164,10 +189,16 @@ ON_IMAGES: frozenset[type[Op] | None] = frozenset({Conv2D, DepthwiseConv2D, MaxP
 TFLITE_OPERATORS: Mapping[str, type[Op]] = {
     name: entry.op
     for entry in ENTRIES
-    if entry.op and entry.op not in ON_IMAGES
+    if entry.op and entry.op not in ON_IMAGES and not entry.is_int16
     for name in (*entry.operators, *entry.foreign)
 }
 """TFLite builtin -> op."""
+
+INT16_OPERATORS: Mapping[str, type[Op]] = {
+    **{name: TFLITE_OPERATORS[name] for name in ("STRIDED_SLICE", "REVERSE_V2", "BROADCAST_TO", "CONCATENATION")},
+    **{name: entry.op for entry in ENTRIES if entry.op and entry.is_int16 for name in entry.operators},
+}
+"""TFLite builtin -> op, on int16 values: what moves them, and what computes."""
 
 OF_IMAGES: Mapping[str, type[Op]] = {
     name: entry.op for entry in ENTRIES if entry.op and entry.op in ON_IMAGES for name in entry.operators

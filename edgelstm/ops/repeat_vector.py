@@ -28,6 +28,8 @@ from edgelstm.ops.sources import LARGEST_SIZE, integer
 class RepeatVectorLayer(KerasLayer):
     """The vector again and again."""
 
+    moves: ClassVar[bool] = True
+
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """Its input is a vector."""

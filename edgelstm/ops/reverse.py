@@ -27,6 +27,8 @@ _TIME_AXIS = (1, -2)
 class ReverseLayer(UnaryLayer):
     """The last step first."""
 
+    moves: ClassVar[bool] = True
+
     takes_mask: ClassVar[bool] = True
 
     @classmethod

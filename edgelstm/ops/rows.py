@@ -27,14 +27,14 @@ class RoundedRows:
     bias: AnyArray
 
     @classmethod
-    def of(cls, kernel: FloatArray, bias: FloatArray, input_scale: float) -> "RoundedRows":
-        """Round a float kernel (rows, columns) and bias (rows,)."""
+    def of(cls, kernel: FloatArray, bias: FloatArray, input_scale: float, dtype: str = "int32") -> "RoundedRows":
+        """Round a float kernel (rows, columns) and bias (rows,), the latter to `dtype`."""
         per_row = [scales.symmetric_scale(row, start, input_scale) for row, start in zip(kernel, bias, strict=True)]
         bias_scales = np.array([scales.float32(input_scale * scale) for scale in per_row])
         return cls(
             kernel=scales.round_weights(kernel, np.array(per_row)[:, None]),
             scales=tuple(per_row),
-            bias=scales.round_bias(bias, bias_scales),
+            bias=scales.round_bias(bias, bias_scales, dtype),
         )
 
 
@@ -151,9 +151,10 @@ class RowsOp(UnaryOp):
         input_scale = self.input.quantization.scale
         zeros = (0,) * len(self.kernel_scales)
         bias_scales = tuple(scales.float32(input_scale * scale) for scale in self.kernel_scales)
+        bias_type = str(self.bias.dtype)
         return (
             TfliteTensor(f"{self.name}/kernel", kernel.shape, "int8", self.kernel_scales, zeros, axis, kernel),
-            TfliteTensor(f"{self.name}/bias", self.bias.shape, "int32", bias_scales, zeros, data=self.bias),
+            TfliteTensor(f"{self.name}/bias", self.bias.shape, bias_type, bias_scales, zeros, data=self.bias),
         )
 
 

@@ -23,6 +23,12 @@ SIGMOID_OUTPUT = Quantization(1.0 / 256.0, -128)
 TANH_OUTPUT = Quantization(1.0 / 128.0, 0)
 """Scale and zero point that TFLite fixes for tanh outputs."""
 
+Q15 = Quantization(2.0**-15, 0, "int16")
+"""What TFLite fixes for int16 outputs of sigmoid, tanh and softmax."""
+
+WIDEST_INT8_STEP = 128
+"""An int8 value less its zero point, which has 9 bits, times this fits int16."""
+
 SMALLEST_RANGE = 2.0**-20
 
 
@@ -39,6 +45,16 @@ def asymmetric_int8(low: float, high: float) -> Quantization:
     return Quantization(scale, max(-128, min(127, zero_point)))
 
 
+def symmetric_int16(low: float, high: float) -> Quantization:
+    """Spread [low, high] over int16, whose zero point TFLite fixes at 0."""
+    return Quantization(float32(max(-low, high, SMALLEST_RANGE) / 32767.0), 0, "int16")
+
+
+def output_range16(name: str, ranges: Ranges) -> Quantization:
+    """The int16 quantization of a tensor whose range was observed."""
+    return symmetric_int16(*ranges[name])
+
+
 def output_range(name: str, ranges: Ranges) -> Quantization:
     """The int8 quantization of a tensor whose range was observed."""
     return asymmetric_int8(*ranges[name])
@@ -53,14 +69,16 @@ def symmetric_scale(weights: AnyArray, bias: AnyArray, input_scale: float) -> fl
     """The scale that maps the largest weight to 127.
 
     It is raised where the bias would otherwise leave 2^29 steps of input_scale * scale, which keeps every
-    accumulator inside int32; weights that are all 0 get a scale fine enough for their bias.
+    accumulator inside int32; weights that are all 0 get a scale fine enough for their bias. What counts as no weight
+    at all is less the larger the inputs are: those of an ADC in counts of 2^23 are as small as the counts are large.
     """
+    smallest = SMALLEST_RANGE / max(1.0, input_scale)
     largest_weight = float(np.max(np.abs(weights), initial=0.0))
     largest_bias = float(np.max(np.abs(bias), initial=0.0))
     floor = largest_bias / (2.0**29 * input_scale)
     if largest_weight == 0.0:
-        return float32(max(largest_bias / (2.0**20 * input_scale), SMALLEST_RANGE))
-    return float32(max(largest_weight / 127.0, floor, SMALLEST_RANGE / 127.0))
+        return float32(max(largest_bias / (2.0**20 * input_scale), smallest))
+    return float32(max(largest_weight / 127.0, floor, smallest / 127.0))
 
 
 def round_weights(weights: AnyArray, scale: AnyArray | float) -> AnyArray:
@@ -69,9 +87,9 @@ def round_weights(weights: AnyArray, scale: AnyArray | float) -> AnyArray:
     return rounded
 
 
-def round_bias(bias: AnyArray, scale: AnyArray | float) -> AnyArray:
-    """Biases as int32."""
-    rounded: AnyArray = np.clip(np.rint(bias / scale), -(2**30), 2**30).astype(np.int32)
+def round_bias(bias: AnyArray, scale: AnyArray | float, dtype: str = "int32") -> AnyArray:
+    """Biases as int32, or as int64, which int16 activations want, in the same range."""
+    rounded: AnyArray = np.clip(np.rint(bias / scale), -(2**30), 2**30).astype(dtype)
     return rounded
 
 
@@ -84,7 +102,7 @@ def cell_quantization(largest: float) -> Quantization:
 
 def hidden_state(size: int, quantization: Quantization) -> StateArray:
     """The declaration of a hidden state, which starts at real 0."""
-    return StateArray("hidden", "int8", size, quantization.zero_point, quantization)
+    return StateArray("hidden", quantization.dtype, size, quantization.zero_point, quantization)
 
 
 def accumulator_reach(weights: AnyArray, bias: AnyArray) -> npt.NDArray[np.int64]:
@@ -93,6 +111,12 @@ def accumulator_reach(weights: AnyArray, bias: AnyArray) -> npt.NDArray[np.int64
     It holds for any int8 x and any order of summation.
     """
     reach: npt.NDArray[np.int64] = np.abs(bias.astype(np.int64)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
+    return reach
+
+
+def accumulator_reach16(weights: AnyArray, bias: AnyArray) -> npt.NDArray[np.int64]:
+    """`accumulator_reach` for int16 x."""
+    reach: npt.NDArray[np.int64] = np.abs(bias.astype(np.int64)) + 2**15 * np.abs(weights.astype(np.int64)).sum(axis=1)
     return reach
 
 

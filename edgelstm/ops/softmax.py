@@ -12,6 +12,7 @@ from edgelstm.ir import (
     KerasLayer,
     Layer,
     Observe,
+    Op,
     QuantizedTensor,
     Ranges,
     SourceLayer,
@@ -23,6 +24,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.softmax import SoftmaxScaling, softmax, softmax_scaling
 from edgelstm.ops import scales
 from edgelstm.ops.options import axis_problems
+from edgelstm.ops.softmax16 import Softmax16
 
 MOST_CLASSES = 511
 
@@ -58,6 +60,15 @@ class SoftmaxLayer(KerasLayer):
         """The output's scale is fixed."""
         output = QuantizedTensor(self.output.name, input_tensor.size, input_tensor.is_sequence, scales.SIGMOID_OUTPUT)
         return Softmax(name=self.name, input=input_tensor, output=output)
+
+    @property
+    def has_int16(self) -> bool:
+        """See `Layer.has_int16`."""
+        return True
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`."""
+        return (Softmax16.on(self.output.name, inputs[0]),)
 
 
 @dataclass(frozen=True, eq=False)

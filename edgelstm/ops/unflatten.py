@@ -29,6 +29,8 @@ def held_name(name: str) -> str:
 class UnflattenLayer(UnaryLayer):
     """Takes a vector apart."""
 
+    moves: ClassVar[bool] = True
+
     @classmethod
     def of(cls, name: str, vector: Tensor, timesteps: int, channels: int = 0) -> Self:
         """The layer that makes a sequence of that length; with channels, of rows of an image."""

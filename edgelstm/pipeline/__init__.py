@@ -77,10 +77,11 @@ def build_each(request: BuildRequest, progress: Progress | None = None) -> tuple
     jobs, failures = _prepare(targets, request)
     data = read_data(request.data, request.base)
     host = find_compiler(load_target("host"))
-    require_oracle(request.contract)
+    require_oracle(request.expected_contract)
 
     model_path = ensure_trained(request, data, news)
     quantized = ensure_quantized(model_path, request, data, [job.folder for job in jobs], news)
+    require_oracle(quantized.model.contract)
     bench = Workbench(quantized, request, data, host, news)
     if len(targets) == 1:
         outcomes = [_outcome(jobs[0], bench, news)]
@@ -153,7 +154,9 @@ def _build_one(job: _Job, bench: Workbench, news: Progress) -> Result:
     result = reuse_result(job.folder, key, news)
     if result is None:
         try:
-            result = verify_program(quantized, generated, target, program, job.runner, request, bench.common(), news)
+            result = verify_program(
+                quantized, generated, target, program, job.runner, request, bench.common(), bench.runs, news
+            )
         except MismatchError:
             job.folder.withdraw(FIRMWARE)
             raise

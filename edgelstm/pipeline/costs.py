@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +16,11 @@ from edgelstm.device.compilers import Compiler, find_compiler
 from edgelstm.device.elf import MemoryUse, memory_use, read_elf
 from edgelstm.device.side_by_side import side_by_side
 from edgelstm.device.targets import Target, list_targets, load_target
+from edgelstm.device.toolchain import Object
 from edgelstm.errors import DoesNotFitError, EdgelstmError, TargetError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
+from edgelstm.once import Once
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
 from edgelstm.pipeline.quantized import Quantized
 from edgelstm.pipeline.request import BuildRequest
@@ -70,6 +72,7 @@ class _Job:
     generated: Mapping[str, Generated]
     inputs: IntArray
     work: Path
+    objects: Once[Object] = field(default_factory=Once)
 
     @property
     def model(self) -> Model:
@@ -104,7 +107,8 @@ class _Job:
         folder = self.work / (target.name if linked_for is target else f"{target.name}_roomy")
         generated, silent = self.generated[target.isa], Silent()
         write_sources(generated.files, folder / "src")
-        elf = compile_sources(folder / "src", linked_for, compiler, self.request.optimize, folder / "build", silent).elf
+        optimize, build = self.request.optimize, folder / "build"
+        elf = compile_sources(folder / "src", linked_for, compiler, optimize, build, silent, self.objects).elf
         flash = flash_bytes(elf, as_model_name(self.model.name), generated.roles)
         use = memory_use(read_elf(elf), linked_for)
         return _Built(target, elf, compiler.label, use, flash, linked_for is target)
@@ -157,6 +161,7 @@ class _Job:
             is_streaming=plan.schedule.is_streaming,
             missing=tuple(reason for reason in (built.missing, missing) if reason),
             refusal=built.refusal,
+            clock_hz=target.clock_hz,
         )
 
 

@@ -4,6 +4,7 @@ from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import Model
 from edgelstm.pipeline.quantized import calibrated, checked, load
 from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.project.settings import INT16
 from edgelstm.report.errors_found import ErrorReport
 from edgelstm.report.progress import Progress
 from edgelstm.verification.advice import Chosen, advise
@@ -38,5 +39,5 @@ def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorRepor
         layers=layers,
         parts=parts,
         worst=errors.worst,
-        advice=advise(errors, parts, found.ranges, Chosen(request.margin)),
+        advice=advise(errors, parts, found.ranges, Chosen(request.margin, request.activations == INT16)),
     )

@@ -9,7 +9,7 @@ from edgelstm.codegen.emit import Generated, emit
 from edgelstm.codegen.layouts import PORTABLE
 from edgelstm.device.compilers import Compiler
 from edgelstm.device.targets import Target, support_dirs, support_sources
-from edgelstm.device.toolchain import Firmware, Objects, compile_firmware
+from edgelstm.device.toolchain import Firmware, Object, compile_firmware
 from edgelstm.once import Once
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.quantized import Quantized
@@ -63,7 +63,7 @@ def ensure_firmware(
     compiler: Compiler,
     optimize: str,
     progress: Progress,
-    shared: Once[Objects] | None = None,
+    shared: Once[Object] | None = None,
 ) -> Program:
     """Compile what lies in the folder's `src`, or take back the program that came of the same things."""
     sources = folder.path / "src"
@@ -92,11 +92,17 @@ def ensure_firmware(
 
 
 def compile_host_twin(
-    quantized: Quantized, target: Target, compiler: Compiler, request: BuildRequest, work: Path, progress: Progress
+    quantized: Quantized,
+    target: Target,
+    compiler: Compiler,
+    request: BuildRequest,
+    work: Path,
+    progress: Progress,
+    shared: Once[Object],
 ) -> Firmware:
     """Compile the same model for this computer, with sanitizers, in a folder of its own."""
     write_sources(generate(quantized, target.isa, request).files, work / "src")
-    return compile_sources(work / "src", target, compiler, request.optimize, work, progress)
+    return compile_sources(work / "src", target, compiler, request.optimize, work, progress, shared)
 
 
 def twin_hash(generated: Generated, target: Target, compiler: Compiler) -> str:
@@ -112,7 +118,7 @@ def compile_sources(
     optimize: str,
     work: Path,
     progress: Progress,
-    shared: Once[Objects] | None = None,
+    shared: Once[Object] | None = None,
 ) -> Firmware:
     """Compile all C files of a folder; compiler warnings are errors in what we generate."""
     sources = sorted(path for path in source_dir.glob("*.c") if path.is_file())

@@ -76,10 +76,11 @@ def _noise(tensor: QuantizedTensor, sequences: int, timesteps: int) -> IntArray:
     shape = (sequences, *((timesteps,) if tensor.is_sequence else ()), tensor.size)
     if tensor.vocabulary:
         return np.random.default_rng(0).integers(0, tensor.vocabulary, shape, np.int16)
-    wide = np.random.default_rng(0).integers(-128, 128, shape)
-    calm = np.clip(wide // 4 + tensor.quantization.zero_point, -128, 127)
+    limits = np.iinfo(tensor.quantization.dtype)
+    wide = np.random.default_rng(0).integers(limits.min, limits.max + 1, shape)
+    calm = np.clip(wide // 4 + tensor.quantization.zero_point, limits.min, limits.max)
     is_wide = np.arange(shape[1])[:, None] % 2 == 0 if tensor.is_sequence else True
-    return np.where(is_wide, wide, calm).astype(np.int8)
+    return np.where(is_wide, wide, calm).astype(limits.dtype)
 
 
 def _profile(

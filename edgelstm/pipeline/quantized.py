@@ -1,7 +1,6 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,25 +15,28 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
+from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
 from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
 from edgelstm.pipeline.request import BuildRequest, Data
-from edgelstm.pipeline.stages import MODEL, begin
+from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import LARGEST_MARGIN
-from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen, with_cell_bits
+from edgelstm.project.settings import INT16
+from edgelstm.quantization import (
+    calibrate,
+    clip_at_least_error,
+    int8_layers,
+    int16_layers,
+    quantize,
+    widen,
+    with_cell_bits,
+)
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
 from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
-from edgelstm.verification.accuracy import measure_accuracy
-
-WORTH_A_WARNING_PERCENT, MOST_LISTED = 1.0, 6
-"""Of an array's values, and arrays in a warning."""
-
-NEAR_DB = 10.0
-"""Below this signal to noise ratio a third of what the output does, or more, is noise."""
+from edgelstm.verification.accuracy import measure_accuracy, measure_quantized
 
 TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
 
@@ -44,14 +46,16 @@ class Quantized:
     """A quantized model, its file, and how well it does.
 
     Attributes:
-        accuracy: None without data or from a .tflite.
+        accuracy: None without data, and of a .tflite without targets.
         step: the graph of one step; None where it was not asked for.
+        was_read: whether the file was quantized already.
     """
 
     model: Model
     tflite: bytes
     accuracy: Accuracy | None
     step: StepFile | None = None
+    was_read: bool = False
 
     @property
     def sha256(self) -> str:
@@ -80,8 +84,13 @@ def ensure_quantized(
         progress.note(f"reused {TFLITE}: model, data and options are unchanged")
     else:
         quantized, stale = quantize_file(model_path, request, data, progress), list(folders)
+        warn_untested(quantized.accuracy, data, progress)
     for folder in stale:
-        begin(folder, MODEL)
+        record = folder.record(MODEL)
+        is_same = record is not None and record.files.get(TFLITE) == quantized.sha256
+        # The C of the same model is the same, and so may be the firmware.
+        begin(folder, REPORT if is_same else MODEL)
+        folder.forget(MODEL)
         accuracy = None if quantized.accuracy is None else accuracy_mapping(quantized.accuracy)
         step = {} if quantized.step is None else {STEP_TFLITE: quantized.step.tflite}
         folder.install(MODEL, key, {TFLITE: quantized.tflite, **step}, {"accuracy": accuracy})
@@ -126,9 +135,8 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
-    progress.note(f"quantized to int8 on {found.sequences} calibration sequences")
-    _warn_saturation(accuracy, len(dataset.test.x), request, progress)
-    _warn_distance(accuracy, progress)
+    progress.note(f"quantized to {request.activations} on {found.sequences} calibration sequences")
+    warn_of_accuracy(accuracy, len(dataset.test.x), request.margin, progress)
     require_little_drift(loaded, model, dataset.test, request, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
@@ -167,7 +175,10 @@ def calibrated(
         ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
     ranges = widen(float_model, expected(float_model, ranges), request.margin)
     ranges = with_cell_bits(float_model, ranges, request.cell_bits)
-    model = quantize(float_model, ranges, timesteps, request.contract)
+    wide = int16_layers(float_model) if request.activations == INT16 else frozenset()
+    model = quantize(float_model, ranges, timesteps, request.contract, wide)
+    if request.activations == INT16:
+        _note_int8(float_model, progress)
     _check_lengths(model, dataset)
     _note_native(model, progress)
     return Calibrated(model, ranges, count)
@@ -175,14 +186,28 @@ def calibrated(
 
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     """A model that is quantized already; DataError where data that were given do not fit it."""
-    if data.dataset is not None:
-        checked(data.dataset, model, progress)
+    dataset = None if data.dataset is None else checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
+    if request.activations == INT16 and not any(op.needs_tflm for op in model.ops):
+        progress.warn(
+            "--activations int16 changes nothing: the file is quantized to int8; give the model it comes from"
+        )
     _warn_several_scales(model, progress)
     model = replace(model, name=request.name or model.name)
-    return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
+    accuracy = None
+    if dataset is not None and dataset.test.y is not None:
+        accuracy = measure_quantized(
+            model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
+        )
+    return Quantized(model, int8_file(path.read_bytes()), accuracy, _step(model, request), was_read=True)
+
+
+def _note_int8(float_model: FloatModel, progress: Progress) -> None:
+    left = ", ".join(int8_layers(float_model))
+    if left:
+        progress.note(f"{left}: int8 between the layers on int16, for TensorFlow Lite Micro or edgelstm has no others")
 
 
 def _note_native(model: Model, progress: Progress) -> None:
@@ -190,7 +215,7 @@ def _note_native(model: Model, progress: Progress) -> None:
     if own:
         progress.note(
             f"contract native: no official interpreter has integer kernels for {own}; the arithmetic is edgelstm's own "
-            "(docs/numerics.md), and the accuracy against the float model judges it"
+            "(docs/numerics.md), judged by the float model"
         )
 
 
@@ -266,29 +291,6 @@ def _calibration_count(available: int, asked: int | None, progress: Progress) ->
     return count
 
 
-def _warn_saturation(accuracy: Accuracy, sequences: int, request: BuildRequest, progress: Progress) -> None:
-    """What a single sequence of many does is no reason to choose other ranges."""
-    common = [one for one in accuracy.saturations if one.samples >= min(2, sequences)]
-    clipped = [one for one in common if one.percent >= WORTH_A_WARNING_PERCENT]
-    if not clipped:
-        return
-    listed = "; ".join(f"{one.where} ({one.percent:.1f} %, {one.samples} sequences)" for one in clipped[:MOST_LISTED])
-    more = f" and {len(clipped) - MOST_LISTED} more" if len(clipped) > MOST_LISTED else ""
-    advice = "calibrate on data that cover it"
-    margins = [one.margin for one in clipped if one.margin is not None]
-    if margins and (margin := math.ceil(10 * request.margin * max(margins)) / 10) <= LARGEST_MARGIN:
-        advice += f", or --margin {margin:.1f}, which holds {'it' if len(margins) == len(clipped) else 'most of it'}"
-    progress.warn(f"test data leave the calibrated range: {listed}{more}; {advice}")
-
-
-def _warn_distance(accuracy: Accuracy, progress: Progress) -> None:
-    if accuracy.sqnr_db < NEAR_DB:
-        progress.warn(
-            f"the integer model is far from the float model: SQNR {accuracy.sqnr_db:.1f} dB, agreement "
-            f"{100 * accuracy.agreement:.1f} %; calibrate on data like those that it will see, and more of them"
-        )
-
-
 def _arrays_of(inputs: Sequence[Tensor]) -> str:
     if len(inputs) == 1:
         return "an array x of inputs"
@@ -297,7 +299,8 @@ def _arrays_of(inputs: Sequence[Tensor]) -> str:
 
 def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
-        __version__, hash_file(path) or "", data.sha256, request.contract.value, request.name or path.stem,
+        __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip, str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
+        str(request.margin), request.clip, request.activations, str(request.cell_bits), str(request.max_drift),
+        str(request.drift_steps),
     )  # fmt: skip

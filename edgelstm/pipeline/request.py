@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import DRIFT_STEPS
+from edgelstm.project.settings import DRIFT_STEPS, INT16
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -28,6 +28,7 @@ class BuildRequest:
         base: the folder that `data` starts from.
         name: the model's C name; None takes the file's.
         timesteps: the window of `run`; None takes the model's or the data's.
+        contract: None takes `litert`, or what the activations ask for.
         project: where to train the model if it is missing or out of date; None outside a project.
         constant_time: run the same instructions whatever the data.
         no_asm: leave assembler out of the C.
@@ -40,6 +41,7 @@ class BuildRequest:
         cell_bits: integer bits that every cell state has at least; None for what its range asks for.
         max_drift: the largest error along a stream with which a model is built, in percent of full scale; None for any.
         drift_steps: of that stream.
+        activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -50,7 +52,7 @@ class BuildRequest:
     base: Path = field(default_factory=Path)
     name: str | None = None
     timesteps: int | None = None
-    contract: Contract = Contract.LITERT
+    contract: Contract | None = None
     optimize: str = "balanced"
     constant_time: bool = False
     no_asm: bool = False
@@ -65,6 +67,7 @@ class BuildRequest:
     cell_bits: int | None = None
     max_drift: float | None = None
     drift_steps: int = DRIFT_STEPS
+    activations: str = "int8"
     project: Project | None = None
     main: Path | None = None
     tflite_recurrent: str = "layer"
@@ -74,6 +77,11 @@ class BuildRequest:
     def choices(self) -> str:
         """How the C is to be written, in words."""
         return ", ".join((self.optimize, *self.code_options(PORTABLE, "").chosen))
+
+    @property
+    def expected_contract(self) -> Contract:
+        """The contract, before it is known whether a file that is read asks for another."""
+        return self.contract or (Contract.TFLM if self.activations == INT16 else Contract.LITERT)
 
     def code_options(self, isa: str, sha256: str) -> Options:
         """The options of the generator for an instruction set."""

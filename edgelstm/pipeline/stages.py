@@ -8,7 +8,18 @@ EDITABLE = frozenset({"src/main.c"})
 """The firmware's main is the user's starting point: what they change is kept and compiled."""
 
 
+_GOES = {
+    MODEL: (REPORT, FIRMWARE, SOURCE),
+    SOURCE: (REPORT, FIRMWARE),
+    FIRMWARE: (REPORT, FIRMWARE),
+    REPORT: (REPORT,),
+}
+"""What no longer belongs to the rest when a stage is made again. It may fail or be interrupted: firmware that is left
+would be that of other C. Model and C themselves are replaced at once."""
+
+
 def begin(folder: OutputFolder, stage: str) -> None:
-    """Before a stage is made again: it counts as not done, and no report speaks of firmware that it does not know."""
+    """Before a stage is made again: it counts as not done, and nothing stays that was made of what it replaces."""
     folder.forget(stage)
-    folder.withdraw(REPORT)
+    for gone in _GOES[stage]:
+        folder.withdraw(gone)

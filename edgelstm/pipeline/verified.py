@@ -4,6 +4,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from edgelstm import __version__
@@ -13,9 +14,11 @@ from edgelstm.device.compilers import Compiler
 from edgelstm.device.elf import memory_use, read_elf
 from edgelstm.device.runners import Runner, choose_runner
 from edgelstm.device.targets import Target, load_target
+from edgelstm.device.toolchain import Object
 from edgelstm.errors import ToolMissingError, ToolTimeoutError
 from edgelstm.identifiers import as_model_name
 from edgelstm.numerics.contracts import Contract
+from edgelstm.once import Once
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.firmware import Program, compile_host_twin
 from edgelstm.pipeline.quantized import Quantized, fitted
@@ -52,12 +55,17 @@ _SHORT = {"address": "ASan", "undefined": "UBSan", "undefined-trap": "UBSan"}
 
 
 def common_rungs(
-    quantized: Quantized, request: BuildRequest, data: Data, compiler: Compiler, progress: Progress
+    quantized: Quantized,
+    request: BuildRequest,
+    data: Data,
+    compiler: Compiler,
+    objects: Once[Object],
+    progress: Progress,
 ) -> tuple[Expectation, tuple[Rung, ...]]:
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
     dataset = None if data.dataset is None else fitted(data.dataset, quantized.model)
     expected = expectation(quantized.model, dataset, request.sequences)
-    climbed, total = itertools.count(), _common_count(request.contract) + 1
+    climbed, total = itertools.count(), _common_count(request.expected_contract) + 1
 
     def climb(name: str) -> None:
         progress.detail(f"running {name}")
@@ -66,7 +74,7 @@ def common_rungs(
     rungs = oracle_rungs(expected, quantized.tflite, climb)
     host = load_target("host")
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
-        firmware = compile_host_twin(quantized, host, compiler, request, Path(work), progress)
+        firmware = compile_host_twin(quantized, host, compiler, request, Path(work), progress, objects)
         checked = "".join(f", {_SHORT[name]}" for name in firmware.sanitizers)
         label = f"C on this computer, {compiler.label}{checked}"
         run = _run(label, expected, firmware.elf, choose_runner(host), climb)
@@ -114,7 +122,7 @@ def verification_key(
     oracles = [f"{oracle.name} {oracle.version}" for oracle in ORACLES if oracle.is_available]
     return content_hash(
         __version__, program.sha256, quantized.sha256, data.sha256, runner.name, str(request.sequences),
-        request.contract.value, request.optimize, twin, *oracles,
+        quantized.model.contract.value, request.optimize, twin, *oracles,
     )  # fmt: skip
 
 
@@ -145,22 +153,26 @@ def verify_program(
     runner: Runner,
     request: BuildRequest,
     common: tuple[Expectation, tuple[Rung, ...]],
+    runs: Once[ProgramRun],
     progress: Progress,
 ) -> Result:
-    """Run the program, compare it, and gather the result. Raises MismatchError if any rung failed."""
+    """Run the program, compare it, and gather the result. Raises MismatchError if any rung failed.
+
+    Of equal programs on equal machines one runs, and is in `runs` for the others.
+    """
     expected, rungs = common
     climbed = _common_count(quantized.model.contract)
-
-    def climb(name: str) -> None:
-        progress.detail(f"running {name}")
-        progress.advance("verification", climbed, climbed + 1)
-
     if runner.name == "unicorn" and _unicorn_s(expected) > LONGEST_SILENCE_S:
         progress.note(f"Unicorn will take about {_unicorn_s(expected):.0f} s; qemu-system-arm would take seconds")
     label = f"{program.path.name} for {target.name}, {runner.name}"
-    run = _run(label, expected, program.path, runner, climb)
+    progress.detail(f"running {label}")
+    progress.advance("verification", climbed, climbed + 1)
+    run = runs.get(
+        (program.sha256 or program.path, runner.name, runner.machine),
+        lambda: _run(f"{program.path.name} in {runner.name}", expected, program.path, runner, lambda _: None),
+    )
     progress.advance("verification", climbed + 1, climbed + 1)
-    rungs = (*rungs, run.rung)
+    rungs = (*rungs, replace(run.rung, against=label))
     require_match(rungs)
     model, plan = quantized.model, make_plan(quantized.model)
     elf = None if target.arch == "host" else read_elf(program.path)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from edgelstm.codegen.emit import Generated
 from edgelstm.device.compilers import Compiler
 from edgelstm.device.targets import load_target
-from edgelstm.device.toolchain import Objects
+from edgelstm.device.toolchain import Object
 from edgelstm.once import Once
 from edgelstm.pipeline.firmware import generate, twin_hash
 from edgelstm.pipeline.quantized import Quantized
@@ -13,7 +13,7 @@ from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.verified import common_rungs
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import Rung
-from edgelstm.verification.ladder import Expectation
+from edgelstm.verification.ladder import Expectation, ProgramRun
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Workbench:
         host: the compiler for this computer.
         progress: hears of what is common to all.
         objects: object files, which targets with the same code share.
+        runs: of programs, which targets share whose firmware and emulated machine are the same.
     """
 
     quantized: Quantized
@@ -31,7 +32,8 @@ class Workbench:
     data: Data
     host: Compiler
     progress: Progress
-    objects: Once[Objects] = field(default_factory=Once)
+    objects: Once[Object] = field(default_factory=Once)
+    runs: Once[ProgramRun] = field(default_factory=Once)
     _sources: Once[Generated] = field(default_factory=Once)
     _twin: Once[str] = field(default_factory=Once)
     _common: Once[tuple[Expectation, tuple[Rung, ...]]] = field(default_factory=Once)
@@ -50,4 +52,4 @@ class Workbench:
         return self._common.get("", self._climb)
 
     def _climb(self) -> tuple[Expectation, tuple[Rung, ...]]:
-        return common_rungs(self.quantized, self.request, self.data, self.host, self.progress)
+        return common_rungs(self.quantized, self.request, self.data, self.host, self.objects, self.progress)

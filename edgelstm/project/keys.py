@@ -11,6 +11,7 @@ from typing import Any
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.project.settings import (
+    ACTIVATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_DRIFT,
     LARGEST_LSB,
@@ -156,6 +157,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "wide_weights": _yes_or_no,
         "raw_lsb": _list_of(_real(SMALLEST_LSB, LARGEST_LSB), 1, 4096),
         "contract": _contract,
+        "activations": _choice(*ACTIVATION_CHOICES),
         # No path: a project got from elsewhere must not name a program to run.
         "compiler": _choice("gcc", "clang", "zig"),
         "runner": _word,

@@ -44,6 +44,7 @@ class ModelSection:
 
 
 CLIP_CHOICES = ("none", "mse")
+INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 MOST_CELL_BITS = 6
 """Integer bits of a cell state: the functions of both runtimes end at Q6.9."""
@@ -80,7 +81,8 @@ class BuildSection:
     no_asm: bool = False
     wide_weights: bool = False
     raw_lsb: tuple[float, ...] = ()
-    contract: Contract = Contract.LITERT
+    contract: Contract | None = None
+    activations: str = INT8
     compiler: str | None = None
     runner: str | None = None
     main: str | None = None

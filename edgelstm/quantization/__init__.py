@@ -3,5 +3,14 @@
 from edgelstm.quantization.calibration import calibrate
 from edgelstm.quantization.quantize import quantize
 from edgelstm.quantization.ranges import clip_at_least_error, widen, with_cell_bits
+from edgelstm.quantization.widths import int8_layers, int16_layers
 
-__all__ = ["calibrate", "clip_at_least_error", "quantize", "widen", "with_cell_bits"]
+__all__ = [
+    "calibrate",
+    "clip_at_least_error",
+    "int8_layers",
+    "int16_layers",
+    "quantize",
+    "widen",
+    "with_cell_bits",
+]

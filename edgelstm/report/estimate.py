@@ -61,6 +61,7 @@ class Estimate:
         is_streaming: whether it has an output for each sample, or one for the whole window.
         missing: why something is unknown, one sentence each.
         refusal: why the firmware would not fit any memory of such a target, "" if it would.
+        clock_hz: of the target, 0 where that stands for a core.
     """
 
     model: str
@@ -78,6 +79,7 @@ class Estimate:
     missing: tuple[str, ...] = ()
     firmware_iram_bytes: int = 0
     refusal: str = ""
+    clock_hz: int = 0
 
     @property
     def code_known(self) -> bool:

@@ -10,13 +10,18 @@ UNKNOWN = "cannot be checked: "
 
 @dataclass(frozen=True)
 class Pace:
-    """How often samples come, in Hz, and the chip's clock, in Hz; None where that is not asked about.
+    """How often samples come, in Hz, None where that is not asked about; and the clock of all chips, in Hz.
 
-    Where the core's timing is not published, an instruction counts as one cycle.
+    Without that clock a board runs at its own, and of cores none is known. Where the core's timing is not published,
+    an instruction counts as one cycle.
     """
 
     sample_rate_hz: float | None = None
     clock_hz: float | None = None
+
+    def clock_of(self, estimate: Estimate) -> float | None:
+        """The clock of a target, in Hz; None where it has none."""
+        return self.clock_hz or estimate.clock_hz or None
 
     def needed_hz(self, estimate: Estimate) -> float | None:
         """The clock at which a chip just keeps up."""
@@ -27,8 +32,8 @@ class Pace:
 
     def real_time_factor(self, estimate: Estimate) -> float | None:
         """How many times faster than its samples come a chip takes them."""
-        needed = self.needed_hz(estimate)
-        return self.clock_hz / needed if needed and self.clock_hz is not None else None
+        needed, clock = self.needed_hz(estimate), self.clock_of(estimate)
+        return clock / needed if needed and clock else None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Limits:
         flash_bytes: of the model: code, tables, weights, other constants.
         ram_bytes: of the model: state, buffers, stack.
         deadline: of the slowest sample, in instructions.
-        deadline_s: the same in seconds, at the clock of a `Pace`.
+        deadline_s: the same in seconds, at the clock that `Pace` gives the target.
     """
 
     flash_bytes: int | None = None
@@ -61,6 +66,20 @@ def exceeded(estimates: Sequence[Estimate], limits: Limits, pace: Pace) -> list[
     ]
 
 
+def misfits(estimates: Sequence[Estimate]) -> list[str]:
+    """A line for each estimate whose firmware does not fit its target."""
+    return [
+        f"{each.model} on {each.target}: {each.refusal or f'it does not fit: {excess_in_words(each)} bytes'}"
+        for each in estimates
+        if each.fits is False
+    ]
+
+
+def excess_in_words(estimate: Estimate) -> str:
+    """By how many bytes each memory is too small, "flash +120, RAM +8"; "" if none is."""
+    return ", ".join(f"{name} +{size}" for name, size in estimate.excess.items())
+
+
 def _problems(estimate: Estimate, limits: Limits, pace: Pace) -> list[str]:
     load, why = estimate.load, "; ".join(filter(None, (estimate.refusal, *estimate.missing)))
     found = [
@@ -71,10 +90,13 @@ def _problems(estimate: Estimate, limits: Limits, pace: Pace) -> list[str]:
             "instructions", load is not None, why,
         ),
     ]  # fmt: skip
-    if limits.deadline_s is not None and pace.clock_hz is not None:
-        worst_us = load.worst * cycles_of_instruction(estimate) / pace.clock_hz * 1e6 if load else 0.0
-        wanted_us = limits.deadline_s * 1e6
-        found.append(_above("the slowest sample", worst_us, wanted_us, "us", load is not None, why))
+    if limits.deadline_s is not None:
+        clock_hz = pace.clock_of(estimate)
+        cycles = load.worst * cycles_of_instruction(estimate) if load else 0.0
+        worst_us = cycles / clock_hz * 1e6 if clock_hz else 0.0
+        why = why if clock_hz else "a core has no clock of its own, give --clock"
+        is_known = load is not None and clock_hz is not None
+        found.append(_above("the slowest sample", worst_us, limits.deadline_s * 1e6, "us", is_known, why))
     return [problem for problem in found if problem]
 
 

@@ -10,6 +10,12 @@ from types import MappingProxyType
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.ir import TfliteModel, TfliteOperator
+from edgelstm.tflite.int16_rules import (
+    by_type,
+    fully_connected16_problems,
+    requantize_problems,
+    squash16_problems,
+)
 from edgelstm.tflite.lookup_rules import embedding_lookup_problems, gather_problems, masked_embedding_problems
 from edgelstm.tflite.lstm_rules import foreign_lstm_problems, lstm_problems
 from edgelstm.tflite.merge_rules import concatenation_problems, elementwise_problems
@@ -66,24 +72,24 @@ RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTyp
         "DEPTHWISE_CONV_2D": depthwise_problems,
         "DEQUANTIZE": dequantize_problems,
         "EMBEDDING_LOOKUP": embedding_lookup_problems,
-        "FULLY_CONNECTED": fully_connected_problems,
+        "FULLY_CONNECTED": by_type(fully_connected16_problems, fully_connected_problems),
         "GATHER": gather_problems,
         "LEAKY_RELU": leaky_relu_problems,
-        "LOGISTIC": logistic_problems,
+        "LOGISTIC": by_type(squash16_problems, logistic_problems),
         "MAX_POOL_2D": pool_problems,
         "MEAN": reduction_problems,
         "MUL": elementwise_problems,
         "PAD": pad_problems,
         "PADV2": pad_problems,
-        "QUANTIZE": quantize_problems,
+        "QUANTIZE": by_type(requantize_problems, quantize_problems),
         "REDUCE_MAX": reduction_problems,
         "RELU": relu_problems,
         "RELU6": relu_problems,
         "RESHAPE": reshape_problems,
         "REVERSE_V2": reverse_problems,
-        "SOFTMAX": softmax_problems,
+        "SOFTMAX": by_type(squash16_problems, softmax_problems),
         "STRIDED_SLICE": strided_slice_problems,
-        "TANH": tanh_problems,
+        "TANH": by_type(squash16_problems, tanh_problems),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm_problems,
     }
 )

@@ -1,4 +1,4 @@
-"""Rules on the int8 UNIDIRECTIONAL_SEQUENCE_LSTM operator (8 bit activations and weights, 16 bit cell)."""
+"""Rules on the UNIDIRECTIONAL_SEQUENCE_LSTM operator (8 or 16 bit activations, 8 bit weights, 16 bit cell)."""
 
 import math
 from collections.abc import Iterator
@@ -22,6 +22,9 @@ _OPTIONAL = (9, 10, 11, 16, 17, 20, 21, 22, 23)
 
 _EFFECTIVE_HIDDEN = 4
 """The intermediate that gives LiteRT the hidden state's quantization; TFLite Micro takes the state's own."""
+
+_BIAS_TYPES = {"int8": "int32", "int16": "int64"}
+"""By the type of the activations."""
 
 _CELL_EXPONENTS = range(-15, -8)
 _OPTIONS = {
@@ -73,9 +76,12 @@ def lstm_tensor_problems(operator: TfliteOperator) -> Iterator[str]:
         yield "input and output are not [batch, time, size] with equal batch and time"
         return
     batch = source.shape[1 if operator.options.get("time_major") else 0]
-    yield from activation_problems("input", source)
-    yield from _weight_problems(operator, source, units=output.shape[2])
-    yield from _state_problems(operator, output, batch)
+    dtype = "int16" if source.dtype == "int16" else "int8"
+    yield from activation_problems("input", source, dtype)
+    yield from _weight_problems(operator, source, output.shape[2], _BIAS_TYPES[dtype])
+    yield from _state_problems(operator, output, batch, dtype)
+    if dtype == "int16" and any(zero for tensor in (source, output) for zero in tensor.zero_points):
+        yield "input or output is int16 and has a zero point other than 0"
 
 
 def _option_problems(operator: TfliteOperator) -> Iterator[str]:
@@ -87,20 +93,20 @@ def _option_problems(operator: TfliteOperator) -> Iterator[str]:
         yield f"option cell_clip is {cell_clip}, not a number >= 0"
 
 
-def _weight_problems(operator: TfliteOperator, source: TfliteTensor, units: int) -> Iterator[str]:
+def _weight_problems(operator: TfliteOperator, source: TfliteTensor, units: int, bias_type: str) -> Iterator[str]:
     kernels, biases = operator.inputs[_KERNELS], operator.inputs[_BIASES]
     input_scale = source.scales[0] if source.scales else math.nan
     for gate, kernel, recurrent, bias in zip(_GATES, kernels, operator.inputs[_RECURRENT_KERNELS], biases, strict=True):
         yield from weight_problems(f"{gate} gate kernel", kernel, (units, source.shape[2]))
         yield from weight_problems(f"{gate} gate recurrent kernel", recurrent, (units, units))
         scales = kernel.scales[:1] if kernel is not None else ()
-        yield from bias_problems(f"{gate} gate bias", bias, units, input_scale, scales)
+        yield from bias_problems(f"{gate} gate bias", bias, units, input_scale, scales, bias_type)
 
 
-def _state_problems(operator: TfliteOperator, output: TfliteTensor, batch: int) -> Iterator[str]:
+def _state_problems(operator: TfliteOperator, output: TfliteTensor, batch: int, dtype: str) -> Iterator[str]:
     hidden, cell = operator.inputs[_HIDDEN_STATE], operator.inputs[_CELL_STATE]
     shape = (batch, output.shape[2])
-    yield from activation_problems("output", output)
+    yield from activation_problems("output", output, dtype)
     for role, state in (("hidden state", hidden), ("cell state", cell)):
         if state is None:
             yield f"{role} is absent"
@@ -110,10 +116,10 @@ def _state_problems(operator: TfliteOperator, output: TfliteTensor, batch: int) 
         if state.shape != shape:
             yield f"{role} has the shape {state.shape}, not {shape}"
     effective = operator.intermediates[_EFFECTIVE_HIDDEN]
-    if effective.dtype != "int8" or len(effective.scales) != 1:
-        yield "intermediate 4 (effective hidden state) is not int8 with one scale"
-    if hidden is not None and (hidden.dtype != "int8" or len(hidden.scales) != 1):
-        yield "hidden state is not int8 with one scale"
+    if effective.dtype != dtype or len(effective.scales) != 1:
+        yield f"intermediate 4 (effective hidden state) is not {dtype} with one scale"
+    if hidden is not None and (hidden.dtype != dtype or len(hidden.scales) != 1):
+        yield f"hidden state is not {dtype} with one scale"
     if cell is not None:
         yield from activation_problems("cell state", cell, "int16")
         yield from _cell_scale_problems(cell)

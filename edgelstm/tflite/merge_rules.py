@@ -46,7 +46,8 @@ def concatenation_problems(operator: TfliteOperator) -> Iterator[str]:
         yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
         return
     output = operator.outputs[0]
-    yield from activation_problems("output", output)
+    dtype = "int16" if output.dtype == "int16" else "int8"
+    yield from activation_problems("output", output, dtype)
     if operator.options["axis"] not in (-1, len(output.shape) - 1):
         yield f"option axis is {operator.options['axis']}, not the last"
     width = 0
@@ -54,7 +55,7 @@ def concatenation_problems(operator: TfliteOperator) -> Iterator[str]:
         if source is None or not source.shape or source.shape[:-1] != output.shape[:-1]:
             yield f"input {index} is absent or has another shape than the output {output.shape}"
             continue
-        yield from activation_problems(f"input {index}", source)
+        yield from activation_problems(f"input {index}", source, dtype)
         yield from same_quantization_problems(f"input {index}", source, "the output", output)
         width += source.shape[-1]
     if output.shape and width != output.shape[-1]:

@@ -155,8 +155,9 @@ def reverse_problems(operator: TfliteOperator) -> Iterator[str]:
     if len(operator.inputs) != 2:
         return
     for source, output in _elementwise(operator):
-        yield from activation_problems("input", source)
-        yield from activation_problems("output", output)
+        dtype = "int16" if source.dtype == "int16" else "int8"
+        yield from activation_problems("input", source, dtype)
+        yield from activation_problems("output", output, dtype)
         yield from _shape_problems(source, output)
         axis = _vector(operator.inputs[1], 1)
         if axis is None or not -len(source.shape) <= axis[0] < len(source.shape):

@@ -1,15 +1,14 @@
 """Rules on the graph of one step, whose recurrent layers are operators on int16 vectors with int8 weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from edgelstm.ir import TfliteOperator, TfliteTensor
 from edgelstm.tflite.check import RULES, check_records
+from edgelstm.tflite.int16_rules import by_type
 from edgelstm.tflite.quantization_rules import activation_problems, bias_problems, fixed_scale_problems, weight_problems
 from edgelstm.tflite.reader import read_tflite
 
 _GATE_SCALE, _Q15 = 2.0**-12, 2.0**-15
-
-Rule = Callable[[TfliteOperator], Iterator[str]]
 
 
 def check_step_graph(data: bytes) -> None:
@@ -23,19 +22,8 @@ def check_step_graph(data: bytes) -> None:
         "TANH": _squash_problems,
         "QUANTIZE": _requantize_problems,
     }
-    chosen = {name: _by_type(rule, RULES.get(name, rule)) for name, rule in int16.items()}
+    chosen = {name: by_type(rule, RULES.get(name, rule)) for name, rule in int16.items()}
     check_records(read_tflite(data), rules={**RULES, **chosen})
-
-
-def _by_type(on_int16: Rule, on_int8: Rule) -> Rule:
-    """The rule for what an operator reads or writes."""
-
-    def judge(operator: TfliteOperator) -> Iterator[str]:
-        tensors = (*operator.inputs[:1], *operator.outputs)
-        is_int16 = any(tensor is not None and tensor.dtype == "int16" for tensor in tensors)
-        return (on_int16 if is_int16 else on_int8)(operator)
-
-    return judge
 
 
 def _elementwise_problems(operator: TfliteOperator) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from edgelstm.ir import QuantizedTensor, Ranges
 from edgelstm.ops.lstm import Lstm
 from edgelstm.project.settings import LARGEST_MARGIN, MOST_CELL_BITS
-from edgelstm.quantization import quantize, widen, with_cell_bits
+from edgelstm.quantization import int16_layers, quantize, widen, with_cell_bits
 from edgelstm.report.errors_found import Advice, PartError
 from edgelstm.report.saturation import Saturation
 from edgelstm.simulate import quantize_array
@@ -41,6 +41,7 @@ class Chosen:
     """The options with which the model was quantized, as far as advice changes them."""
 
     margin: float = 1.0
+    is_int16: bool = False
 
 
 def advise(errors: Errors, parts: Sequence[PartError], ranges: Ranges, chosen: Chosen) -> tuple[Advice, ...]:
@@ -97,7 +98,9 @@ def _of_ranges(errors: Errors, ranges: Ranges, chosen: Chosen) -> Iterator[Advic
     for one in clipped:
         op = cells.get(one.where)
         if op is not None and not others:
-            yield Advice("cell", f"{_listed([one], errors)} is beyond its scale; {_cell_bits(errors, ranges, op)}")
+            yield Advice(
+                "cell", f"{_listed([one], errors)} is beyond its scale; {_cell_bits(errors, ranges, chosen, op)}"
+            )
 
 
 def _listed(clipped: Sequence[Saturation], errors: Errors) -> str:
@@ -113,7 +116,7 @@ def _margin(errors: Errors, ranges: Ranges, clipped: Sequence[Saturation], chose
     """Of the margins that hold an array each, the one with the least error at the output."""
     wanted = {math.ceil(10 * chosen.margin * one.margin) / 10 for one in clipped if one.margin is not None}
     tried = {
-        margin: _sqnr_of(errors, widen(errors.bench.float_model, ranges, margin / chosen.margin))
+        margin: _sqnr_of(errors, widen(errors.bench.float_model, ranges, margin / chosen.margin), chosen)
         for margin in sorted(wanted)
         if margin <= LARGEST_MARGIN
     }
@@ -123,12 +126,12 @@ def _margin(errors: Errors, ranges: Ranges, clipped: Sequence[Saturation], chose
     return f"--margin {best:.1f} brings {_from_to(errors, tried[best])}, or calibrate on data that cover it"
 
 
-def _cell_bits(errors: Errors, ranges: Ranges, op: Lstm) -> str:
+def _cell_bits(errors: Errors, ranges: Ranges, chosen: Chosen, op: Lstm) -> str:
     largest = errors.largest(f"{op.name}/cell")
     bits = math.ceil(math.log2(largest))
     if bits > MOST_CELL_BITS:
         return f"it counts up to {largest:.0f}, which no scale holds: train on longer sequences, or reset the network"
-    reached = _sqnr_of(errors, with_cell_bits(errors.bench.float_model, ranges, bits))
+    reached = _sqnr_of(errors, with_cell_bits(errors.bench.float_model, ranges, bits), chosen)
     return f"--cell-bits {bits} brings {_from_to(errors, reached)}, or calibrate on sequences as long as these"
 
 
@@ -136,10 +139,11 @@ def _from_to(errors: Errors, reached: float) -> str:
     return f"the output's SQNR from {errors.sqnr_db:.1f} to {reached:.1f} dB"
 
 
-def _sqnr_of(errors: Errors, ranges: Ranges) -> float:
+def _sqnr_of(errors: Errors, ranges: Ranges, chosen: Chosen) -> float:
     """Of the model with other ranges."""
     bench = errors.bench
-    model = quantize(bench.float_model, ranges, bench.model.timesteps, bench.model.contract)
+    wide = int16_layers(bench.float_model) if chosen.is_int16 else frozenset()
+    model = quantize(bench.float_model, ranges, bench.model.timesteps, bench.model.contract, wide)
     return Errors(replace(bench, model=model)).sqnr_db
 
 

@@ -22,7 +22,7 @@ from edgelstm.numerics.fixedpoint import (
     wrap32,
 )
 from edgelstm.ops.lstm import Lstm
-from edgelstm.ops.lstm.op import next_cell
+from edgelstm.ops.lstm.step import next_cell
 
 State = tuple[IntArray, ...]
 Step = Callable[[int, State], tuple[IntArray, State]]

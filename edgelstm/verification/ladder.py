@@ -59,9 +59,9 @@ def expectation(model: Model, dataset: Dataset | None, sequences: int) -> Expect
 def verification_inputs(model: Model, dataset: Dataset | None, sequences: int) -> IntArray:
     """Stored inputs (sequences, rows, width): test sequences, then STRESS_SEQUENCES of stress.
 
-    Test sequences are cut or padded with zeros to the model's window. Stress is noise over the whole range of int8, and
-    extremes only, which saturate gates and cells. Where the input is ids, stress is any of them and the nearest two
-    that do not exist.
+    Test sequences are cut or padded with zeros to the model's window. Stress is noise over the whole range of what is
+    stored, and extremes only, which saturate gates and cells. Where the input is ids, stress is any of them and the
+    nearest two that do not exist.
     """
     schedule = make_schedule(model, model.timesteps)
     steps = min(model.timesteps, MOST_STEPS) if schedule.is_streaming else model.timesteps
@@ -80,8 +80,9 @@ def _stress(tensor: QuantizedTensor, steps: int, rng: np.random.Generator) -> In
     shape = (STRESS_SEQUENCES, *((steps,) if tensor.is_sequence else ()), tensor.size)
     if tensor.vocabulary:
         return rng.integers(-1, tensor.vocabulary + 1, shape).astype(np.int16)
-    stress = rng.integers(-128, 128, shape).astype(np.int8)
-    stress[::2] = np.where(stress[::2] < 0, -128, 127)
+    limits = np.iinfo(tensor.quantization.dtype)
+    stress = rng.integers(limits.min, limits.max + 1, shape).astype(limits.dtype)
+    stress[::2] = np.where(stress[::2] < 0, limits.min, limits.max)
     return stress
 
 

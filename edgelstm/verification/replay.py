@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelstm.errors import ToolFailedError
-from edgelstm.ir import IntArray, Model, QuantizedTensor
+from edgelstm.ir import IntArray, Model, QuantizedTensor, beside
 from edgelstm.schedule import make_schedule
 from edgelstm.verification.trace import Trace, TraceArray, array_names
 
@@ -71,11 +71,12 @@ def read_results(folder: Path, model: Model, sequences: int, timesteps: int) -> 
         for name, array in zip(names, (array for op in model.ops for array in op.state), strict=True)
     ]
     outputs = timesteps if schedule.is_streaming else 1
-    output_size = sum(tensor.size for tensor in model.outputs) * (1 if schedule.is_streaming else schedule.output_count)
+    times = 1 if schedule.is_streaming else schedule.output_count
+    answer = np.dtype([(f"{index}", _little(one), (one.size * times,)) for index, one in enumerate(model.outputs)])
     if schedule.is_streaming:
-        record = np.dtype([("steps", np.dtype([*fields, (output, "i1", (output_size,))]), (records,))])
+        record = np.dtype([("steps", np.dtype([*fields, (output, answer)]), (records,))])
     else:
-        record = np.dtype([("steps", np.dtype(fields), (records,)), (output, "i1", (1, output_size))])
+        record = np.dtype([("steps", np.dtype(fields), (records,)), (output, answer, (1,))])
     path = folder / OUTPUT_FILE
     data = path.read_bytes() if path.exists() else b""
     expected = sequences * record.itemsize
@@ -86,7 +87,8 @@ def read_results(folder: Path, model: Model, sequences: int, timesteps: int) -> 
         )
     found = np.frombuffer(data[:expected], record)
     arrays = [TraceArray(name, found["steps"][name]) for name in names]
-    arrays.append(TraceArray(output, found["steps"][output] if schedule.is_streaming else found[output]))
+    answers = found["steps"][output] if schedule.is_streaming else found[output]
+    arrays.append(TraceArray(output, beside([answers[name] for name in answer.names or ()])))
     step_ticks, output_ticks, step_stack, output_stack = _COSTS.unpack(data[expected:])
     stack_bytes = max(step_stack, output_stack)
     costs = ReplayCosts(step_ticks, output_ticks, sequences * timesteps, sequences * outputs, stack_bytes)

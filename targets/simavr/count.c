@@ -53,6 +53,11 @@ bool count_option(const char *argument)
     return *rest == '\0' && region->calls_wanted > 0 && region->calls_wanted <= CALLS_LIMIT;
 }
 
+bool count_is_wanted(void)
+{
+    return regions_count != 0;
+}
+
 bool count_begin(uint32_t flash_bytes, uint32_t return_bytes)
 {
     return_address_bytes = return_bytes;
@@ -84,7 +89,7 @@ static void enter(uint32_t address, uint32_t stack)
 void count_instruction(uint32_t address, uint32_t size, uint32_t clocks, uint32_t next, uint32_t stack,
                        uint32_t new_stack)
 {
-    if (regions_count == 0 || address / 2 >= flash_words) {
+    if (address / 2 >= flash_words) {
         return;
     }
     enter(address, stack);

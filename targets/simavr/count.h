@@ -9,6 +9,9 @@
 /* Take an argument of the run: "out=PATH", "after=ADDRESS", "region=ADDRESS:CALLS". False if it is none of these. */
 bool count_option(const char *argument);
 
+/* Whether there is anything to count. */
+bool count_is_wanted(void);
+
 /* Room for a program memory, in which a return address has `return_bytes`; false if there is none. */
 bool count_begin(uint32_t flash_bytes, uint32_t return_bytes);
 

@@ -67,14 +67,22 @@ def _figures(memory: Mapping[str, Any], step: float, run: float) -> dict[str, fl
 @pytest.mark.usefixtures("tools")
 def test_a_model_is_shown_for_every_microcontroller(workspace: Path) -> None:
     before = set(workspace.rglob("*"))
-    outcome = succeed("estimate", "model.keras", "--sample-rate", "100", "--clock", "64")
-    rows = {line.split()[0]: line for line in outcome.out.splitlines() if line.split()[:1]}
-    assert set(chips()) <= set(rows)
-    assert "host" not in rows
-    assert "yes" in rows["cortex-m4"]
-    assert rows["cortex-m4"].endswith("x")
-    assert ".." in rows["cortex-m4"]
+    outcome = succeed("estimate", "model.keras", "--sample-rate", "100Hz")
+    costs, paces = (
+        {line.split()[0]: line.split() for line in table.splitlines() if line}
+        for table in re.split(r"^target .*$", outcome.out, flags=re.MULTILINE)[1:]
+    )
+    assert set(chips()) <= set(costs)
+    assert set(chips()) <= set(paces)
+    assert "host" not in costs
+    assert costs["cortex-m4"][-1] == "yes"
+    assert ".." in costs["cortex-m4"][-2]
+    assert paces["cortex-m4"][1::2] == ["-", "-"]
+    assert paces["bluepill"][1] == "72"
+    assert float(paces["bluepill"][3].removesuffix("x")) == pytest.approx(72 / float(paces["bluepill"][2]), rel=0.01)
+    assert max(map(len, outcome.out.splitlines())) <= 80
     assert "an instruction counts as one cycle" in outcome.out
+    assert "A core has no clock of its own" in outcome.out
     assert "inputs of mean 0 and variance 1 are assumed" in outcome.err
     assert set(workspace.rglob("*")) == before
 
@@ -132,21 +140,37 @@ def test_limits_fail_and_say_by_how_much(tmp_path: Path, monkeypatch: pytest.Mon
     in_json = edgelstm(*UNITS, *exceeded, "--json")
     assert in_json.code == 1
     assert len(in_json.json["exceeded"]) == 3
-    late = edgelstm("estimate", "--units", "8", "--inputs", "3", "--deadline", "5us", "--clock", "64", "--json")
-    assert late.code == 1
-    assert "us, " in late.json["exceeded"][0]
+    late = ("estimate", "--units", "8", "--inputs", "3", "--deadline", "5us", "--json")
+    assert "the slowest sample cannot be checked: a core has no clock of its own, give --clock" in edgelstm(*late).out
+    for how in (("--clock", "64"), ("--clock", "64MHz"), ("--target", "nrf52840dk")):
+        outcome = edgelstm(*late, *how)
+        assert outcome.code == 1
+        assert "us, " in outcome.json["exceeded"][0]
 
 
 @pytest.mark.usefixtures("tools")
 def test_what_does_not_fit_says_by_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ("estimate", "--units", "260", "--inputs", "8", "--target", "cortex-m0", "--quiet")
-    (found,) = succeed(*arguments, "--json").json["estimates"]
+    outcome = edgelstm(*arguments, "--json")
+    assert outcome.code == 1
+    (found,) = outcome.json["estimates"]
     over = found["firmware_bytes"]["flash"] - found["target_bytes"]["flash"]
     assert found["fits"] is False
     assert over > 0
     assert found["excess_bytes"] == {"flash": over}
-    assert f"no: flash +{over}" in succeed(*arguments).out
+    shown = edgelstm(*arguments)
+    assert shown.code == 1
+    assert f"does not fit cortex-m0: LSTM(260), flash +{over} bytes" in shown.out
+    assert f"LSTM(260) on cortex-m0: it does not fit: flash +{over} bytes" in shown.err
+
+
+@pytest.mark.usefixtures("bare")
+def test_targets_that_nobody_named_may_be_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = succeed("estimate", "--units", "260", "--inputs", "8", "--target", "all", "--json").json
+    assert {each["target"] for each in found["estimates"] if each["fits"] is False} >= {"cortex-m0", "bluepill"}
+    assert found["exceeded"] == []
 
 
 @pytest.mark.parametrize(
@@ -158,10 +182,12 @@ def test_what_avr_gcc_refuses_is_no_and_not_unknown(units, why, require_tool, tm
         require_tool(tool)
     monkeypatch.chdir(tmp_path)
     arguments = ("estimate", "--units", units, "--inputs", "16", "--target", "atmega2560", "--quiet")
-    for found in succeed(*arguments, "--json").json["estimates"]:
+    outcome = edgelstm(*arguments, "--json")
+    assert outcome.code == (1 if why else 0)
+    for found in outcome.json["estimates"]:
         assert found["fits"] is (not why)
         assert re.search(why, found["refusal"])
-    shown = succeed(*arguments).out
+    shown = edgelstm(*arguments).out
     assert "?" not in shown
     assert "unknown for" not in shown
     assert "/src/" not in shown
@@ -207,7 +233,8 @@ def test_the_lower_bound_is_what_the_generator_declares(workspace: Path, monkeyp
         (("model.keras", "--inputs", "3", "--layer", "gru"), ["--inputs says", "--layer says"]),
         (("--units", "20000,8,30000", "--inputs", "6"), ["LSTM(20000)", "LSTM(30000)", "no target has the flash"]),
         (("--units", "8", "--inputs", "0"), ["--inputs"]),
-        (("--units", "8", "--inputs", "3", "--deadline", "5ms"), ["needs --clock"]),
+        (("--units", "8", "--inputs", "3", "--clock", "64 parsecs"), ["'64 parsecs' is no frequency", "64MHz"]),
+        (("--units", "8", "--inputs", "3", "--clock", "1Hz"), ["'1Hz' is no frequency from 1000 to"]),
         (("--units", "8", "--inputs", "3", "--deadline", "soon"), ["'soon' is no deadline"]),
         (("--units", "8", "--inputs", "3", "--max-flash", "12Q"), ["'12Q' is no number of bytes"]),
         (("--units", "8", "--inputs", "3", "--layer", "rnn"), ["--layer"]),

@@ -154,9 +154,19 @@ def test_another_board_and_runner_by_name(built: Path, tmp_path: Path, monkeypat
     assert "connect to the gdb server" in succeed("flash", "--dry-run", "--runner", "gdb").out
 
 
-def test_without_a_known_board_there_is_only_gdb(built: Path) -> None:
+def test_without_a_known_board_there_is_only_gdb_if_it_is_asked_for(built: Path) -> None:
     Path("out", "report.json").write_text('{"target": {"name": []}}')
-    assert "connect to the gdb server" in succeed("flash", "--dry-run").out
+    assert "report.json beside it, which `edgelstm build` writes, cannot be read" in edgelstm("flash").error
+    Path("out", "firmware.elf").rename("alone.elf")
+    for more in ((), ("--dry-run",)):
+        error = edgelstm("flash", "alone.elf", *more).error
+        assert "nothing says which chip alone.elf is for: report.json beside it" in error
+        assert "--target" in error
+        assert "--address" in error
+    assert "connect to the gdb server" in succeed("flash", "alone.elf", "--dry-run", "--runner", "gdb").out
+    assert "connect to the gdb server" in succeed("flash", "alone.elf", "--dry-run", "--address", ":1").out
+    assert "connect to the gdb server" in succeed("flash", "alone.elf", "--dry-run", "--target", "cortex-m4").out
+    Path("alone.elf").rename("out/firmware.elf")
     assert "runner openocd must know the board" in edgelstm("flash", "--dry-run", "--runner", "openocd").error
 
 
@@ -173,6 +183,31 @@ def test_a_board_of_the_users_own_is_never_taken_for_another(built: Path) -> Non
         assert "dfu-util" in succeed("flash", "--dry-run", "--target", "./my-board.toml").out
     Path("edgelstm.toml").write_text('[build]\ntargets = ["cortex-m4", "my-board.toml"]\n')
     assert "dfu-util" in succeed("flash", "--dry-run").out
+
+
+@pytest.mark.parametrize(
+    ("built_for", "target", "why"),
+    [
+        ("arduino-uno", "arduino-mega", "that has another processor"),
+        ("arduino-mega", "atmega328p", "that has another processor"),
+        ("bluepill", "stm32vldiscovery", "whose ram is at 0x20000000 to 0x20004fff"),
+        ("cortex-m0plus", "rpi-pico", "that starts otherwise"),
+    ],
+)
+def test_firmware_of_another_board_is_refused(built_for: str, target: str, why: str, built: Path) -> None:
+    Path("out", "report.json").write_text(f'{{"target": {{"name": "{built_for}"}}}}')
+    error = edgelstm("flash", "--target", target, "--dry-run").error
+    assert f"was built for {built_for}, {why}" in error
+    assert f"it is not for {target}" in error
+    assert f"build it with --target {target}" in error
+
+
+def test_firmware_of_a_core_is_for_a_board_with_its_memory(built: Path) -> None:
+    board = (targets_dir() / "cortex-m4.toml").read_text()
+    Path("my-board.toml").write_text(board)
+    assert "connect to the gdb server" in succeed("flash", "--target", "./my-board.toml", "--dry-run").out
+    Path("my-board.toml").write_text(board.replace("size_bytes = 0x40_0000", "size_bytes = 0x20_0000"))
+    assert "was built for cortex-m4" in edgelstm("flash", "--target", "./my-board.toml", "--dry-run").error
 
 
 def test_a_board_that_restarts_before_it_confirms_was_sent_all(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

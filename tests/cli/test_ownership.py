@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import BUILD, edgelstm, succeed
-from keras_files import tiny_arrays
+from keras_files import tiny_arrays, tiny_layers, write_keras
 
 from edgelstm.device import compilers
 from edgelstm.pipeline import trained
@@ -60,6 +60,56 @@ def test_run_overwrites_no_file(built: Path) -> None:
     message = edgelstm("run", "out/model.tflite", "--data", "precious.npy", "-o", "precious.npy").error
     assert "is not there yet" in message
     assert Path("precious.npy").read_bytes() == before
+
+
+def _c_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out/src/main.c").write_text("#error not yet\n")
+
+
+def _another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_keras(Path("model.keras"), tiny_layers(seed=8))
+
+
+def _interrupted_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    _another_model(monkeypatch)
+    monkeypatch.setattr("edgelstm.pipeline.firmware.compile_sources", stop)
+
+
+def _interrupted_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    _another_model(monkeypatch)
+    monkeypatch.setattr("edgelstm.pipeline.install_sources", stop)
+
+
+@pytest.mark.usefixtures("quick_ladder")
+@pytest.mark.parametrize(
+    ("failing", "stays"),
+    [
+        (_c_that_fails, {"model.tflite", "src"}),
+        (_interrupted_compiler, {"model.tflite", "src"}),
+        (_interrupted_generator, {"model.tflite", "src"}),
+    ],
+)
+def test_no_firmware_of_older_c_stays(
+    failing: Callable[[pytest.MonkeyPatch], None], stays: set[str], built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("out/src/notes.txt").write_text("mine")
+    with monkeypatch.context() as patch:
+        failing(patch)
+        assert edgelstm(*BUILD).code
+    assert {path.name for path in Path("out").glob("[!.]*")} == stays
+    assert Path("out/src/notes.txt").read_text() == "mine"
+    if failing is _interrupted_generator:
+        assert {path.name for path in Path("out/src").iterdir()} == {"notes.txt"}
+    if failing is _c_that_fails:
+        Path("out/src/main.c").unlink()
+    succeed(*BUILD)
+    assert Path("out/report.json").is_file()
 
 
 def _header_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,14 @@ from test_interrupt import running
 from test_mismatch import wrong_weight
 
 from edgelstm.codegen.emit import Generated, Options, emit
+from edgelstm.device.runners import Runner
 from edgelstm.device.targets import list_targets, load_target
 from edgelstm.errors import DoesNotFitError
 from edgelstm.ir import Model
 from edgelstm.pipeline import fitting
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.resources import targets_dir
+from edgelstm.verification.ladder import Expectation, ProgramRun, run_program
 
 VERIFY = ("verify", *BUILD[1:])
 BOARD = (targets_dir() / "bluepill.toml").read_text()
@@ -54,6 +56,41 @@ def test_all_targets_are_verified_in_one_table(workspace: Path) -> None:
     assert re.search(r"^atmega328p .* \d+ c  ", outcome.out, re.MULTILINE)
     assert f"targets: {len(list_targets())} of {len(list_targets())}" in outcome.err
     assert not (workspace / "out").exists()
+
+
+@pytest.mark.usefixtures("quick_ladder")
+def test_equal_firmware_runs_once_on_equal_machines(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, str]] = []
+
+    def run(name: str, expected: Expectation, program: Path, runner: Runner, *rest: Any) -> ProgramRun:
+        ran.append((runner.target.name, runner.name))
+        return run_program(name, expected, program, runner, *rest)
+
+    monkeypatch.setattr("edgelstm.pipeline.verified.run_program", run)
+    microbit = (targets_dir() / "microbit.toml").read_text()
+    Path("elsewhere.toml").write_text(
+        microbit.replace('"microbit"', '"mps2-an385"').replace("16_000_000", "25_000_000")
+    )
+    Path("again.toml").write_text(microbit)
+    names = "microbit,./again.toml,./elsewhere.toml"
+    outcome = succeed(*BUILD, "--target", names, "--json")
+    rungs = [one["verification"][-1]["against"] for one in outcome.json]
+    assert rungs == [f"firmware.elf for {name}, qemu" for name in ("microbit", "again", "elsewhere")]
+    on_qemu = [name for name, runner in ran if runner == "qemu"]
+    assert len(on_qemu) == 2
+    assert "elsewhere" in on_qemu
+    assert Path("out/again/firmware.elf").read_bytes() == Path("out/elsewhere/firmware.elf").read_bytes()
+
+
+@pytest.mark.usefixtures("quick_ladder")
+def test_a_board_that_was_built_can_be_flashed_next(workspace: Path) -> None:
+    outcome = succeed(*BUILD, "--target", "bluepill", "-o", "bench")
+    assert outcome.err.endswith("next: edgelstm flash bench/firmware.elf\n")
+    assert "openocd" in succeed("flash", "bench/firmware.elf", "--dry-run").out
+    names = f"cortex-m3,{_board(workspace, 'tiny.toml', 0x800)},{_board(workspace, 'my-board.toml', 0x8000)}"
+    assert edgelstm(*BUILD, "--target", names).err.endswith("next: edgelstm flash --target ./my-board.toml\n")
+    assert "openocd" in succeed("flash", "--target", "./my-board.toml", "--dry-run").out
+    assert "next: " not in succeed(*BUILD, "--target", "cortex-m3", "-o", "core").err
 
 
 @pytest.mark.usefixtures("quick_ladder")

@@ -77,13 +77,40 @@ def test_everything_wrong_is_told_at_once(tmp_path):
         assert problem in caught.value.message
 
 
+def test_what_contradicts_is_told_beside_what_is_misspelt(tmp_path):
+    text = GOOD.replace("ticks_hz =", "tick_hz =").replace("origin = 0x2000_0000", "origin = 0x0000_1000")
+    text = text.replace('runners = ["qemu", "unicorn"]', 'runners = ["qemu", "bochs"]').replace("-mthumb", "-specs=x")
+    with pytest.raises(TargetError) as caught:
+        read_target(write(tmp_path, text))
+    problems = [line.split(":")[0] for line in caught.value.message.splitlines()[1:]]
+    assert problems == ["  - qemu.ticks_hz", "  - qemu.tick_hz", "  - compiler_flags.gcc", "  - runners", "  - memory"]
+
+
+def test_a_machine_of_qemu_is_not_held_against_who_does_not_use_it(tmp_path):
+    text = GOOD.replace("origin = 0x2000_0000", "origin = 0x2400_0000")
+    target = read_target(write(tmp_path, text.replace('runners = ["qemu", "unicorn"]', 'runners = ["unicorn"]')))
+    assert target.region("ram").origin == 0x24000000
+    unknown = text.replace('machine = "mps2-an386"', 'machine = "olimex-stm32-h405"')
+    assert read_target(write(tmp_path, unknown)).region("ram").origin == 0x24000000
+
+
+def test_boards_have_clocks_and_cores_have_none():
+    for name in list_targets():
+        target = load_target(name)
+        assert (target.clock_hz > 0) == bool(target.board or target.simavr or name == "esp8266"), name
+        assert target.simavr is None or target.simavr.clock_hz == target.clock_hz
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ('arch = "cortex-m"', 'arch = "pdp11"', "arch: 'pdp11' is none of"),
         ('runners = ["qemu", "unicorn"]', 'runners = ["bochs"]', "runners: 'bochs' is none of"),
         ('runners = ["qemu", "unicorn"]', "runners = 3", "runners: needs a list of text"),
-        ("[unicorn]", "[unicorns]", "unicorns: unknown key"),
+        ("[unicorn]", "[unicorns]", "unicorns: unknown key; did you mean unicorn?"),
+        ("stack_bytes = 0x4000", "stak_bytes = 0x4000", "stak_bytes: unknown key; did you mean stack_bytes?"),
+        ("origin = 0x2000_0000", "orgin = 0x2000_0000", "memory[1].orgin: unknown key; did you mean origin?"),
+        ("origin = 0x2000_0000", "origin = 0x2400_0000", "memory ram: QEMU's mps2-an386 has no 0x24000000"),
         ('name = "ram"', 'name = "rom"', "memory: cortex-m needs the regions"),
         ("origin = 0x2000_0000", "origin = 0x0020_0000", "flash and ram overlap"),
         ("origin = 0x2000_0000", "origin = 0xFFFF_F000", "ram: ends behind"),

@@ -21,6 +21,7 @@ from random_embedding import random_embedding_model
 from random_graphs import random_graph
 from random_held import random_held, random_held_native
 from random_images import random_image_model
+from random_int16 import random_int16_model
 from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_ends, random_masked_model
 from random_mixed import random_mixed_model
@@ -189,7 +190,18 @@ def climb_attention(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[
     return climb(seed, targets, random_attention_model)
 
 
+def climb_int16(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """The model of this seed with int16 activations: the simulator, TFLM, host C and the ELF of each target."""
+    expected = _expected(random_int16_model(seed), seed)
+    model, inputs = expected.model, expected.inputs
+    comparison = compare(official_trace(model, inputs), TFLM.trace(model, inputs))
+    first = str(comparison.first or "")
+    rung = Rung(TFLM.name, TFLM.contract.value, SEQUENCES, comparison.values, comparison.mismatches, first=first)
+    return [rung, *(run_alone(expected, target, seed) for target in ("host", *targets))]
+
+
 CLIMBS = {
+    "int16": climb_int16,
     "attention": climb_attention,
     "mixed": climb_mixed,
     "native": climb_native,

@@ -6,10 +6,13 @@ from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
 from edgelstm.codegen.layouts.columns_unsigned import FarColumns, NearColumns
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
+from edgelstm.codegen.layouts.pairs16 import Pairs16
 from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
+from edgelstm.codegen.layouts.rows16 import LongRows16, Rows16
 
 __all__ = [
+    "FUSED16",
     "LAYOUTS",
     "PORTABLE",
     "ROW_GROUP",
@@ -18,6 +21,7 @@ __all__ = [
     "Layout",
     "Words",
     "flash_qualifier",
+    "layouts16",
     "pad",
     "padded",
     "single_row",
@@ -43,8 +47,22 @@ WIDE_LAYOUTS: dict[str, tuple[Layout, ...]] = {
 }
 """The same, where half as much flash again may be spent on weights."""
 
+LAYOUTS16: dict[str, tuple[Layout, ...]] = {"armv7em": (Pairs16(),)}
+"""The layouts for int16 values of instruction sets that have some of their own."""
+
+FUSED16 = frozenset({"pairs16"})
+"""Those of them with `el_gates_<layout>`."""
+
+PLAIN_LAYOUTS16: tuple[Layout, ...] = (Rows16(), LongRows16())
+"""For int16 values, on any instruction set."""
+
 VECTOR_KERNELS = ("mve",)
 """Instruction sets whose recurrent layers and Dense work on vectors, in a layout of their own; the rest: PORTABLE."""
+
+
+def layouts16(isa: str) -> tuple[Layout, ...]:
+    """The layouts for int16 values of an instruction set, fastest first; the last takes any weights."""
+    return (*LAYOUTS16.get(isa, ()), *PLAIN_LAYOUTS16)
 
 
 def flash_qualifier(isa: str) -> str:

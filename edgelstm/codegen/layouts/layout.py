@@ -34,6 +34,9 @@ class Layout(ABC):
     lowest_weight: ClassVar[int] = -128
     """No weight may be lower; -128, which only foreign models have, does not fit every packing."""
 
+    sum_type: ClassVar[str] = "int32_t"
+    """C type of a sum."""
+
     comment: ClassVar[str]
     """How 4 rows share words, for the reader of the C."""
 

@@ -1,5 +1,7 @@
 """The flash runner `avrdude`: AVR parts, through the boot loader of an Arduino or by a programmer."""
 
+from dataclasses import replace
+
 from edgelstm.device.flash.failures import Failure
 from edgelstm.device.flash.image import FirmwareImage
 from edgelstm.device.flash.interface import FlashJob
@@ -11,6 +13,7 @@ from edgelstm.errors import ProjectError
 _BOOT_LOADERS = ("arduino", "wiring", "stk500v1", "stk500v2", "avr109", "urclock")
 """avrdude's names of programmers that are a program in the chip itself, behind a serial port. They cannot erase the
 whole chip, and need not: they erase the pages that they write."""
+_ANY_PORT = "PORT"
 
 
 class AvrdudeRunner(ProgramRunner):
@@ -55,14 +58,21 @@ class AvrdudeRunner(ProgramRunner):
         ),
     )
 
+    def plan(self, job: FlashJob) -> str:
+        """The command, with a name that stands for the serial port where none is given yet."""
+        if not self._wants_port() or job.connection.port:
+            return super().plan(job)
+        connection = replace(job.connection, port=_ANY_PORT)
+        plan = super().plan(replace(job, connection=connection))
+        return f"# {_ANY_PORT}: the board's serial port, which --port names\n{plan}"
+
     def script(self, job: FlashJob, image: FirmwareImage) -> Script:
         """One command does all of it."""
         options = self.options
-        programmer = options.text("programmer")
-        is_boot_loader = programmer in _BOOT_LOADERS
+        is_boot_loader = self._wants_port()
         if is_boot_loader and not job.connection.port:
             raise ProjectError("avrdude must know the serial port of the board", "name it by --port, as /dev/ttyACM0")
-        argv = [self.program, "-p", options.text("part"), "-c", programmer]
+        argv = [self.program, "-p", options.text("part"), "-c", options.text("programmer")]
         if job.connection.port:
             argv += ["-P", job.connection.port]
         if is_boot_loader:
@@ -73,6 +83,9 @@ class AvrdudeRunner(ProgramRunner):
             argv.append("-V")
         write = Command((*argv, "-U", "flash:w:firmware.hex:i"), r"bytes of flash (?:verified|written)")
         return Script((write,), (hex_file(job.elf),))
+
+    def _wants_port(self) -> bool:
+        return self.options.text("programmer") in _BOOT_LOADERS
 
     def note(self, job: FlashJob) -> str:
         """Where to look."""

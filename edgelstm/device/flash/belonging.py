@@ -37,6 +37,33 @@ def require_processor(target: Target, name: str, image: FirmwareImage) -> None:
     _refuse(target, name, _foreign(target, image))
 
 
+def require_same_board(target: Target, name: str, built_for: Target) -> None:
+    """Refuse a program that was built for a chip with another core, or with RAM or flash where this one has none.
+
+    Raises:
+        FlashError: it is for another chip; says all that shows this.
+    """
+    problems = []
+    if (built_for.arch, built_for.compiler_flags) != (target.arch, target.compiler_flags):
+        problems.append("that has another processor")
+    if built_for.boot != target.boot:
+        problems.append("that starts otherwise")
+    problems += [
+        f"whose {region.name} is at {region.origin:#x} to {region.end - 1:#x}"
+        for region in built_for.memory
+        if region.name != "flash" and not any(_holds(other, region) for other in target.memory)
+    ]
+    if problems:
+        raise FlashError(
+            f"{name} was built for {built_for.name}, {' and '.join(problems)}; it is not for {target.name}",
+            f"build it with --target {target.name}, or name the board that it is for",
+        )
+
+
+def _holds(memory: MemoryRegion, region: MemoryRegion) -> bool:
+    return memory.origin <= region.origin and region.end <= memory.end
+
+
 def _foreign(target: Target, image: FirmwareImage) -> list[str]:
     wanted = _MACHINES.get(target.arch, "")
     if image.machine == wanted:

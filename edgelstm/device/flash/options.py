@@ -1,7 +1,8 @@
 """What a target's file says about a flash runner: its table `[flash.<runner>]`, checked to the last key."""
 
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgelstm.device.target_reader import ADDRESS_LIMIT
@@ -61,6 +62,12 @@ class Options:
         return int(self.values[name])
 
 
+def _meant_by(unknown: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(unknown, known, n=1)
+    listed = f" (there are {', '.join(known)})" if known else ""
+    return f"; did you mean {near[0]}?{listed}" if near else listed
+
+
 def read_options(target: Target, runner: str, keys: Sequence[Key]) -> Options:
     """The options of a runner in a target's file.
 
@@ -69,11 +76,7 @@ def read_options(target: Target, runner: str, keys: Sequence[Key]) -> Options:
     """
     said = target.flash.get(runner, {})
     known = {key.name: key for key in keys}
-    problems = [
-        f"flash.{runner}.{name}: unknown key" + (f" (there are {', '.join(known)})" if known else "")
-        for name in said
-        if name not in known
-    ]
+    problems = [f"flash.{runner}.{name}: unknown key{_meant_by(name, known)}" for name in said if name not in known]
     values: dict[str, str | int] = {}
     for key in keys:
         value = said.get(key.name)

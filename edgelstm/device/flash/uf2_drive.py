@@ -54,13 +54,7 @@ def find_drive(label: str, folder: str | None) -> Drive:
         FlashError: there is none, or there are several.
     """
     if folder is not None:
-        drive = read_drive(Path(folder))
-        if drive is None:
-            raise FlashError(
-                f"{folder} holds no {INFO_FILE}, so it is no drive of a UF2 boot loader",
-                "start the boot loader (often: hold BOOTSEL or press RESET twice) and name the folder of its drive",
-            )
-        return drive
+        return _drive_in(Path(folder))
     found = [drive for one in mounted_folders() if (drive := read_drive(one)) is not None]
     drives = [drive for drive in found if not label or drive.is_called(label)]
     if len(drives) == 1:
@@ -73,6 +67,22 @@ def find_drive(label: str, folder: str | None) -> Drive:
         f"no drive of a UF2 boot loader{f' called {label}' if label else ''} is mounted{others}",
         "start the boot loader (often: hold BOOTSEL or press RESET twice), mount its drive, or name it by --port",
     )
+
+
+def _drive_in(folder: Path) -> Drive:
+    drive = read_drive(folder)
+    if drive is None:
+        why = (
+            f"{folder} holds no {INFO_FILE}, so it is no drive of a UF2 boot loader"
+            if folder.is_dir()
+            else f"{folder} is no folder but a file, where a drive would be mounted"
+            if folder.exists()
+            else f"there is no folder {folder}, so no drive is mounted there"
+        )
+        raise FlashError(
+            why, "start the boot loader (often: hold BOOTSEL or press RESET twice) and name the folder of its drive"
+        )
+    return drive
 
 
 def mounted_folders() -> Sequence[Path]:

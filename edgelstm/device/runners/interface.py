@@ -45,6 +45,11 @@ class Runner(ABC):
     name: ClassVar[str]
     target: Target
 
+    @property
+    def machine(self) -> str:
+        """All of the target that decides a run: on equal machines a program does the same, clock by clock."""
+        return repr(self.target)
+
     @abstractmethod
     def missing(self) -> str | None:
         """What must be installed before this runner works, as an instruction; None if nothing."""

@@ -29,6 +29,11 @@ class QemuRunner(Runner):
 
     name: ClassVar[str] = "qemu"
 
+    @property
+    def machine(self) -> str:
+        """QEMU's, which has memories of its own."""
+        return f"{self.target.arch} {self.target.qemu!r}"
+
     def missing(self) -> str | None:
         """QEMU's package, unless the program is on PATH."""
         arch = self.target.arch

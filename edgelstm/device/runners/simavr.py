@@ -29,6 +29,11 @@ class SimavrRunner(Runner):
 
     name: ClassVar[str] = "simavr"
 
+    @property
+    def machine(self) -> str:
+        """The part; where its stack ends says the program."""
+        return repr(self.target.simavr)
+
     def missing(self) -> str | None:
         """What the program that links simavr cannot be compiled without."""
         try:

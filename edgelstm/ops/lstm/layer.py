@@ -5,11 +5,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor
+from edgelstm.ir import (
+    FloatArray,
+    Layer,
+    Observe,
+    Op,
+    Quantization,
+    QuantizedTensor,
+    Ranges,
+    SourceLayer,
+    Tensor,
+)
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
+from edgelstm.ops.lstm.op16 import Lstm16
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
@@ -86,30 +97,44 @@ class LstmLayer(RecurrentLayer):
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
         """Round weights per gate; the cell scale follows the largest cell value of any step."""
-        output = QuantizedTensor(
-            self.output.name,
-            self.units,
-            is_sequence=True,
-            quantization=scales.output_range(self.output.name, ranges),
+        output = self._output(scales.output_range(self.output.name, ranges))
+        return Lstm(
+            name=self.name,
+            input=input_tensor,
+            output=output,
+            gates=self._gates(input_tensor, output, "int32"),
+            cell=self._cell(ranges),
+            gate=self.gate,
         )
-        input_scale = input_tensor.quantization.scale
-        gates = [
-            _quantize_gate(kernel.T, recurrent.T, bias, input_scale, output.quantization.scale)
+
+    @property
+    def has_int16(self) -> bool:
+        """TFLM's kernel knows sigmoid alone, and starts from zeros."""
+        return self.gate is GateFunction.SIGMOID and not self.initial_state
+
+    def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
+        """See `Layer.to_ops16`."""
+        output = self._output(scales.output_range16(self.output.name, ranges))
+        gates = self._gates(inputs[0], output, "int64")
+        return (Lstm16(self.name, inputs[0], output, gates, self._cell(ranges)),)
+
+    def _output(self, quantization: Quantization) -> QuantizedTensor:
+        return QuantizedTensor(self.output.name, self.units, is_sequence=True, quantization=quantization)
+
+    def _cell(self, ranges: Ranges) -> Quantization:
+        low, high = ranges[self.cell_range_name]
+        return scales.cell_quantization(max(-low, high))
+
+    def _gates(self, source: QuantizedTensor, output: QuantizedTensor, bias_type: str) -> tuple[Gate, ...]:
+        value_scales = source.quantization.scale, output.quantization.scale
+        return tuple(
+            _quantize_gate(kernel.T, recurrent.T, bias, *value_scales, bias_type)
             for kernel, recurrent, bias in zip(
                 np.split(self.kernel, 4, axis=1),
                 np.split(self.recurrent_kernel, 4, axis=1),
                 np.split(self.bias, 4),
                 strict=True,
             )
-        ]
-        low, high = ranges[self.cell_range_name]
-        return Lstm(
-            name=self.name,
-            input=input_tensor,
-            output=output,
-            gates=tuple(gates),
-            cell=scales.cell_quantization(max(-low, high)),
-            gate=self.gate,
         )
 
 
@@ -119,6 +144,7 @@ def _quantize_gate(
     bias: FloatArray,
     input_scale: float,
     hidden_scale: float,
+    bias_type: str,
 ) -> Gate:
     kernel_scale = scales.symmetric_scale(kernel, bias, input_scale)
     recurrent_scale = scales.symmetric_scale(recurrent_kernel, np.zeros(1), hidden_scale)
@@ -127,5 +153,5 @@ def _quantize_gate(
         kernel_scale=kernel_scale,
         recurrent_kernel=scales.round_weights(recurrent_kernel, recurrent_scale),
         recurrent_scale=recurrent_scale,
-        bias=scales.round_bias(bias, scales.float32(input_scale * kernel_scale)),
+        bias=scales.round_bias(bias, scales.float32(input_scale * kernel_scale), bias_type),
     )

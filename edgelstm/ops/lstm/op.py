@@ -24,9 +24,7 @@ from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import (
     Int64Array,
-    quantize_multiplier,
     requantize,
-    rounding_shift,
     saturate8,
     saturate16,
 )
@@ -34,6 +32,7 @@ from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
 from edgelstm.ops.lstm.operator import as_custom, lstm_operator
+from edgelstm.ops.lstm.step import next_cell, unit_by_unit
 from edgelstm.ops.recurrent_op import RecurrentOp
 
 _EFFECTIVE_HIDDEN = 4
@@ -123,12 +122,12 @@ class Lstm(RecurrentOp):
         gates = self.facts(contract).gates
         return (
             Matrix(
-                _unit_by_unit([gate.kernel for gate in self.gates]),
+                unit_by_unit([gate.kernel for gate in self.gates]),
                 np.stack([gate.input_bias for gate in gates], axis=1).ravel(),
                 tuple(gate.input_multiplier for gate in gates),
             ),
             Matrix(
-                _unit_by_unit([gate.recurrent_kernel for gate in self.gates]),
+                unit_by_unit([gate.recurrent_kernel for gate in self.gates]),
                 np.stack([gate.recurrent_bias for gate in gates], axis=1).ravel(),
                 tuple(gate.recurrent_multiplier for gate in gates),
             ),
@@ -209,11 +208,6 @@ def _other_than(expected: Quantization, tensor: TfliteTensor) -> Quantization | 
     return None if found == expected else found
 
 
-def _unit_by_unit(kernels: list[AnyArray]) -> AnyArray:
-    """Four (units, columns) as (4 * units, columns), the four rows of a unit together."""
-    return np.stack(kernels, axis=1).reshape(-1, kernels[0].shape[1])
-
-
 def _data(tensor: TfliteTensor) -> AnyArray:
     assert tensor.data is not None
     return tensor.data
@@ -235,17 +229,3 @@ def _preactivation(
     if contract is Contract.TFLM:
         r = saturate16(r)
     return saturate16(a + r)
-
-
-def next_cell(contract: Contract, arithmetic: LstmArithmetic, update: Int64Array, kept: Int64Array) -> Int64Array:
-    """The new cell state of input gate * cell gate and forget gate * old cell state."""
-    if contract is not Contract.TFLM:
-        cell = saturate16(rounding_shift(kept, 15) + rounding_shift(update, arithmetic.cell_shift))
-    else:
-        # TFLM multiplies by a mantissa of 2^30 even where the factor is a power of two, and so rounds twice.
-        forget = quantize_multiplier(2.0**-15)
-        fresh = quantize_multiplier(2.0**-arithmetic.cell_shift)
-        cell = saturate16(saturate16(requantize(kept, forget)) + saturate16(requantize(update, fresh)))
-    if arithmetic.cell_limit is not None:
-        cell = np.clip(cell, -arithmetic.cell_limit, arithmetic.cell_limit)
-    return cell

@@ -40,7 +40,7 @@ def lstm_operator(
     # Four float intermediates belong to layer normalization; LiteRT takes the hidden scale from the fifth.
     intermediates = [TfliteTensor(f"{name}/intermediate_{index}", (0,), "float32") for index in range(4)]
     intermediates.append(
-        TfliteTensor(f"{name}/effective_hidden", (0,), "int8", (written.scale,), (written.zero_point,))
+        TfliteTensor(f"{name}/effective_hidden", (0,), written.dtype, (written.scale,), (written.zero_point,))
     )
     return TfliteOperator(
         builtin="UNIDIRECTIONAL_SEQUENCE_LSTM",

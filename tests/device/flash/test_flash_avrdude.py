@@ -132,7 +132,10 @@ def test_the_command(tools: Path, tmp_path: Path) -> None:
     elf = firmware(target, tmp_path)
     runner = choose_flash_runner(target)
     with pytest.raises(ProjectError, match="must know the serial port"):
-        runner.plan(FlashJob(elf))
+        runner.flash(FlashJob(elf))
+    plan = runner.plan(FlashJob(elf)).splitlines()
+    assert plan[0] == "# PORT: the board's serial port, which --port names"
+    assert plan[-1] == "avrdude -p m2560 -c wiring -P PORT -b 115200 -D -U flash:w:firmware.hex:i"
     plan = runner.plan(FlashJob(elf, Connection(port="/dev/ttyACM0"), verify=False)).splitlines()
     assert plan[-1] == ("avrdude -p m2560 -c wiring -P /dev/ttyACM0 -b 115200 -D -V -U flash:w:firmware.hex:i")
     programmer = replace(target, flash={"avrdude": {"part": "m2560", "programmer": "usbasp"}})

@@ -116,6 +116,10 @@ def test_a_folder_that_is_no_drive_is_not_written(flash_segment_elf: Path, tmp_p
     with pytest.raises(FlashError, match=r"holds no INFO_UF2\.TXT"):
         RUNNER.flash(FlashJob(flash_segment_elf, Connection(port=str(folder))))
     assert list(folder.iterdir()) == []
+    (folder / "file").write_text("")
+    for name, why in (("none", "there is no folder"), ("file", "is no folder but a file")):
+        with pytest.raises(FlashError, match=why):
+            RUNNER.flash(FlashJob(flash_segment_elf, Connection(port=str(folder / name))))
 
 
 def test_a_write_that_fails_leaves_nothing_half(
