@@ -85,7 +85,7 @@ def _of_ranges(errors: Errors, ranges: Ranges, chosen: Chosen) -> Iterator[Advic
     least = min(CLIPPED_SEQUENCES, len(bench.samples.x))
     clipped = [
         one
-        for one in measure_saturation(bench.float_model, bench.model, bench.samples, ranges)
+        for one in measure_saturation(bench.float_model, bench.model, bench.samples, ranges).found
         if one.percent >= CLIPPED_PERCENT and one.samples >= least
     ]
     others = [one for one in clipped if one.where not in cells]
