@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ def write_atomically(path: Path, content: bytes | str, *, executable: bool = Fal
         raise OutputError(f"cannot write {path}: {error.strerror}", "choose another output") from error
     finally:
         Path(beside).unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished_folder(beside: Path) -> Iterator[Path]:
+    """A folder in another, for files that are not done; it goes with all that is in it."""
+    try:
+        made = tempfile.TemporaryDirectory(dir=beside, prefix=_BESIDE)
+    except OSError as error:
+        raise OutputError(f"cannot write in {beside}: {error.strerror or error}", "choose another output") from error
+    with made as folder:
+        yield Path(folder)
 
 
 @dataclass(frozen=True)

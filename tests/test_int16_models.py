@@ -137,9 +137,11 @@ def test_a_single_layer_runs_on_int16_between_borders() -> None:
 
 
 def test_values_are_brought_to_a_width_once() -> None:
-    model = quantized(with_add(), {"first", "other", "second"})
-    names = [op.name for op in model.ops]
-    assert names == ["first", "other", "first/int8", "other/int8", "added", "added/int16", "second"]
+    first = lstm("first", SOURCE, 5)
+    added = AddLayer("added", first.output, Tensor("added", 5, True), first.output)
+    layers = (first, added, lstm("second", added.output, 4), lstm("third", added.output, 3))
+    model = quantized(FloatModel("twice", SOURCE, layers, TIMESTEPS), {"first", "second", "third"})
+    assert [op.name for op in model.ops] == ["first", "first/int8", "added", "added/int16", "second", "third"]
 
 
 def test_nothing_changes_where_nothing_is_asked_for() -> None:

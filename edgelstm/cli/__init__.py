@@ -37,6 +37,7 @@ Step by step:
 VERBS = {
     "new": ("start", "start a project that works from the first minute"),
     "train": ("start", "train the project's model"),
+    "finetune": ("finetune", "train a Keras model on in the integers that it will be"),
     "quantize": ("build", "Keras model and data to an int8 model.tflite"),
     "generate": ("build", "model to readable C"),
     "build": ("build", "model to verified firmware: all steps in one"),

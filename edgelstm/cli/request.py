@@ -17,12 +17,14 @@ from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
+    CALIBRATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_LSB,
     LARGEST_MARGIN,
     LEAST_MARGIN,
     MOST_CELL_BITS,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 
 ALL = "all"
@@ -62,6 +64,17 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--cell-bits",
             type=click.IntRange(0, MOST_CELL_BITS),
             help="Integer bits that every cell state has at least, as `edgelstm drift` advises [those of its range].",
+        ),
+        click.option(
+            "--weights",
+            type=click.Choice(WEIGHTS_CHOICES),
+            help="int4: weights of recurrent layers and large Dense in 4 bits, in half the flash; native arithmetic "
+            "[int8].",
+        ),
+        click.option(
+            "--calibration",
+            type=click.Choice(CALIBRATION_CHOICES),
+            help="tf: choose the scales that TensorFlow's converter would, to match a file of its [reset].",
         ),
     )
     for option in reversed(options):
@@ -134,7 +147,9 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "margin",
         "clip",
         "cell_bits",
+        "weights",
         "activations",
+        "calibration",
         "tflite_recurrent",
         "optimize",
         "constant_time",
@@ -209,5 +224,7 @@ def _from_project() -> BuildRequest:
         cell_bits=project.quantize.cell_bits,
         max_drift=project.verify.max_drift,
         drift_steps=project.verify.drift_steps,
+        weights=project.quantize.weights,
+        calibration=project.quantize.calibration,
         project=project,
     )

@@ -14,14 +14,13 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.frontends.keras_config import is_custom
 from edgelstm.frontends.keras_entries import label
 from edgelstm.frontends.keras_guess import guessed_inputs
+from edgelstm.frontends.keras_mask_problems import mask_problems
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.frontends.keras_tensors import KerasTensors
+from edgelstm.frontends.masked_means import means_of_halves
 from edgelstm.ir import FloatModel, Layer, LayerBuilder, SourceLayer, Tensor
 from edgelstm.ops import registry as ops_registry
-from edgelstm.ops.embedding import EmbeddingLayer
 from edgelstm.ops.fold_affine import fold_affine
-from edgelstm.ops.masking import MaskingLayer
-from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.scaled_inputs import scaled_inputs
 from edgelstm.ops.time_distributed import TimeDistributed
 
@@ -37,6 +36,10 @@ class LayerRegistry(Protocol):
     @property
     def KERAS_LAYERS(self) -> Mapping[str, LayerBuilder]:  # noqa: N802
         """Keras class name -> layer."""
+
+    @property
+    def OPERATIONS(self) -> Mapping[str, LayerBuilder]:  # noqa: N802
+        """What the reader calls an operator on tensors -> layer."""
 
     @property
     def VANISHING(self) -> frozenset[str]:  # noqa: N802
@@ -67,12 +70,11 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
         hint = f"supported layers: {supported}, TimeDistributed of those that see one step, dropout and noise"
         raise UnsupportedModelError(problems, hint if unknown or not source.layers else _OTHERWISE)
     model_input = source.input
-    layers, output_names = _built_layers(source, registry)
+    built, output_names = _built_layers(source, registry)
+    layers = means_of_halves(built, output_names)
     if len(layers) > MOST_PARTS:
         raise UnsupportedModelError([f"the model has {len(layers)} layers, more than {MOST_PARTS}"])
-    # Keras' Softmax lays a mask of time steps over the classes; an activation of that name does not.
-    blind = frozenset(layer.name for layer in source.layers if layer.class_name == "Softmax")
-    if problems := [*_mask_problems(layers, blind)]:
+    if problems := [*mask_problems(layers, source.layers)]:
         raise UnsupportedModelError(
             problems, "a mask leaves steps out of recurrent layers; for others, pad in front and train without a mask"
         )
@@ -90,7 +92,11 @@ def build_float_model(source: KerasSource, registry: LayerRegistry) -> FloatMode
 
 
 def _is_known(class_name: str, registry: LayerRegistry) -> bool:
-    return class_name in registry.KERAS_LAYERS or class_name in registry.VANISHING
+    return class_name in _builders(registry) or class_name in registry.VANISHING
+
+
+def _builders(registry: LayerRegistry) -> Mapping[str, LayerBuilder]:
+    return {**registry.KERAS_LAYERS, **registry.OPERATIONS}
 
 
 def _order_problems(source: KerasSource, unknown: Sequence[SourceLayer]) -> Iterator[str]:
@@ -107,7 +113,7 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[La
 
     Layers on which no output depends are left out.
     """
-    tensors = KerasTensors(source.inputs)
+    tensors, builders = KerasTensors(source.inputs), _builders(registry)
     layers: list[Layer] = [*tensors.held]
     for layer in source.layers:
         joined = tensors.joined_cells(layer)
@@ -117,7 +123,7 @@ def _built_layers(source: KerasSource, registry: LayerRegistry) -> tuple[list[La
             continue
         layers += tensors.last_steps(layer.inputs)
         inputs = tuple(piece for reference in layer.inputs for piece in tensors.read(reference) or ())
-        builder = _builder(layer, registry.KERAS_LAYERS[layer.class_name])
+        builder = _builder(layer, builders[layer.class_name])
         built = _with_timesteps(builder.build(layer, inputs))
         tensors.yields(layer, builder, built, builder.view(layer, inputs))
         layers += built
@@ -140,41 +146,6 @@ def _leading_to(output_names: Sequence[str], layers: Sequence[Layer]) -> list[La
     return kept[::-1]
 
 
-def _mask_problems(layers: Sequence[Layer], blind: frozenset[str]) -> Iterator[str]:
-    """Layers that a mask reaches, of which Keras' would ignore it (`blind`, by name, too), or merge it with steps that
-    all count."""
-    masked: dict[str, str] = {}
-    maskings: set[str] = set()
-    for layer in layers:
-        found = {tensor.name: masked.get(tensor.name, "") for tensor in layer.inputs if tensor.is_sequence}
-        origins = sorted({origin for origin in found.values() if origin})
-        if isinstance(layer, MaskingLayer) or (isinstance(layer, EmbeddingLayer) and layer.mask_zero):
-            masked[layer.output.name] = layer.name
-            maskings.add(layer.output.name)
-        if not origins:
-            continue
-        if not layer.takes_mask or layer.name in blind or isinstance(layer, MaskingLayer):
-            kind = type(layer).__name__.removesuffix("Layer")
-            yield f'layer "{layer.name}" ({kind}) does not follow the mask of "{origins[0]}"'
-        elif isinstance(layer, ReverseLayer) and layer.input.name not in maskings:
-            yield (
-                f'layer "{layer.name}" (Reverse) needs every step of a sequence of which the mask of "{origins[0]}" '
-                "leaves some out; a masked sequence can be read backwards only right behind its mask"
-            )
-        elif layer.reads_states and len(layer.inputs) > 1:
-            yield (
-                f'layer "{layer.name}" reads a sequence that "{origins[0]}" masks, and starts from given states: Keras '
-                "3 drops the mask then, other versions do not; take away one of the two"
-            )
-        elif len(origins) > 1:
-            maskers = " and ".join(f'"{origin}"' for origin in origins)
-            yield f'layer "{layer.name}" joins sequences of which {maskers} leave out steps, each its own; use one mask'
-        elif len(set(found.values())) > 1:
-            yield f'layer "{layer.name}" joins what the mask of "{origins[0]}" leaves out with steps that count'
-        elif layer.output.is_sequence:
-            masked[layer.output.name] = origins[0]
-
-
 def _name_problems(inputs: Iterable[Tensor], layers: Sequence[Layer]) -> Iterator[str]:
     """Layers of ours that stand for a part of a user's have names with a "/"; so may another layer of the user's."""
     names = [tensor.name for tensor in inputs]
@@ -188,10 +159,10 @@ def _name_problems(inputs: Iterable[Tensor], layers: Sequence[Layer]) -> Iterato
 
 def _layer_problems(source: KerasSource, registry: LayerRegistry) -> Iterator[str]:
     """Go through the layers. Where the order or a layer before is a problem, a guess avoids follow-ups."""
-    tensors = KerasTensors(source.inputs)
+    tensors, builders = KerasTensors(source.inputs), _builders(registry)
     for layer in source.layers:
         found = [tensors.read(reference) for reference in layer.inputs]
-        kind, vanishes = registry.KERAS_LAYERS.get(layer.class_name), layer.class_name in registry.VANISHING
+        kind, vanishes = builders.get(layer.class_name), layer.class_name in registry.VANISHING
         known = None if kind is None else _builder(layer, kind)
         if problems := [*tensors.problems(layer, known, vanishes=vanishes)]:
             yield from (f"{label(layer.name, layer.class_name)}: {problem}" for problem in problems)
@@ -270,5 +241,8 @@ def _why_unknown(class_name: str) -> str:
     if is_custom(class_name):
         return "is a custom class; its code is not in the file and would not be run"
     if class_name == "Lambda":
-        return "holds Python code, which is never run; express it with ordinary layers"
+        return (
+            "holds Python code, which is never run; express it with ordinary layers, as x[:, -1, :] with "
+            "return_sequences=False on the layer before it"
+        )
     return "is not supported"

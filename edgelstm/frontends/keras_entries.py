@@ -47,6 +47,11 @@ class Entry:
     place: Place
 
     @property
+    def is_operation(self) -> bool:
+        """Whether it is a function of Keras 3, and no layer."""
+        return _is_operation(self.raw)
+
+    @property
     def label(self) -> str:
         """What messages call it."""
         return label(self.full_name, self.class_name)
@@ -75,7 +80,7 @@ def read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> di
         if name in entries:
             raise ModelFormatError(f'two layers have the name "{name}"', "rename one and save the model again")
         snake = _snake_case(class_name)
-        is_operation = str(raw.get("module")).startswith(_OPERATIONS)
+        is_operation = _is_operation(raw)
         count = counts[snake]
         counts[snake] += not is_operation
         entries[name] = Entry(
@@ -91,6 +96,15 @@ def read_entries(items: Sequence[Any], scope: tuple[str, ...], group: str) -> di
             ),
         )
     return entries
+
+
+def _is_operation(raw: Mapping[str, Any]) -> bool:
+    """By the module; .h5 files of Keras 3 leave it out, but layers say there whether they are trainable."""
+    if "module" in raw:
+        return str(raw["module"]).startswith(_OPERATIONS)
+    calls, config = raw.get("inbound_nodes"), raw.get("config")
+    is_called = isinstance(calls, list) and bool(calls) and isinstance(calls[0], Mapping)
+    return is_called and isinstance(config, Mapping) and not {"trainable", "layers"} & {*config}
 
 
 def _snake_case(class_name: str) -> str:

@@ -21,6 +21,7 @@ from edgelstm.frontends.keras_entries import (
     wrapped_layer,
 )
 from edgelstm.frontends.keras_masks import Described, without_masks
+from edgelstm.frontends.keras_operations import as_layer
 from edgelstm.frontends.keras_order import Node, execution_order, model_inputs, model_outputs, read_calls
 from edgelstm.ir import TensorReference
 
@@ -117,6 +118,7 @@ def _read_model(
     config = model.get("config")
     config = read.mapping({"layers": config} if isinstance(config, list) else config, "the config of a model")
     entries = read_entries(read.sequence(config.get("layers"), "the layers of a model"), scope, group)
+    entries = {name: as_layer(entry) for name, entry in entries.items()}
     is_sequential = read.class_name(model) == "Sequential"
     wiring = _chain(entries) if is_sequential else _wiring(config, entries, is_whole=not scope)
     entries, ends, several = {name: entries[name] for name in wiring.takes}, wiring.ends, wiring.several

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.frontends.keras_archive import KerasArchive, read_archive
 from edgelstm.frontends.keras_attention import join_attention
+from edgelstm.frontends.keras_compile import named_loss
 from edgelstm.frontends.keras_config import Shape
 from edgelstm.frontends.keras_entries import label
 from edgelstm.frontends.keras_graph import Graph, read_graph
@@ -36,6 +37,7 @@ class KerasSource:
         channels: of each feature where the input is an image, else 0.
         further_inputs: the others where there are several; layers then take all by their names, none by "".
         outputs: all that the model yields, where that is more than `output`.
+        loss: that it was trained with, see `named_loss`.
     """
 
     name: str
@@ -49,6 +51,7 @@ class KerasSource:
     channels: int = 0
     further_inputs: tuple[Tensor, ...] = ()
     outputs: tuple[TensorReference, ...] = ()
+    loss: str = ""
 
     @property
     def inputs(self) -> Mapping[str, Tensor]:
@@ -76,7 +79,8 @@ def read_keras(path: Path) -> KerasSource:
     Raises:
         ModelFormatError: it is no such file, or is damaged.
     """
-    return describe(read_archive(path))
+    archive = read_archive(path)
+    return replace(describe(archive), loss=named_loss(archive.model))
 
 
 def describe(archive: KerasArchive) -> KerasSource:
@@ -92,6 +96,7 @@ def describe(archive: KerasArchive) -> KerasSource:
             archive.keras_major,
             layer.inputs,
             layer.is_per_step,
+            weights.paths,
         )
         for layer, weights in zip(graph.layers, stored, strict=True)
     )

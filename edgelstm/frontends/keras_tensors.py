@@ -27,7 +27,8 @@ class KerasTensors:
         )
         self._results: dict[str, Pieces | None] = {name: (tensor,) for name, tensor in inputs.items()}
         self._results |= {layer.input.name: (layer.output,) for layer in self.held}
-        self._states: dict[str, tuple[Tensor, ...]] = {}
+        self._further: dict[str, tuple[Tensor, ...]] = {}
+        self._ends: dict[TensorReference, LastStepLayer] = {}
         self._vectors: set[str] = set()
         self._cells: set[str] = set()
 
@@ -36,19 +37,16 @@ class KerasTensors:
         known = self._results.get(reference.layer)
         if not reference.output or known is None:
             return known
-        states = self._states.get(reference.layer, ())
-        if not 1 <= reference.output <= len(states):
-            return None
-        return (LastStepLayer.after(states[reference.output - 1]).output,)
+        further = self._further.get(reference.layer, ())
+        return (further[reference.output - 1],) if 1 <= reference.output <= len(further) else None
 
     def last_steps(self, references: Sequence[TensorReference]) -> Iterator[LastStepLayer]:
         """The layers that yield the states which nobody has read before."""
-        for name, output in references:
-            if output:
-                layer = LastStepLayer.after(self._states[name][output - 1])
-                if layer.name not in self._vectors:
-                    self._vectors.add(layer.name)
-                    yield layer
+        for reference in references:
+            layer = self._ends.get(reference)
+            if layer is not None and layer.name not in self._vectors:
+                self._vectors.add(layer.name)
+                yield layer
 
     def passes(self, layer: SourceLayer, pieces: Pieces | None) -> None:
         """A layer computes nothing, and yields what it reads; or what it yields is not known."""
@@ -63,7 +61,10 @@ class KerasTensors:
             known |= {part: replace(one.output, name=part) for part in parts}
             self._cells |= {LastStepLayer.after(known[part]).name for part in parts}
             self._vectors |= {one.name} if isinstance(one, LastStepLayer) else set()
-        self._states[layer.name] = tuple(known[state.name] for state in builder.states(layer))
+        sequences = tuple(known[one.name] for one in builder.sequences(layer))
+        ends = tuple(LastStepLayer.after(known[state.name]) for state in builder.states(layer))
+        self._further[layer.name] = (*sequences, *(end.output for end in ends))
+        self._ends |= {TensorReference(layer.name, index): end for index, end in enumerate(ends, 1 + len(sequences))}
 
     def joined_cells(self, layer: SourceLayer) -> Pieces | None:
         """The pieces of a Concatenate of states of which one is a cell state at least; None for any other layer."""
@@ -77,7 +78,7 @@ class KerasTensors:
     def problems(self, layer: SourceLayer, builder: LayerBuilder | None, *, vanishes: bool) -> Iterator[str]:
         """What of the outputs of other layers a layer may not read; one that vanishes passes all on."""
         for name, output in layer.inputs:
-            if output and self._results.get(name) is not None and not 1 <= output <= len(self._states.get(name, ())):
+            if output and self._results.get(name) is not None and not 1 <= output <= len(self._further.get(name, ())):
                 yield f'takes output {output} of "{name}"; beside output 0 only the states of recurrent layers are read'
         if vanishes:
             return
@@ -89,7 +90,7 @@ class KerasTensors:
     def output_problems(self, reference: TensorReference) -> Iterator[str]:
         """The model's output is a layer's result, or a hidden state."""
         name, output = reference
-        if output and self._results.get(name) is not None and not 1 <= output <= len(self._states.get(name, ())):
+        if output and self._results.get(name) is not None and not 1 <= output <= len(self._further.get(name, ())):
             yield f'the model yields output {output} of "{name}", which has no such'
         if self._has_cell(self.read(reference) or ()):
             yield "the model's output is a cell state; only hidden states can be one"

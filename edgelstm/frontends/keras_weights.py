@@ -20,10 +20,11 @@ _MISSING = StoredArray(np.empty(0, np.float32), "is missing in the file")
 
 @dataclass(frozen=True, eq=False)
 class StoredWeights:
-    """A layer's weights in stored order, and what is wrong with them, one line each."""
+    """A layer's weights in stored order, what is wrong with them, one line each, and their paths in the HDF5 data."""
 
     arrays: tuple[FloatArray, ...]
     problems: tuple[str, ...]
+    paths: tuple[str, ...] = ()
 
 
 def read_weights(hdf5: Hdf5Content, layout: Layout, place: Place) -> StoredWeights:
@@ -37,7 +38,9 @@ def read_weights(hdf5: Hdf5Content, layout: Layout, place: Place) -> StoredWeigh
     find = _find_in_archive if layout is Layout.KERAS else _find_in_legacy
     arrays: list[FloatArray] = []
     problems: list[str] = []
-    for index, stored in enumerate(find(hdf5, place)):
+    paths: list[str] = []
+    for index, (path, stored) in enumerate(find(hdf5, place)):
+        paths.append(path)
         with np.errstate(over="ignore", invalid="ignore"):
             values = np.array(stored.values, np.float32, order="C")
         arrays.append(values)
@@ -47,7 +50,7 @@ def read_weights(hdf5: Hdf5Content, layout: Layout, place: Place) -> StoredWeigh
             problems.append(f"weight array {index} is stored as {stored.values.dtype}, not as float")
         elif not np.isfinite(values).all():
             problems.append(f"weight array {index} holds NaN or infinity; the training diverged")
-    return StoredWeights(tuple(arrays), tuple(problems))
+    return StoredWeights(tuple(arrays), tuple(problems), tuple(paths))
 
 
 def why_no_weights(hdf5: Hdf5Content) -> str:
@@ -60,7 +63,7 @@ def why_no_weights(hdf5: Hdf5Content) -> str:
     return "build or train the model before saving it, and save the whole model"
 
 
-def _find_in_archive(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
+def _find_in_archive(hdf5: Hdf5Content, place: Place) -> Iterator[tuple[str, StoredArray]]:
     owner = hdf5.text(f"{place.group}/vars", "name")
     if owner is not None and owner != place.name:
         raise ModelFormatError(
@@ -73,7 +76,7 @@ def _find_in_archive(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
         for path in (f"{group}/{variables}", group.replace("/", "\\") + f"/{variables}"):
             index = 0
             while (stored := hdf5.arrays.get(f"{path}/{index}")) is not None:
-                yield stored
+                yield f"{path}/{index}", stored
                 index += 1
 
 
@@ -82,9 +85,9 @@ def _is_of_backward_half(name: str) -> bool:
     return any(part.startswith("backward_") for part in name.split("/")[1:-1])
 
 
-def _find_in_legacy(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
+def _find_in_legacy(hdf5: Hdf5Content, place: Place) -> Iterator[tuple[str, StoredArray]]:
     group = f"model_weights/{place.outermost}"
     # Keras lists what can be trained first, so that a frozen forward half would stand behind the other.
     for name in sorted(hdf5.text_list(group, "weight_names"), key=_is_of_backward_half):
         if place.name == place.outermost or f"/{place.name}/" in f"/{name}":
-            yield hdf5.arrays.get(f"{group}/{name}", _MISSING)
+            yield f"{group}/{name}", hdf5.arrays.get(f"{group}/{name}", _MISSING)

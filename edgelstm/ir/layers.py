@@ -36,6 +36,7 @@ class SourceLayer:
         keras_major: 2 for Keras 2 and tf_keras, 3 for Keras 3 (defaults differ between them).
         inputs: what it takes; a recurrent layer's initial state follows its sequence.
         is_per_step: whether it is in a TimeDistributed, and so sees a step at a time as a single vector.
+        weight_paths: where in the file each of `weights` is; () where nobody knows.
     """
 
     class_name: str
@@ -45,6 +46,7 @@ class SourceLayer:
     keras_major: int = 3
     inputs: tuple[TensorReference, ...] = (TensorReference(""),)
     is_per_step: bool = False
+    weight_paths: tuple[str, ...] = ()
 
 
 class LayerBuilder(Protocol):
@@ -70,6 +72,9 @@ class LayerBuilder(Protocol):
 
     def states(self, source: SourceLayer) -> tuple[Tensor, ...]:
         """The sequences whose last steps are the further outputs of `source`, its states; () where it has none."""
+
+    def sequences(self, source: SourceLayer) -> tuple[Tensor, ...]:
+        """Further outputs that are sequences themselves, in front of the states."""
 
     def view(self, source: SourceLayer, inputs: tuple[Tensor, ...]) -> Tensor:
         """What the layer behind reads where `build` makes none: the first input, perhaps seen otherwise."""
@@ -115,9 +120,18 @@ class Layer(ABC):
         """The same layer on other tensors of the same sizes."""
         return replace(self, input=inputs[0])
 
+    def with_narrow_weights(self) -> Self:
+        """The same layer, to be quantized with weights of 4 bits; unchanged where that gains nothing."""
+        return self
+
     @classmethod
     def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:
         """See `LayerBuilder.states`."""
+        return ()
+
+    @classmethod
+    def sequences(cls, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.sequences`."""
         return ()
 
     @abstractmethod

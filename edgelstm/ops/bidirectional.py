@@ -10,7 +10,7 @@ from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.merge import AddLayer, MultiplyLayer
 from edgelstm.ops.normalization import RescalingLayer
-from edgelstm.ops.recurrent import RecurrentLayer
+from edgelstm.ops.recurrent import RecurrentLayer, output_tensor
 from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 from edgelstm.ops.sources import flag, integer
@@ -23,6 +23,9 @@ _MERGES: Mapping[str, LayerBuilder] = {
     "ave": AddLayer,
 }
 
+FORWARDS_AGAIN = "/forwards_again"
+"""What follows the layer's name in that of the backward result, turned around again."""
+
 
 class BidirectionalLayer(KerasLayer):
     """Builds the layers that it stands for: there is no such op."""
@@ -31,8 +34,21 @@ class BidirectionalLayer(KerasLayer):
 
     @classmethod
     def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:
-        """See `LayerBuilder.states`: those of the forward layer, then those of the backward layer."""
-        return tuple(state for half in _halves(source) for state in _RECURRENT[half.class_name].states(half))
+        """See `LayerBuilder.states`: those of the forward layer, then those of the backward layer.
+
+        A backward result that is not merged is one more where it is a last step.
+        """
+        halves = _halves(source)
+        states = tuple(state for half in halves for state in _RECURRENT[half.class_name].states(half))
+        return states if _is_merged(source) or _is_sequence(halves[1]) else (output_tensor(halves[1]), *states)
+
+    @classmethod
+    def sequences(cls, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.sequences`: a backward result that is not merged."""
+        _, backward = _halves(source)
+        if _is_merged(source) or not _is_sequence(backward):
+            return ()
+        return (replace(output_tensor(backward), name=_forwards_again(source)),)
 
     @classmethod
     def problems_in(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> list[str]:
@@ -67,8 +83,8 @@ class BidirectionalLayer(KerasLayer):
         """Say what of the two layers, or of how they are merged, we do not compile."""
         merge = source.config.get("merge_mode", "concat")
         problems = []
-        if not isinstance(merge, str) or merge not in _MERGES:
-            problems.append(f"merge_mode={str(merge)[:20]!r} is not supported, only {', '.join(_MERGES)}")
+        if merge is not None and (not isinstance(merge, str) or merge not in _MERGES):
+            problems.append(f"merge_mode={ascii(merge)[:20]} is not supported, only {', '.join(_MERGES)} and None")
         halves = _halves(source)
         problems += [
             f"wraps {half.class_name[:40]!r}; only {', '.join(_RECURRENT)} are supported"
@@ -82,26 +98,30 @@ class BidirectionalLayer(KerasLayer):
             problems += [f"{side} layer: {problem}" for problem in found]
         if [_goes_backwards(half) for half in halves] != [False, True]:
             problems.append("its forward layer must go forwards and its backward layer backwards")
-        if len({flag(half, "return_sequences", default=False) for half in halves}) > 1:
+        if len({_is_sequence(half) for half in halves}) > 1:
             problems.append("its layers differ in return_sequences")
-        if not problems and merge != "concat" and len({half.config["units"] for half in halves}) > 1:
+        if not problems and merge not in ("concat", None) and len({half.config["units"] for half in halves}) > 1:
             problems.append(f"merge_mode={merge!r} needs two layers of as many units")
         return problems
 
     @classmethod
     def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:
-        """Build both layers, the backward one's sequence turned around again, and the merge."""
+        """Build both layers, the backward one's sequence turned around again, and the merge.
+
+        Without a merge the forward layer comes last, because its result is the first of the two.
+        """
         forward, backward = _halves(source)
-        layers = list(_RECURRENT[forward.class_name].from_keras(forward, input_tensor))
-        ends = [layers[-1].output]
-        layers += _RECURRENT[backward.class_name].from_keras(backward, input_tensor)
-        if layers[-1].output.is_sequence:
-            layers.append(ReverseLayer.of(layers[-1].output, f"{source.name}/forwards_again"))
-        ends.append(layers[-1].output)
+        before = list(_RECURRENT[forward.class_name].from_keras(forward, input_tensor))
+        behind = list(_RECURRENT[backward.class_name].from_keras(backward, input_tensor))
+        if behind[-1].output.is_sequence:
+            behind.append(ReverseLayer.of(behind[-1].output, _forwards_again(source)))
+        if not _is_merged(source):
+            return (*behind, *before)
+        layers, ends = [*before, *behind], (before[-1].output, behind[-1].output)
         merge = source.config.get("merge_mode", "concat")
         is_average = merge == "ave"
         merged = replace(source, name=f"{source.name}/sum" if is_average else source.name, config={})
-        layers += _MERGES[merge].build(merged, tuple(ends))
+        layers += _MERGES[merge].build(merged, ends)
         if is_average:
             half = replace(source, class_name="Rescaling", config={"scale": 0.5, "offset": 0.0}, weights=())
             layers += RescalingLayer.from_keras(half, layers[-1].output)
@@ -116,6 +136,18 @@ def _shares(source: SourceLayer, vectors: tuple[Tensor, ...]) -> tuple[tuple[Ten
         if sum(one.size for one in vectors[:count]) == wanted:
             return vectors[:count], vectors[count:]
     return None
+
+
+def _is_merged(source: SourceLayer) -> bool:
+    return source.config.get("merge_mode", "concat") is not None
+
+
+def _is_sequence(half: SourceLayer) -> bool:
+    return flag(half, "return_sequences", default=False)
+
+
+def _forwards_again(source: SourceLayer) -> str:
+    return f"{source.name}{FORWARDS_AGAIN}"
 
 
 def _goes_backwards(source: SourceLayer) -> bool:

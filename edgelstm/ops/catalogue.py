@@ -16,7 +16,7 @@ def layer_table() -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    names = ", ".join(entry.layers) if entry.layers else entry.label
+    names = ", ".join((*entry.layers, *([entry.label] if entry.label else ())))
     operators = ", ".join(f"`{name.removeprefix(_CUSTOM)}`" for name in entry.operators) or _NOWHERE
     operators += "".join(f"; `{name}` is read" for name in entry.foreign)
     return names, operators, entry.streams, _contracts(entry)

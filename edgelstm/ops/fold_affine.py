@@ -12,19 +12,22 @@ from edgelstm.ops.convolution import ConvolutionLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.depthwise import DepthwiseConv1DLayer
 from edgelstm.ops.depthwise2d import DepthwiseConv2DLayer
-from edgelstm.ops.global_pooling import GlobalAverageLayer
+from edgelstm.ops.global_pooling import GlobalAverageLayer, GlobalMaxLayer
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.kernel_layer import KernelLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.patch_layer import PatchLayer
-from edgelstm.ops.pooling import AveragePoolLayer
+from edgelstm.ops.pooling import AveragePoolLayer, MaxPoolLayer
 from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.reverse import ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
 
 _TRANSPARENT = (AveragePoolLayer, GlobalAverageLayer, LastStepLayer, RepeatVectorLayer, ReverseLayer)
 """What passes steps on as they are, in another order or number, or means of them."""
+
+_CHOOSING = (GlobalMaxLayer, MaxPoolLayer)
+"""What passes on the largest of several steps: the same before and behind factors of which none is negative."""
 
 MOST_DIAGONAL = 1 << 22
 """Weights of all affine layers of a model that become a Dense: more fit no microcontroller."""
@@ -71,7 +74,7 @@ def _before(graph: Sequence[Layer], affine: AffineLayer, output_names: Sequence[
     tensor = affine.input
     while len(_readers(graph, tensor)) == 1 and tensor.name not in output_names:
         producer = next((layer for layer in graph if layer.output.name == tensor.name), None)
-        if not isinstance(producer, _TRANSPARENT):
+        if producer is None or not _commutes(affine, producer):
             return producer
         tensor = producer.input
     return None
@@ -87,9 +90,16 @@ def _behind(graph: Sequence[Layer], affine: AffineLayer, output_names: Sequence[
         starts = [one.name for layer in readers if layer.reads_states for one in layer.inputs[1:]]
         if not readers or tensor.name in (*starts, *output_names):
             return []
-        tensors += [layer.output for layer in readers if isinstance(layer, _TRANSPARENT)]
-        found += [layer for layer in readers if not isinstance(layer, _TRANSPARENT)]
+        tensors += [layer.output for layer in readers if _commutes(affine, layer)]
+        found += [layer for layer in readers if not _commutes(affine, layer)]
     return found
+
+
+def _commutes(affine: AffineLayer, layer: Layer) -> bool:
+    """Whether the affine layer may as well come before or behind another."""
+    if isinstance(layer, _CHOOSING):
+        return bool((affine.factor >= 0.0).all())
+    return isinstance(layer, _TRANSPARENT)
 
 
 def _without(graph: Sequence[Layer], affine: AffineLayer, merged: Mapping[int, Layer | None]) -> list[Layer]:

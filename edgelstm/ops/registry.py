@@ -24,7 +24,7 @@ from edgelstm.ops.global_pooling2d import GlobalAverage2DLayer, GlobalMax2DLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
-from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer
+from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer, LstmRows
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
@@ -39,6 +39,8 @@ from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.ops.softmax import Softmax, SoftmaxLayer
 from edgelstm.ops.softmax16 import Softmax16
+from edgelstm.ops.taken_step import TAKEN, TakenStepLayer
+from edgelstm.ops.with_constant import ARITHMETIC, WithConstantLayer, with_constant
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Entry:
         op: the class of its op; None for layers that join the weights of a neighbour, or stand for other layers.
         layers: by Keras class name; none for an op that another layer's options ask for.
         operators: what stands for the op in a .tflite, read and written; "CUSTOM:..." is our own.
-        label: what to call an op that no Keras class names.
+        label: what to call an op that no Keras class names, and what in Python means the same as the classes.
         streams: whether it answers sample by sample, or why not.
         contract: where neither the op nor its operators say it.
         foreign: operators of foreign files that mean the same.
@@ -70,6 +72,7 @@ _AT_THE_BORDER = 'yes; with padding="same", the last results behind the window'
 
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
+    Entry(LstmRows, {}, ("CUSTOM:edgelstm.lstm_rows",), label="LSTM with `--weights int4`"),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
     Entry(
@@ -81,7 +84,7 @@ ENTRIES = (
     Entry(
         Embedding, {"Embedding": EmbeddingLayer}, ("GATHER", "CUSTOM:edgelstm.embedding"), foreign=("EMBEDDING_LOOKUP",)
     ),
-    Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`"),
+    Entry(LastStep, {}, ("STRIDED_SLICE",), label="`return_sequences=False`, `x[:, -1]`"),
     Entry(Reverse, {}, ("REVERSE_V2",), label="`go_backwards=True`", streams="behind the window"),
     Entry(RepeatVector, {"RepeatVector": RepeatVectorLayer}, ("BROADCAST_TO",), streams="behind the window"),
     Entry(
@@ -162,6 +165,7 @@ ENTRIES = (
             "Normalization": NormalizationLayer,
             "Rescaling": RescalingLayer,
         },
+        label="`x + 1`, `x - 1`, `x * 2`, `x / 2`",
         contract="joins an input, or the weights of a neighbour",
     ),
 )
@@ -169,6 +173,12 @@ ENTRIES = (
 
 KERAS_LAYERS: Mapping[str, LayerBuilder] = {name: layer for entry in ENTRIES for name, layer in entry.layers.items()}
 """Keras class name -> layer."""
+
+OPERATIONS: Mapping[str, LayerBuilder] = {
+    TAKEN: TakenStepLayer,
+    **{with_constant(operation): WithConstantLayer for operation in ARITHMETIC},
+}
+"""What Python's operators on tensors are called -> layer."""
 
 VANISHING: frozenset[str] = frozenset(
     {

@@ -44,6 +44,10 @@ class TimeDistributed:
         """See `LayerBuilder.states`."""
         return ()
 
+    def sequences(self, source: SourceLayer) -> tuple[Tensor, ...]:
+        """See `LayerBuilder.sequences`."""
+        return ()
+
     @property
     def reads_images(self) -> bool:
         """See `Layer.reads_images`: a row of one is features with channels, for the layer within."""
@@ -54,7 +58,7 @@ class TimeDistributed:
         if source.class_name not in PER_STEP:
             return [
                 "needs another axis than a model's time and features, because it is in a TimeDistributed; take it out: "
-                f"in one, only {', '.join(sorted(PER_STEP))}, dropout and noise are supported"
+                f"in one, only {', '.join(sorted(PER_STEP))}, Dropout and noise layers are supported"
             ]
         if not all(tensor.is_sequence for tensor in inputs):
             return ["is in a TimeDistributed, which needs a sequence; set return_sequences=True on the layer before it"]

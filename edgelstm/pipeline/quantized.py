@@ -8,6 +8,7 @@ from pathlib import Path
 from edgelstm import __version__
 from edgelstm.data import Dataset, fit_dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
+from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
@@ -15,21 +16,15 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
+from edgelstm.pipeline import narrow
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
 from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
+from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import INT16
-from edgelstm.quantization import (
-    calibrate,
-    clip_at_least_error,
-    int8_layers,
-    int16_layers,
-    quantize,
-    widen,
-    with_cell_bits,
-)
+from edgelstm.project.settings import INT16, TF
+from edgelstm.quantization import int8_layers, int16_layers, quantize, widen, with_cell_bits
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -130,7 +125,8 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     found = calibrated(loaded, dataset, request, progress)
     model = found.model
     tflite = write_tflite(to_tflite_model(model))
-    check_tflite(tflite)
+    check_tflite(tflite, foreign=request.calibration == TF)
+    _warn_several_scales(model, "leaving --calibration tf out", progress)
     step = _step(model, request)
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
@@ -168,15 +164,12 @@ def calibrated(
     _check_window(timesteps, request)
     count = _calibration_count(len(calibration.x), request.calibration_samples, progress)
     lengths = None if calibration.lengths is None else calibration.lengths[:count]
-    ranges = calibrate(
-        float_model, calibration.x[:count], lengths, lambda done, total: progress.advance("calibration", done, total)
-    )
-    if request.clip == "mse":
-        ranges = clip_at_least_error(float_model, calibration.x[:count], lengths, ranges)
-    ranges = widen(float_model, expected(float_model, ranges), request.margin)
-    ranges = with_cell_bits(float_model, ranges, request.cell_bits)
-    wide = int16_layers(float_model) if request.activations == INT16 else frozenset()
-    model = quantize(float_model, ranges, timesteps, request.contract, wide)
+    found = observed(float_model, Samples(calibration.x[:count], None, lengths), request, progress)
+    ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
+    ranges = with_cell_bits(found.model, ranges, request.cell_bits)
+    wide = int16_layers(found.model) if request.activations == INT16 else frozenset()
+    model = quantize(narrow.as_asked(found.model, request), ranges, timesteps, request.contract, wide)
+    narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         _note_int8(float_model, progress)
     _check_lengths(model, dataset)
@@ -188,13 +181,14 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     """A model that is quantized already; DataError where data that were given do not fit it."""
     dataset = None if data.dataset is None else checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
+    narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
     if request.activations == INT16 and not any(op.needs_tflm for op in model.ops):
         progress.warn(
             "--activations int16 changes nothing: the file is quantized to int8; give the model it comes from"
         )
-    _warn_several_scales(model, progress)
+    _warn_several_scales(model, "quantizing the Keras model", progress)
     model = replace(model, name=request.name or model.name)
     accuracy = None
     if dataset is not None and dataset.test.y is not None:
@@ -219,12 +213,12 @@ def _note_native(model: Model, progress: Progress) -> None:
         )
 
 
-def _warn_several_scales(model: Model, progress: Progress) -> None:
+def _warn_several_scales(model: Model, cure: str, progress: Progress) -> None:
     names = [op.name for op in model.ops if isinstance(op, Lstm) and (op.written or op.recurrent)]
     if names:
         progress.warn(
-            f"the converter gave the hidden state of {', '.join(names)} several scales, and nothing brings one to the "
-            "other: LiteRT computes so, and the C does, but it may cost accuracy; quantizing the Keras model avoids it"
+            f"TensorFlow's converter gives the hidden state of {', '.join(names)} several scales, and nothing brings "
+            f"one to the other: LiteRT computes so, and the C does, but it may cost accuracy; {cure} avoids it"
         )
 
 
@@ -301,6 +295,6 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip, request.activations, str(request.cell_bits), str(request.max_drift),
-        str(request.drift_steps),
+        str(request.margin), request.clip, request.calibration, request.activations, request.weights,
+        str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import DRIFT_STEPS, INT16
+from edgelstm.project.settings import DRIFT_STEPS, INT16, RESET
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -41,6 +41,8 @@ class BuildRequest:
         cell_bits: integer bits that every cell state has at least; None for what its range asks for.
         max_drift: the largest error along a stream with which a model is built, in percent of full scale; None for any.
         drift_steps: of that stream.
+        weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
+        calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
@@ -67,6 +69,8 @@ class BuildRequest:
     cell_bits: int | None = None
     max_drift: float | None = None
     drift_steps: int = DRIFT_STEPS
+    weights: str = "int8"
+    calibration: str = RESET
     activations: str = "int8"
     project: Project | None = None
     main: Path | None = None

@@ -1,15 +1,19 @@
 """The trained model of a project: used as it is, or trained where it is missing or out of date."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from edgelstm import __version__
+from edgelstm.data import Dataset
 from edgelstm.errors import ModelError, OutputError
-from edgelstm.output import content_hash, hash_file, write_atomically
+from edgelstm.output import content_hash, hash_file, unfinished_folder, write_atomically
+from edgelstm.pipeline.finetuned import fine_tuning_in_words, finetune, require_int8
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project import Project
 from edgelstm.report.progress import Progress
 from edgelstm.training import TrainedModel, train
+from edgelstm.training.qat.tune import Schedule
 
 RECORD = ".edgelstm-training.json"
 """Beside edgelstm.toml: from what the model file was trained, so that a change is noticed."""
@@ -49,11 +53,7 @@ def train_model(project: Project, data: Data, progress: Progress) -> TrainedMode
         )
     if data.dataset is None:
         raise ModelError(f"there is no data to train {project.model_path} on", "set source in [data] of edgelstm.toml")
-    trained = train(
-        project,
-        data.dataset,
-        on_epoch=lambda epoch, epochs, figures: progress.advance("training", epoch, epochs),
-    )
+    trained = _trained(project, data, data.dataset, progress)
     for warning in trained.warnings:
         progress.warn(warning)
     record = {"key": training_key(project, data), "sha256": hash_file(trained.path)}
@@ -63,13 +63,50 @@ def train_model(project: Project, data: Data, progress: Progress) -> TrainedMode
     return trained
 
 
+def _trained(project: Project, data: Data, dataset: Dataset, progress: Progress) -> TrainedModel:
+    def on_epoch(epoch: int, epochs: int, figures: dict[str, float]) -> None:
+        progress.advance("training", epoch, epochs)
+
+    if not project.model.qat_epochs:
+        return train(project, dataset, on_epoch=on_epoch)
+    request = _request(project)
+    require_int8(request)
+    # The model is there when all of it is done: what is half done would look like somebody else's.
+    with unfinished_folder(project.folder) as folder:
+        inside = replace(project.model, file=f"{folder.name}/{project.model_path.name}")
+        trained = train(replace(project, model=inside), dataset, on_epoch=on_epoch)
+        model = project.model
+        schedule = Schedule(model.qat_epochs, model.batch_size, model.qat_learning_rate, model.seed)
+        found = finetune(trained.path, request, data, schedule, progress)
+        write_atomically(project.model_path, found.content)
+    progress.note(fine_tuning_in_words(found))
+    seconds = trained.seconds + found.seconds
+    return replace(trained, path=project.model_path, float_value=found.after.float_value, seconds=seconds)
+
+
+def _request(project: Project) -> BuildRequest:
+    """What decides the integers of a project's build."""
+    return BuildRequest(
+        model=project.model_path,
+        output=project.folder,
+        name=project.name,
+        contract=project.build.contract,
+        calibration_samples=project.quantize.calibration_samples,
+        margin=project.quantize.margin,
+        clip=project.quantize.clip,
+        activations=project.build.activations,
+        weights=project.quantize.weights,
+    )
+
+
 def training_key(project: Project, data: Data) -> str:
     """Hash of everything that decides what training yields."""
     source = b""
     if project.model.build is not None:
         path = project.folder / project.model.build.rsplit(":", 1)[0]
         source = path.read_bytes() if path.is_file() else b""
-    return content_hash(__version__, repr(project.model), source, data.sha256)
+    integers = f"{project.quantize} {project.build.contract}" if project.model.qat_epochs else ""
+    return content_hash(__version__, repr(project.model), source, data.sha256, integers)
 
 
 def _existing(path: Path) -> Path:

@@ -12,6 +12,7 @@ from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_na
 from edgelstm.numerics.contracts import CHOICES, Contract
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
+    CALIBRATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_DRIFT,
     LARGEST_LSB,
@@ -22,6 +23,7 @@ from edgelstm.project.settings import (
     MOST_CELL_BITS,
     MOST_DRIFT_STEPS,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 from edgelstm.user_code import is_user_code
 
@@ -142,12 +144,16 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "batch_size": _whole(1, 65_536),
         "learning_rate": _real(1e-9, 10.0),
         "seed": _whole(0, 2**32 - 1),
+        "qat_epochs": _whole(0, 10_000),
+        "qat_learning_rate": _real(1e-9, 10.0),
     },
     "quantize": {
         "calibration_samples": _whole(1, 10_000_000),
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
         "cell_bits": _whole(0, MOST_CELL_BITS),
+        "weights": _choice(*WEIGHTS_CHOICES),
+        "calibration": _choice(*CALIBRATION_CHOICES),
     },
     "build": {
         "targets": _list_of(_word, 1, 32),

@@ -29,6 +29,8 @@ class ModelSection:
         batch_size: sequences a training step.
         learning_rate: of the Adam optimizer in the first step; it falls to zero along half a cosine.
         seed: of everything random.
+        qat_epochs: how often all data are seen once more, in the integers that a build makes of the model; 0 for not.
+        qat_learning_rate: `learning_rate` of these.
     """
 
     file: str = "model.keras"
@@ -41,9 +43,17 @@ class ModelSection:
     batch_size: int = 32
     learning_rate: float = 0.003
     seed: int = 0
+    qat_epochs: int = 0
+    qat_learning_rate: float = 0.001
 
 
 CLIP_CHOICES = ("none", "mse")
+INT4 = "int4"
+WEIGHTS_CHOICES = ("int8", INT4)
+RESET, TF = "reset", "tf"
+CALIBRATION_CHOICES = (RESET, TF)
+"""Each sequence from a reset state, or as TensorFlow's converter does it."""
+
 INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 MOST_CELL_BITS = 6
@@ -60,14 +70,17 @@ SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
-    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none". `cell_bits` are the integer
-    bits that every cell state has at least; None for what its range asks for.
+    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `weights` is one of
+    WEIGHTS_CHOICES, `calibration` of CALIBRATION_CHOICES. `cell_bits` are the
+    integer bits that every cell state has at least; None for what its range asks for.
     """
 
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
     cell_bits: int | None = None
+    weights: str = "int8"
+    calibration: str = RESET
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import AnyArray
 from edgelstm.project import ModelSection, Project
 from edgelstm.report.metrics import infer_task
+from edgelstm.training.losses import loss_for
 from edgelstm.user_code import call_user_code
 
 _MAX_CLASSES = 10_000
@@ -151,14 +152,8 @@ def _compile(keras: ModuleType, network: Any, section: ModelSection, dataset: Da
     shape = output_shape(network, dataset)
     task = infer_task(shape, dataset.y)
     activation = _last_activation(network)
-    if task == "regression":
-        loss: Any = keras.losses.MeanSquaredError()
-    elif task == "binary":
-        loss = keras.losses.BinaryCrossentropy(from_logits=activation != "sigmoid")
-    elif dataset.y.shape == shape:
-        loss = keras.losses.CategoricalCrossentropy(from_logits=activation != "softmax")
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")
+    probabilities = "sigmoid" if task == "binary" else "softmax"
+    loss = loss_for(keras, task, is_sparse=dataset.y.shape != shape, from_logits=activation != probabilities)
     # Falling to zero, the rate leaves the last epochs no noise that would make the result a matter of luck.
     steps = section.epochs * math.ceil(len(dataset.x) / section.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(section.learning_rate, decay_steps=steps)

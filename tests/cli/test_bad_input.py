@@ -46,6 +46,11 @@ USAGE = [
         "--timesteps 5 is asked for, but the model's own window is 8",
         "leave --timesteps out",
     ),
+    (
+        (*BUILD, "--calibration", "tf", "--margin", "2", "--clip", "mse"),
+        "which --margin and --clip would change",
+        "leave --margin and --clip out",
+    ),
     (("quantize", "model.keras", "-o", "x.txt"), "cannot write x.txt", "ends in .tflite"),
     (("run", *BUILD[1:], "-o", "x.txt"), "cannot write x.txt", "ends in .npy"),
     (("new", "a", "--name", "9"), "'9' cannot name a model", "model_9"),

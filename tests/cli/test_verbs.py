@@ -19,7 +19,7 @@ from edgelstm import __version__
 from edgelstm.cli import VERBS
 from edgelstm.device.targets import load_target
 from edgelstm.numerics.contracts import Contract
-from edgelstm.tflite import write_tflite
+from edgelstm.tflite import read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 
 DATA = ("--data", "data.npz")
@@ -61,6 +61,24 @@ def test_quantize_replaces_its_own_file_but_no_other(workspace: Path) -> None:
     (workspace / "mine.tflite").write_bytes(b"\0\0\0\0TFL3 somebody else's")
     assert "edgelstm did not write it" in edgelstm("quantize", "model.keras", *DATA, "-o", "mine.tflite").error
     assert (workspace / "mine.tflite").read_bytes().endswith(b"somebody else's")
+
+
+def test_scales_of_tensorflows_converter_are_chosen_by_option_or_by_project(workspace: Path) -> None:
+    succeed("quantize", *BUILD[1:], "-o", "own.tflite")
+    succeed("quantize", *BUILD[1:], "--calibration", "tf", "-o", "like.tflite")
+    Path("edgelstm.toml").write_text(
+        '[project]\nname = "it"\n[data]\nsource = "data.npz"\n[model]\nfile = "like.keras"\n'
+        '[quantize]\ncalibration = "tf"\n'
+    )
+    Path("model.keras").rename("like.keras")
+    succeed("quantize", "--data", "data.npz", "-o", "project.tflite")
+    clips = [
+        operator.options["cell_clip"]
+        for name in ("own", "like", "project")
+        for operator in read_tflite(Path(f"{name}.tflite").read_bytes()).operators
+        if operator.builtin == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    ]
+    assert clips == [0.0, 10.0, 10.0]
 
 
 def test_generate_from_keras_and_from_its_tflite_gives_the_same_c(workspace: Path) -> None:

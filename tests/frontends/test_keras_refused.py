@@ -46,7 +46,8 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "shared": ('layer "twice" (LSTM): is used 2 times; a layer must be used once',),
     "wrapped": (
         'layer "wrap" (LSTM): needs another axis than a model\'s time and features, because it is in a '
-        f"TimeDistributed; take it out: in one, only {', '.join(sorted(PER_STEP))}, dropout and noise are supported",
+        f"TimeDistributed; take it out: in one, only {', '.join(sorted(PER_STEP))}, Dropout and noise layers "
+        "are supported",
     ),
     "vector_input": ("the input has the shape (?, 3); expected (batch, time steps, features)",),
     "training": ('layer "drop" (Dropout): is called with training=True',),
@@ -83,7 +84,11 @@ def test_all_problems_at_once(saved_models: Mapping[str, Path], implementation: 
     ):
         assert expected in text
     assert "weight array" not in text
-    assert f"supported layers: {', '.join(sorted(registry.KERAS_LAYERS))}, " in caught.value.hint
+    supported = sorted({*registry.KERAS_LAYERS, *registry.VANISHING} - {"InputLayer"})
+    assert caught.value.hint == (
+        f"supported layers: {', '.join(supported)}, and TimeDistributed of those that see one step"
+    )
+    assert "return_sequences=False on the layer before it" in text
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

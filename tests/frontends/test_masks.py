@@ -20,13 +20,14 @@ from edgelstm.ir import (
     SourceLayer,
     TensorReference,
 )
+from edgelstm.numerics.contracts import Contract
 from edgelstm.ops import registry
 from edgelstm.ops.embedding import Embedding
 from edgelstm.ops.masking import Masking
 from edgelstm.ops.reverse import Reverse
-from edgelstm.quantization import calibrate
+from edgelstm.quantization import calibrate, quantize
 from edgelstm.quantization.masks import mask_behind_reversal
-from edgelstm.simulate import simulate
+from edgelstm.simulate import simulate, stored_inputs
 
 MASK = SourceLayer("Masking", "mask", {"mask_value": 0.0})
 
@@ -108,10 +109,60 @@ def test_a_mask_that_goes_no_further_is_refused() -> None:
             _rnn("forth", "mask"),
             SourceLayer("GlobalMaxPooling1D", "largest", {}, inputs=(TensorReference("forth"),)),
         )
-    assert caught.value.problems == ('layer "largest" (GlobalMax) does not follow the mask of "mask"',)
+    assert caught.value.problems == (
+        'layer "largest" (GlobalMax) takes the largest of all steps in Keras, of those too that the mask of "mask" '
+        "leaves out; GlobalAveragePooling1D and return_sequences=False leave them out",
+    )
     with pytest.raises(UnsupportedModelError) as caught:
         _model(MASK, SourceLayer("Softmax", "shares", {}, inputs=(TensorReference("mask"),)), _rnn("rnn", "shares"))
     assert caught.value.problems == ('layer "shares" (Softmax) does not follow the mask of "mask"',)
+
+
+def _bidirectional(source: str) -> SourceLayer:
+    halves = {
+        key: {"class_name": "SimpleRNN", "config": {**_rnn("", "").config, "go_backwards": key == "backward_layer"}}
+        for key in ("layer", "backward_layer")
+    }
+    forward, backward = _rnn("", "").weights, tuple(-0.5 * one for one in _rnn("", "").weights)
+    return SourceLayer("Bidirectional", "both", halves, (*forward, *backward), inputs=(TensorReference(source),))
+
+
+def _mean(source: str) -> SourceLayer:
+    return SourceLayer("GlobalAveragePooling1D", f"mean_{source}", {}, inputs=(TensorReference(source),))
+
+
+def test_a_masked_bidirectional_yields_no_sequence() -> None:
+    """One reason, and none that merely follows from it."""
+    with pytest.raises(UnsupportedModelError) as caught:
+        _model(MASK, _bidirectional("mask"), _rnn("rnn", "both", 4))
+    assert caught.value.problems == (
+        'layer "both/forwards_again" is the backward half of a Bidirectional that yields a sequence, of which the mask '
+        'of "mask" leaves steps out; only its last step or its mean is supported behind a mask: set '
+        "return_sequences=False, or read it by a GlobalAveragePooling1D alone",
+    )
+
+
+def test_the_mean_of_a_masked_bidirectional_is_that_of_its_halves() -> None:
+    model = _model(MASK, _bidirectional("mask"), _mean("both"))
+    inputs = np.array([[[0, 0], [1, 0], [0, 0], [1, 2], [0, 0]]], np.float32)
+    short = _model(_bidirectional(""), _mean("both")).forward(inputs[:, [1, 3]])
+    assert np.ptp(short) > 0.1
+    np.testing.assert_allclose(model.forward(inputs), short, rtol=1e-6)
+    found = quantize(model, calibrate(model, inputs), 5, Contract.NATIVE)
+    np.testing.assert_array_equal(
+        simulate(found, stored_inputs(found, inputs)), simulate(found, stored_inputs(found, inputs[:, [1, 3]]))
+    )
+
+
+def test_a_bidirectional_without_a_mask_stays_as_it_is() -> None:
+    model = _model(_bidirectional(""), _mean("both"))
+    assert [layer.name for layer in model.layers][-3:] == ["both/forwards_again", "both", "mean_both"]
+
+
+def test_a_masked_bidirectional_that_another_layer_reads_too_is_refused() -> None:
+    joined = SourceLayer("Concatenate", "ends", {}, inputs=(TensorReference("mean_both"), TensorReference("mean_rnn")))
+    with pytest.raises(UnsupportedModelError, match="backward half of a Bidirectional"):
+        _model(MASK, _bidirectional("mask"), _mean("both"), _rnn("rnn", "both", 4), _mean("rnn"), joined)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -29,7 +29,8 @@ def test_wide_sums_are_rounded_once_and_half_up(real: float) -> None:
 def test_the_largest_mantissa_stays_within_15_bits() -> None:
     assert Multiplier(2**31 - 1, 0).reduced_mantissa == 0x7FFF
     assert Multiplier(0x7FFEFFFF, 0).reduced_mantissa == 0x7FFF
-    assert Multiplier(2**30, 0).reduced_mantissa == 2**14
+    assert Multiplier(2**30 + 0x7FFF, 0).reduced_mantissa == 2**14
+    assert Multiplier(2**30 + 0x8000, 0).reduced_mantissa == 2**14 + 1
 
 
 def test_the_lines_are_the_table() -> None:

@@ -77,6 +77,13 @@ def masked_text(ids: Any) -> Any:
     return layers.Dense(2)(layers.GRU(3)(layers.Dense(4, activation="relu")(hidden)))
 
 
+def masked_halves(ids: Any) -> Any:
+    """Means of a masked Bidirectional, read by nothing else: the usual classifier of texts."""
+    words = layers.Embedding(WORDS, 3, mask_zero=True)(ids)
+    hidden = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(words)
+    return layers.Dense(2)(layers.GlobalAveragePooling1D()(layers.Dropout(0.1)(hidden)))
+
+
 def masked_joins(inputs: Any) -> Any:
     """One mask of two branches, which an Add and a Concatenate join."""
     masked = layers.Masking()(inputs)
@@ -129,6 +136,37 @@ def translating(inputs: Any) -> Any:
     weights = layers.Softmax()(layers.Dot(axes=[2, 2])([decoded, encoded]))
     context = layers.Dot(axes=[2, 1])([weights, encoded])
     return layers.Dense(3, activation="softmax")(layers.Concatenate()([context, decoded]))
+
+
+def with_numbers(inputs: Any) -> Any:
+    """Operators on a tensor and a number, at the input, between layers and at the end."""
+    hidden = layers.GRU(4, return_sequences=True)(1 - inputs / 4)
+    hidden = layers.LSTM(4)((hidden + layers.Dense(4)(hidden)) * 0.5)
+    return layers.Dense(2, activation="relu")(hidden - 0.25) + 1
+
+
+def taken_step(inputs: Any) -> Any:
+    hidden = layers.LSTM(4, return_sequences=True)(inputs)
+    ends = [hidden[:, -1, :], layers.GRU(3, return_sequences=True)(hidden)[:, -1], inputs[:, -1]]
+    return layers.Dense(2)(layers.Concatenate()([*ends, hidden[:, TIMESTEPS - 1]]))
+
+
+def masked_taken_step(inputs: Any) -> Any:
+    """A masked step of a recurrent layer repeats the one before, so the last is the last that counts."""
+    hidden = layers.LSTM(4, return_sequences=True)(layers.Masking(0.25)(inputs))
+    return layers.Dense(2)(layers.SimpleRNN(3, return_sequences=True)(hidden)[:, -1, :])
+
+
+def not_merged(inputs: Any) -> Any:
+    """Both results of a Bidirectional apart: vectors, sequences, and with states behind them."""
+    forward, backward = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode=None)(inputs)
+    again, turned, *states = layers.Bidirectional(layers.GRU(3, return_state=True), merge_mode=None)(backward)
+    last = layers.LSTM(4)(layers.Multiply()([layers.Dropout(0.1)(backward), forward]))
+    return layers.Dense(2)(layers.Concatenate()([turned, last, again, states[1], *two_ends_of(forward)]))
+
+
+def two_ends_of(sequence: Any) -> Any:
+    return layers.Bidirectional(layers.SimpleRNN(3), merge_mode=None)(sequence)
 
 
 def encoder_decoder(inputs: Any) -> Any:
@@ -327,6 +365,16 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.BatchNormalization(), layers.Conv1D(4, 3, padding="same"), layers.GlobalAveragePooling1D()
     ),
     "conv_scaled_border": lambda: sequential(layers.Rescaling(0.7), layers.Conv1D(4, 3, padding="same")),
+    "conv_normalized_pooled": lambda: sequential(
+        layers.Conv1D(5, 2, activation="relu"),
+        layers.BatchNormalization(scale=False),
+        layers.MaxPooling1D(2, strides=1, padding="same"),
+        layers.LSTM(4, return_sequences=True),
+        layers.Dense(4, activation="relu"),
+        layers.BatchNormalization(scale=False),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(2),
+    ),
     "conv_depthwise": lambda: sequential(
         layers.DepthwiseConv1D(3, padding="same", depth_multiplier=2, activation="relu"),
         layers.DepthwiseConv1D(2, strides=2, use_bias=False),
@@ -564,6 +612,11 @@ MODELS: Mapping[str, Callable[[], Any]] = {
         layers.LSTM(3),
     ),
     "states_from_inputs": states_from_inputs,
+    "masked_halves": lambda: of_ids(masked_halves),
+    "with_numbers": lambda: functional(with_numbers),
+    "taken_step": lambda: functional(taken_step),
+    "masked_taken_step": lambda: functional(masked_taken_step),
+    "not_merged": lambda: functional(not_merged),
     "rescaled": lambda: sequential(
         layers.Rescaling(np.array([0.5, -2.0, 0.1]), offset=0.25),
         layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 0.25, 0.0001], invert=True),

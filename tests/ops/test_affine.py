@@ -217,6 +217,23 @@ def test_folding_minds_every_reader(case: str, expected: list[str]) -> None:
     np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("sign", [1.0, 0.0, -1.0])
+@pytest.mark.parametrize("kind", ["MaxPooling1D", "GlobalMaxPooling1D"])
+def test_the_largest_of_several_steps_minds_signs(kind: str, sign: float) -> None:
+    """Only a factor that is not negative keeps the order of values."""
+    scale = {"scale": [2.0, 0.5, 3.0 * sign], "offset": [1.0, -2.0, 0.5]}
+    (norm,) = built(source("Rescaling", scale))
+    (pool,) = built(replace(source(kind, {"pool_size": 2, "strides": 2}), name="pool"), norm.output)
+    (dense,) = built(replace(source("Dense", {"units": 4}, ((3, 4), (4,))), name="dense"), pool.output)
+    folded = fold_affine([norm, pool, dense])
+    assert [layer.name for layer in folded] == (["mine", "pool", "dense"] if sign < 0 else ["pool", "dense"])
+    inputs = np.random.default_rng(3).normal(size=(4, 6, 3))
+    before, after = (
+        FloatModel("m", SEQUENCE, tuple(graph), None).forward(inputs) for graph in ((norm, pool, dense), folded)
+    )
+    np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5)
+
+
 def test_dense_layers_of_their_own_have_a_bound() -> None:
     """A file of a few bytes could else ask for gigabytes."""
     for size, count in ((2049, 1), (2**16, 1), (1024, 5)):

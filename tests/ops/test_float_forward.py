@@ -83,6 +83,7 @@ def test_forward_equals_tf_keras(name: str, suffix: str, old_predictions: Path) 
         ("conv_normalized", 0),
         ("conv_normalized_border", 0),
         ("conv_scaled_border", 0),
+        ("conv_normalized_pooled", 2),
         ("conv_depthwise_normalized", 1),
         ("image_crnn", 0),
         ("image_pooled", 0),

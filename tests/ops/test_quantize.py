@@ -14,7 +14,7 @@ from edgelstm.ops import scales
 from edgelstm.ops.activation import activation_layers
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.last_step import LastStepLayer
-from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm import LstmLayer
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.simulate import dequantize_array, quantize_array, simulate
 
@@ -271,5 +271,5 @@ def test_lstm_reports_sums_beyond_32_bits() -> None:
     rng = np.random.default_rng(6)
     layer = lstm(rng, "lstm", Tensor("input", 3, is_sequence=True), 2)
     ranges = {"lstm": (-1.0, 1.0), "lstm/cell": (-1.0, 1.0)}
-    op: Lstm = layer.quantize(ranges, source_tensor(3, 1e12, is_sequence=True))
+    op = layer.quantize(ranges, source_tensor(3, 1e12, is_sequence=True))
     assert any("do not fit 32 bits" in problem for problem in op.problems(Contract.LITERT))

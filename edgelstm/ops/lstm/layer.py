@@ -17,10 +17,13 @@ from edgelstm.ir import (
     Tensor,
 )
 from edgelstm.numerics.gate_functions import GateFunction
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
 from edgelstm.ops.lstm.op16 import Lstm16
+from edgelstm.ops.lstm.rows import LstmRows
+from edgelstm.ops.projection import Projection
+from edgelstm.ops.projections import project
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
@@ -34,6 +37,7 @@ class LstmLayer(RecurrentLayer):
         recurrent_kernel: (units, 4 * units).
         bias: (4 * units,).
         gate: the function of input, forget and output gate.
+        cell_clip: the bound of the cell state, 0 for none.
     """
 
     observed_parts: ClassVar[tuple[str, ...]] = ("cell",)
@@ -43,6 +47,7 @@ class LstmLayer(RecurrentLayer):
     recurrent_kernel: FloatArray
     bias: FloatArray
     gate: GateFunction = GateFunction.SIGMOID
+    cell_clip: float = 0.0
 
     @property
     def units(self) -> int:
@@ -90,19 +95,47 @@ class LstmLayer(RecurrentLayer):
             gates = inputs[:, t] @ self.kernel + hidden @ self.recurrent_kernel + self.bias
             i, f, g, o = np.split(gates, 4, axis=1)
             cell = self.gate.real(f) * cell + self.gate.real(i) * np.tanh(g)
+            if self.cell_clip:
+                cell = np.clip(cell, -self.cell_clip, self.cell_clip)
             observe(self.cell_range_name, cell)
             hidden = self.gate.real(o) * np.tanh(cell)
             outputs[:, t] = hidden
         return outputs
 
-    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
-        """Round weights per gate; the cell scale follows the largest cell value of any step."""
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm | LstmRows:
+        """Round weights per gate, or per row where they have 4 bits; the cell scale follows the largest cell value."""
+        if self.bits == weight_bits.NARROW:
+            return self._by_rows(ranges, input_tensor)
+        return self.by_gates(ranges, input_tensor)
+
+    def by_gates(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
+        """The op of TensorFlow Lite: weights of 8 bits with a scale for each gate."""
         output = self._output(scales.output_range(self.output.name, ranges))
         return Lstm(
             name=self.name,
             input=input_tensor,
             output=output,
             gates=self._gates(input_tensor, output, "int32"),
+            cell=self._cell(ranges),
+            cell_clip=self.cell_clip,
+            gate=self.gate,
+        )
+
+    def _by_rows(self, ranges: Ranges, input_tensor: QuantizedTensor) -> LstmRows:
+        output = self._output(scales.output_range(self.output.name, ranges))
+
+        def projection(kernel: FloatArray, bias: FloatArray, value: QuantizedTensor) -> Projection:
+            rows, starts = (array.T.reshape(4, self.units, -1).swapaxes(0, 1) for array in (kernel, bias))
+            return project(
+                rows.reshape(4 * self.units, -1), starts.ravel(), value.quantization, scales.GATE_SCALE, self.bits
+            )
+
+        return LstmRows(
+            name=self.name,
+            input=input_tensor,
+            output=output,
+            kernel=projection(self.kernel, self.bias, input_tensor),
+            recurrent_kernel=projection(self.recurrent_kernel, np.zeros_like(self.bias), output),
             cell=self._cell(ranges),
             gate=self.gate,
         )

@@ -12,10 +12,10 @@ from edgelstm.verification.cells.simple_rnn import MixedSimpleRnn
 
 def mixed_cell(layer: Layer, op: Op) -> MixedCell | None:
     """The layer with nothing rounded, given its integer op; None for a layer without gates."""
-    if isinstance(layer, LstmLayer) and isinstance(op, Lstm):
+    if isinstance(layer, LstmLayer) and type(op) is Lstm:
         return MixedLstm.of(layer, op)
-    if isinstance(layer, GruLayer) and isinstance(op, Gru):
+    if isinstance(layer, GruLayer) and type(op) is Gru:
         return MixedGru.of(layer, op)
-    if isinstance(layer, SimpleRnnLayer) and isinstance(op, SimpleRnn):
+    if isinstance(layer, SimpleRnnLayer) and type(op) is SimpleRnn:
         return MixedSimpleRnn.of(layer, op)
     return None

@@ -1,0 +1,1 @@
+"""Training in the integers that a build makes of a model."""
