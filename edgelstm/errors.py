@@ -4,6 +4,7 @@ EdgelstmError
 ├── ProjectError              edgelstm.toml, an option or an argument is wrong
 ├── ModelError                a model cannot be used
 │   ├── ModelFormatError      the file is damaged, or is not what its name says
+│   ├── DriftError            the integers go too far from the float model along a stream
 │   └── UnsupportedModelError layers or options outside what we compile; lists all of them
 ├── DataError                 arrays of the wrong shape, NaN, too few samples
 ├── TargetError               unknown target
@@ -47,6 +48,10 @@ class ModelError(EdgelstmError):
 
 class ModelFormatError(ModelError):
     """A model file is damaged or is not what its name says."""
+
+
+class DriftError(ModelError):
+    """A quantized model goes further from its float model along a stream than it may."""
 
 
 class UnsupportedModelError(ModelError):

@@ -45,10 +45,11 @@ VERBS = {
     "run": ("look", "run a model on data, in integers"),
     "estimate": ("estimate", "what a model costs on every target, even before it is trained"),
     "profile": ("measure", "count the instructions of a step, layer by layer"),
+    "drift": ("drift", "run integers and float model along an endless stream"),
     "flash": ("flash", "write firmware to a chip and see its self-test pass"),
     "monitor": ("monitor", "show what firmware sends over a serial port"),
     "targets": ("chip", "list what firmware can be built for"),
-    "inspect": ("look", "show layers, shapes, scales and sizes of a model"),
+    "inspect": ("look", "show layers, shapes and scales of a model, and its errors"),
     "doctor": ("chip", "show what is installed, and what is missing"),
 }
 """Each command with its module and a line of help, in the order in which one meets them."""

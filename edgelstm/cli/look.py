@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from edgelstm.cli.console import Terminal, output_options
+from edgelstm.cli.explain import require_error, show_errors
 from edgelstm.cli.request import model_options, request_for
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.frontends.keras import load_keras
@@ -76,9 +77,19 @@ def _print_outputs(outputs: FloatArray, labels: tuple[str, ...], console: Consol
 
 @click.command
 @click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--error", "of_error", is_flag=True, help="Quantize it and show where its error comes from.")
+@model_options
 @output_options
-def inspect(model: Path | None, terminal: Terminal) -> None:
-    """Show what a .keras, .h5 or .tflite file holds, without running anything in it."""
+def inspect(model: Path | None, of_error: bool, terminal: Terminal, **options: object) -> None:
+    """Show what a .keras, .h5 or .tflite file holds, without running anything in it.
+
+    With --error, quantize a float model and run it on some test sequences of --data: signal to noise of every layer and
+    gate, what each contributes to the output's error, the worst sequence, and what to do. Other options go with it.
+    """
+    if of_error:
+        show_errors(model, options, terminal)
+        return
+    require_error(options)
     request = request_for(model, None, {})
     path = request.model
     if not path.is_file():

@@ -22,6 +22,7 @@ from edgelstm.project.settings import (
     LARGEST_LSB,
     LARGEST_MARGIN,
     LEAST_MARGIN,
+    MOST_CELL_BITS,
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
@@ -58,6 +59,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip",
             type=click.Choice(CLIP_CHOICES),
             help="mse: narrow ranges to where the mean squared error is least [none].",
+        ),
+        click.option(
+            "--cell-bits",
+            type=click.IntRange(0, MOST_CELL_BITS),
+            help="Integer bits that every cell state has at least, as `edgelstm drift` advises [those of its range].",
         ),
         click.option(
             "--weights",
@@ -140,6 +146,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "cell_bits",
         "weights",
         "activations",
         "calibration",
@@ -214,6 +221,9 @@ def _from_project() -> BuildRequest:
         calibration_samples=project.quantize.calibration_samples,
         margin=project.quantize.margin,
         clip=project.quantize.clip,
+        cell_bits=project.quantize.cell_bits,
+        max_drift=project.verify.max_drift,
+        drift_steps=project.verify.drift_steps,
         weights=project.quantize.weights,
         calibration=project.quantize.calibration,
         project=project,

@@ -6,7 +6,7 @@ reads or writes files.
 """
 
 from edgelstm.ir.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from edgelstm.ir.float_model import FloatModel
+from edgelstm.ir.float_model import Compute, FloatModel
 from edgelstm.ir.inputs import MOST_INPUTS, InputLayout, beside
 from edgelstm.ir.layers import (
     KerasLayer,
@@ -31,6 +31,7 @@ __all__ = [
     "MOST_INPUTS",
     "AnyArray",
     "BoolArray",
+    "Compute",
     "Constant",
     "FloatArray",
     "FloatModel",

@@ -1,7 +1,8 @@
 """A model of float layers, and how it computes where masks leave steps out."""
 
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -9,6 +10,11 @@ from edgelstm.ir.arrays import BoolArray, FloatArray
 from edgelstm.ir.inputs import InputLayout, beside
 from edgelstm.ir.layers import Layer, Observe
 from edgelstm.ir.tensors import Tensor
+
+Compute = Callable[[tuple[FloatArray, ...], Observe], FloatArray]
+"""What `Layer.compute` does."""
+
+_AS_TRAINED: Mapping[str, Compute] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,22 @@ class FloatModel:
         Several outputs stand side by side. At a masked step a sequence is what it was at the step before, 0 at first;
         nothing of it is reported.
         """
+        values = self.tensors(inputs, observe)
+        return beside([values[tensor.name] for tensor in self.outputs])
+
+    def tensors(
+        self,
+        inputs: FloatArray,
+        observe: Observe = lambda name, values: None,
+        instead: Mapping[str, Compute] = _AS_TRAINED,
+    ) -> dict[str, FloatArray]:
+        """`forward`, keeping inputs as layers read them, and the output of every layer, by name.
+
+        `instead` computes in place of layers, by the name of what they yield, or changes inputs, by theirs.
+        """
         given = self.layout.split(inputs)
         values: dict[str, FloatArray] = {tensor.name: tensor.scaled(given[tensor.name]) for tensor in self.inputs}
+        values |= {name: instead[name]((scaled,), observe) for name, scaled in values.items() if name in instead}
         masks: dict[str, BoolArray] = {}
         for name, scaled in values.items():
             self._observe_input(name, scaled, observe)
@@ -67,15 +87,16 @@ class FloatModel:
             own = layer.mask(sources)
             if own is not None:
                 mask = own if mask is None else mask & own
+            compute = instead.get(layer.output.name, layer.compute)
             results = (
-                _results(layer, sources, parts, observe)
+                _results(layer, compute, sources, parts, observe)
                 if mask is None
-                else _masked(layer, sources, mask, parts, observe)
+                else _masked(layer, compute, sources, mask, parts, observe)
             )
             if mask is not None and layer.output.is_sequence:
                 masks |= dict.fromkeys(results, mask)
             values |= results
-        return beside([values[tensor.name] for tensor in self.outputs])
+        return values
 
     def _observe_input(self, name: str, values: FloatArray, observe: Observe) -> None:
         """Report an input, without the steps that all who read it leave out."""
@@ -94,7 +115,9 @@ class FloatModel:
         return sum(layer.parameters for layer in self.layers)
 
 
-def _results(layer: Layer, inputs: tuple[FloatArray, ...], parts: Set[str], observe: Observe) -> dict[str, FloatArray]:
+def _results(
+    layer: Layer, compute: Compute, inputs: tuple[FloatArray, ...], parts: Set[str], observe: Observe
+) -> dict[str, FloatArray]:
     """The output by its name, and as sequences those of `parts` that the layer reports, a step at a time."""
     steps: dict[str, list[FloatArray]] = {}
 
@@ -103,13 +126,18 @@ def _results(layer: Layer, inputs: tuple[FloatArray, ...], parts: Set[str], obse
         if name in parts:
             steps.setdefault(name, []).append(values)
 
-    result = layer.compute(inputs, keep)
+    result = compute(inputs, keep)
     observe(layer.output.name, result)
     return {layer.output.name: result} | {name: np.stack(found, axis=1) for name, found in steps.items()}
 
 
 def _masked(
-    layer: Layer, inputs: tuple[FloatArray, ...], mask: BoolArray, parts: Set[str], observe: Observe
+    layer: Layer,
+    compute: Compute,
+    inputs: tuple[FloatArray, ...],
+    mask: BoolArray,
+    parts: Set[str],
+    observe: Observe,
 ) -> dict[str, FloatArray]:
     """`_results` of a layer on the steps that count, for sequences with equally many of them at a time."""
     batch, timesteps = mask.shape
@@ -126,7 +154,7 @@ def _masked(
             values[rows][mask[rows]].reshape(len(rows), count, -1) if tensor.is_sequence else values[rows]
             for values, tensor in zip(inputs, layer.inputs, strict=True)
         )
-        for name, found in _results(layer, packed, parts, observe).items():
+        for name, found in _results(layer, compute, packed, parts, observe).items():
             if layer.output.is_sequence:
                 padded = np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)
                 results[name][rows] = np.take_along_axis(padded, latest[rows][..., None], axis=1)

@@ -18,12 +18,13 @@ from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline import narrow
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
+from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
 from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.project.settings import INT16, TF
-from edgelstm.quantization import int8_layers, int16_layers, quantize, widen
+from edgelstm.quantization import int8_layers, int16_layers, quantize, widen, with_cell_bits
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -113,6 +114,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     """Read, calibrate, quantize, export and measure; an int8 .tflite is only read."""
     loaded = load(path, request, progress)
     if isinstance(loaded, Model):
+        refuse_unmeasured(path, request)
         return as_read(path, loaded, request, data, progress)
     if data.dataset is None:
         raise DataError(
@@ -131,6 +133,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     )
     progress.note(f"quantized to {request.activations} on {found.sequences} calibration sequences")
     warn_of_accuracy(accuracy, len(dataset.test.x), request.margin, progress)
+    require_little_drift(loaded, model, dataset.test, request, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
     return Quantized(model, tflite, accuracy, step)
@@ -163,6 +166,7 @@ def calibrated(
     lengths = None if calibration.lengths is None else calibration.lengths[:count]
     found = observed(float_model, Samples(calibration.x[:count], None, lengths), request, progress)
     ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
+    ranges = with_cell_bits(found.model, ranges, request.cell_bits)
     wide = int16_layers(found.model) if request.activations == INT16 else frozenset()
     model = quantize(narrow.as_asked(found.model, request), ranges, timesteps, request.contract, wide)
     narrow.note_weights(model, request, progress)
@@ -292,4 +296,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
         str(request.margin), request.clip, request.calibration, request.activations, request.weights,
+        str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import INT16, RESET
+from edgelstm.project.settings import DRIFT_STEPS, INT16, RESET
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -38,6 +38,9 @@ class BuildRequest:
         tflite_recurrent: one of `step_file.RECURRENT_CHOICES`.
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
+        cell_bits: integer bits that every cell state has at least; None for what its range asks for.
+        max_drift: the largest error along a stream with which a model is built, in percent of full scale; None for any.
+        drift_steps: of that stream.
         weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
         calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
@@ -63,6 +66,9 @@ class BuildRequest:
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    cell_bits: int | None = None
+    max_drift: float | None = None
+    drift_steps: int = DRIFT_STEPS
     weights: str = "int8"
     calibration: str = RESET
     activations: str = "int8"

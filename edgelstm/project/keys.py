@@ -14,9 +14,14 @@ from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
     CALIBRATION_CHOICES,
     CLIP_CHOICES,
+    LARGEST_DRIFT,
     LARGEST_LSB,
     LARGEST_MARGIN,
+    LEAST_DRIFT,
+    LEAST_DRIFT_STEPS,
     LEAST_MARGIN,
+    MOST_CELL_BITS,
+    MOST_DRIFT_STEPS,
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
@@ -146,6 +151,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "calibration_samples": _whole(1, 10_000_000),
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
+        "cell_bits": _whole(0, MOST_CELL_BITS),
         "weights": _choice(*WEIGHTS_CHOICES),
         "calibration": _choice(*CALIBRATION_CHOICES),
     },
@@ -163,7 +169,11 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "runner": _word,
         "main": _file_inside(".c"),
     },
-    "verify": {"sequences": _whole(1, 1_000_000)},
+    "verify": {
+        "sequences": _whole(1, 1_000_000),
+        "max_drift": _real(LEAST_DRIFT, LARGEST_DRIFT),
+        "drift_steps": _whole(LEAST_DRIFT_STEPS, MOST_DRIFT_STEPS),
+    },
     "flash": {"runner": _word, "address": _text},
 }
 """Sections, their keys, and the check of each."""

@@ -56,6 +56,13 @@ CALIBRATION_CHOICES = (RESET, TF)
 
 INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
+MOST_CELL_BITS = 6
+"""Integer bits of a cell state: the functions of both runtimes end at Q6.9."""
+
+DRIFT_STEPS, LEAST_DRIFT_STEPS, MOST_DRIFT_STEPS = 100_000, 1_000, 1_000_000
+LEAST_DRIFT, LARGEST_DRIFT = 1e-6, 100.0
+"""Percent of full scale."""
+
 SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 
 
@@ -64,12 +71,14 @@ class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
     `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `weights` is one of
-    WEIGHTS_CHOICES, `calibration` of CALIBRATION_CHOICES.
+    WEIGHTS_CHOICES, `calibration` of CALIBRATION_CHOICES. `cell_bits` are the
+    integer bits that every cell state has at least; None for what its range asks for.
     """
 
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
+    cell_bits: int | None = None
     weights: str = "int8"
     calibration: str = RESET
 
@@ -94,9 +103,14 @@ class BuildSection:
 
 @dataclass(frozen=True)
 class VerifySection:
-    """[verify]. `sequences` of the test data are compared bit for bit."""
+    """[verify]. `sequences` of the test data are compared bit for bit.
+
+    `max_drift` is the largest error, in percent of full scale, along a stream of `drift_steps`; None to look at none.
+    """
 
     sequences: int = 16
+    max_drift: float | None = None
+    drift_steps: int = DRIFT_STEPS
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from edgelstm.quantization.calibration import calibrate
 from edgelstm.quantization.narrow import narrow_layers, with_narrow_weights
 from edgelstm.quantization.quantize import quantize
-from edgelstm.quantization.ranges import clip_at_least_error, widen
+from edgelstm.quantization.ranges import clip_at_least_error, widen, with_cell_bits
 from edgelstm.quantization.tensorflow import as_converted, calibrate_as_converter
 from edgelstm.quantization.widths import int8_layers, int16_layers
 
@@ -17,5 +17,6 @@ __all__ = [
     "narrow_layers",
     "quantize",
     "widen",
+    "with_cell_bits",
     "with_narrow_weights",
 ]

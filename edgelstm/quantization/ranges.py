@@ -23,6 +23,20 @@ def widen(model: FloatModel, ranges: Ranges, margin: float) -> Ranges:
     return widened
 
 
+def with_cell_bits(model: FloatModel, ranges: Ranges, bits: int | None) -> Ranges:
+    """Let every cell state have at least that many integer bits, whatever calibration saw of it; None changes none.
+
+    A cell state has a scale of a power of two: what reaches 2^bits has Q(bits).(15 - bits).
+    """
+    if bits is None:
+        return ranges
+    wider = {}
+    for name in [f"{layer.name}/cell" for layer in model.layers if "cell" in layer.observed_parts]:
+        low, high = ranges[name]
+        wider[name] = min(low, -(2.0**bits)), max(high, 2.0**bits)
+    return {**ranges, **wider}
+
+
 def clip_at_least_error(
     model: FloatModel, inputs: FloatArray, lengths: AnyArray | None, ranges: Ranges
 ) -> Mapping[str, tuple[float, float]]:

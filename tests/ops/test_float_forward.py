@@ -1,9 +1,6 @@
 """Our float layers compute what Keras 3 and tf_keras do, on files that they saved."""
 
 import ast
-import os
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgelstm.device.process import run
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.keras_source import read_keras
 from edgelstm.ir import FloatArray, FloatModel
@@ -30,33 +26,6 @@ def model_names() -> list[str]:
     assert isinstance(table.value, ast.Dict)
     names = [str(key.value) for key in table.value.keys if isinstance(key, ast.Constant)]
     return [*names, *(f"dense_{name}" for name in ("linear", "relu", "sigmoid", "tanh", "softmax"))]
-
-
-@pytest.fixture(scope="session")
-def predictions(require_tool: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that save_predictions.py fills with Keras 3."""
-    return _predictions("keras", require_tool, tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def old_predictions(require_tool: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with tf_keras."""
-    return _predictions("tf_keras", require_tool, tmp_path_factory)
-
-
-def _predictions(
-    implementation: str, require_tool: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    require_tool(implementation)
-    require_tool("tensorflow")
-    folder = tmp_path_factory.mktemp(f"{implementation}_predictions")
-    completed = run(
-        [sys.executable, str(SAVE_PREDICTIONS), implementation, str(folder)],
-        timeout_s=900,
-        environment={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
-    )
-    assert completed.exit_code == 0, completed.output[-3000:]
-    return folder
 
 
 @cache

@@ -1,0 +1,43 @@
+"""From a float model and data to where its integers go wrong, and what to do about it."""
+
+from edgelstm.errors import DataError, ProjectError
+from edgelstm.ir import Model
+from edgelstm.pipeline.quantized import calibrated, checked, load
+from edgelstm.pipeline.request import BuildRequest, Data
+from edgelstm.project.settings import INT16
+from edgelstm.report.errors_found import ErrorReport
+from edgelstm.report.progress import Progress
+from edgelstm.verification.advice import Chosen, advise
+from edgelstm.verification.error_bench import Bench
+from edgelstm.verification.layer_errors import Errors, measure_layers
+
+
+def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorReport:
+    """Quantize the model of a request and measure each layer and gate on some of the test sequences.
+
+    Raises:
+        ProjectError: the model is quantized already.
+        DataError: there are no data, or they do not fit.
+    """
+    loaded = load(request.model, request, progress)
+    if isinstance(loaded, Model):
+        raise ProjectError(
+            f"{request.model.name} is quantized already, so that there is nothing to compare it with",
+            "give the Keras model that it came from",
+        )
+    if data.dataset is None:
+        raise DataError("errors are measured on data", "give --data data.npz with an array x, and x_test if there is")
+    dataset = checked(data.dataset, loaded, progress)
+    found = calibrated(loaded, dataset, request, progress)
+    errors = Errors(Bench.of(loaded, found.model, dataset.test))
+    layers, parts = measure_layers(errors, progress)
+    return ErrorReport(
+        sequences=len(errors.bench.samples.x),
+        available=len(dataset.test.x),
+        sqnr_db=errors.sqnr_db,
+        inputs=tuple(errors.of_input(tensor.name) for tensor in loaded.inputs if not tensor.vocabulary),
+        layers=layers,
+        parts=parts,
+        worst=errors.worst,
+        advice=advise(errors, parts, found.ranges, Chosen(request.margin, request.activations == INT16)),
+    )
