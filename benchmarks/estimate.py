@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -31,7 +32,13 @@ from edgelstm.report.result import Result
 EXAMPLES = Path(__file__).resolve().parent.parent / "firmware_examples"
 RESULTS = Path(__file__).resolve().parent / "estimate.csv"
 HOW = ("data", "assumed", "untrained")
-LIMITS = {"flash": 0.05, "firmware": 0.05, "ram": 0.05, "step": 0.10, "run": 0.10}
+LIMITS = {
+    "flash": Fraction(5, 100),
+    "firmware": Fraction(5, 100),
+    "ram": Fraction(5, 100),
+    "step": Fraction(10, 100),
+    "run": Fraction(10, 100),
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,8 @@ class Row:
 
     @property
     def is_within(self) -> bool:
-        """Whether that is within the limit."""
-        return abs(self.deviation) <= LIMITS[self.figure]
+        """Whether that is within the limit, to the last byte."""
+        return abs(self.estimated - self.measured) <= LIMITS[self.figure] * self.measured
 
 
 @click.command()

@@ -71,7 +71,7 @@ def _cases(
     models: Sequence[str],
     variants: Sequence[str],
 ) -> Iterator[tuple[str, Choice]]:
-    """Variants are measured with gcc and single LSTMs only, layers of the contract `native` and on int16 with gcc and plain only."""
+    """Variants are measured with gcc and single LSTMs only, `native` layers and int16 with gcc and plain only."""
     for model, target, mode, variant, family in product(models, targets, modes, variants, compilers):
         choice = Choice(target, mode, variant, family)
         if not is_available(choice) or (family != "gcc" and model in (*NATIVES, *INT16)):

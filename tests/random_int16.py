@@ -35,7 +35,7 @@ def random_int16_model(seed: int, bounds: Bounds = _BOUNDS) -> Model:
     for index in range(int(rng.integers(1, bounds.layers + 1))):
         ops += _layer(rng, f"layer{index}", ops[-1].output if ops else model_input, bounds)
     end = rng.random()
-    if end < 0.15:
+    if end < 0.15 and timesteps > 1:
         ops.append(Flatten.of("flat", ops[-1].output, timesteps))
     elif end < 0.8:
         ops.append(LastStep.of("last", ops[-1].output))

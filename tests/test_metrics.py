@@ -11,7 +11,7 @@ from edgelstm.report.metrics import (
     evaluate,
     fit_targets,
     infer_task,
-    saturated_inputs_percent,
+    join_outputs,
     sqnr_db,
 )
 
@@ -60,7 +60,7 @@ def test_targets_take_the_shape_of_the_outputs():
 
 
 def test_classification():
-    accuracy = evaluate(CLASS_IDS, FLOAT_SOFTMAX, QUANTIZED_SOFTMAX, ("a", "b", "c"), saturated_inputs_percent=(1.5,))
+    accuracy = evaluate(CLASS_IDS, FLOAT_SOFTMAX, QUANTIZED_SOFTMAX, ("a", "b", "c"))
     assert accuracy.metric == "accuracy"
     assert accuracy.float_value == 0.75
     assert accuracy.quantized_value == 0.5
@@ -68,7 +68,6 @@ def test_classification():
     assert accuracy.confusion == ((1, 0, 0), (0, 1, 0), (1, 1, 0))
     assert accuracy.outputs == 4
     assert accuracy.labels == ("a", "b", "c")
-    assert accuracy.saturated_inputs_percent == (1.5,)
     assert accuracy.float_mae is None
     noise = ((FLOAT_SOFTMAX - QUANTIZED_SOFTMAX) ** 2).sum()
     assert accuracy.sqnr_db == pytest.approx(10 * math.log10((FLOAT_SOFTMAX**2).sum() / noise))
@@ -178,12 +177,16 @@ def test_confusion_matrix_counts_true_rows_and_decided_columns():
     assert matrix.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
 
 
-def test_saturated_inputs():
-    scale, zero_point = 0.5, 8
-    lowest, highest = (-128 - 8) * 0.5, (127 - 8) * 0.5
-    channel_0 = [lowest - 0.24, lowest - 0.26, highest + 0.24, highest + 0.26]
-    x = np.array([[[value, 0.0] for value in channel_0]])
-    assert saturated_inputs_percent(x, scale, zero_point) == (50.0, 0.0)
-    assert saturated_inputs_percent(x, scale, zero_point, lengths=np.array([1])) == (0.0, 0.0)
-    assert saturated_inputs_percent(x, np.array([1.0, 0.1]), np.array([8, 127])) == (0.0, 0.0)
-    assert saturated_inputs_percent(x, scale, zero_point, lowest=-(2**15), highest=2**15 - 1) == (0.0, 0.0)
+def test_spans_are_those_of_values_alone():
+    values = np.array([[1013.0, 2.0], [1014.0, 2.0]])
+    assert evaluate(None, values, values, scale=4.0).spans == (0.25, 0.0)
+    assert evaluate(None, values, values).spans == ()
+    assert evaluate(CLASS_IDS, FLOAT_SOFTMAX, QUANTIZED_SOFTMAX, scale=1 / 256).spans == ()
+
+
+def test_outputs_apart_are_judged_by_the_worst():
+    good = evaluate(CLASS_IDS, FLOAT_SOFTMAX, FLOAT_SOFTMAX)
+    bad = evaluate(np.zeros((4, 1)), np.ones((4, 1)), np.full((4, 1), 0.9))
+    both = join_outputs({"kind": good, "level": bad})
+    assert (both.metric, both.float_value, both.quantized_value) == ("none", None, None)
+    assert (both.agreement, both.sqnr_db) == (bad.agreement, bad.sqnr_db)

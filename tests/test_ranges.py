@@ -15,7 +15,7 @@ from edgelstm.ops.lstm.layer import LstmLayer
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.quantization import calibrate, clip_at_least_error, quantize, widen
 from edgelstm.simulate import real_outputs, simulate, stored_inputs
-from edgelstm.verification.saturation import measure_saturation
+from edgelstm.verification.saturation import Clipping, measure_saturation
 
 SIZE, UNITS, STEPS = 3, 5, 7
 
@@ -118,33 +118,35 @@ def test_what_is_clipped_is_counted_by_value_and_by_sequence() -> None:
     largest = float(np.abs(known).max())
     test = known[:10].copy()
     test[2, 1, 1] = test[2, 3, 1] = test[7, 0, 1] = 3 * largest
-    found = {one.where: one for one in measure_saturation(model, integer, Samples(test, None, None), ranges)}
+    clipping = measure_saturation(model, integer, Samples(test, None, None), ranges)
+    found = {one.where: one for one in clipping.found}
     channel = found["channel 1 of the input"]
     assert channel.percent == pytest.approx(100 * 3 / (10 * STEPS))
     assert channel.samples == 2
+    assert clipping.inputs_percent == (0.0, channel.percent, 0.0)
     assert channel.margin == pytest.approx(3.0, rel=0.35)
     assert not {"channel 0 of the input", "channel 2 of the input"} & set(found)
     unharmed = measure_saturation(model, integer, Samples(known, None, None), ranges)
-    assert unharmed == ()
+    assert unharmed == Clipping((0.0,) * SIZE, ())
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_margin_of_what_was_clipped_holds_it(seed: int) -> None:
     model, known = lstm_model(seed), inputs(6)
     ranges, test = calibrate(model, known), Samples(2.5 * known, None, None)
-    found = measure_saturation(model, quantize(model, ranges, STEPS, Contract.LITERT), test, ranges)
+    found = measure_saturation(model, quantize(model, ranges, STEPS, Contract.LITERT), test, ranges).found
     assert found
     assert [one.percent for one in found] == sorted((one.percent for one in found), reverse=True)
     margin = max(one.margin or math.inf for one in found)
     wider = widen(model, ranges, margin)
-    assert measure_saturation(model, quantize(model, wider, STEPS, Contract.LITERT), test, wider) == ()
+    assert measure_saturation(model, quantize(model, wider, STEPS, Contract.LITERT), test, wider).found == ()
 
 
 def test_no_margin_holds_what_lies_on_the_other_side_of_zero() -> None:
     model, known = lstm_model(7), np.abs(inputs(8))
     ranges = calibrate(model, known)
     integer = quantize(model, ranges, STEPS, Contract.LITERT)
-    found = measure_saturation(model, integer, Samples(-known, None, None), ranges)
+    found = measure_saturation(model, integer, Samples(-known, None, None), ranges).found
     assert [one.margin for one in found if one.where.startswith("channel")] == [None] * SIZE
 
 
@@ -154,13 +156,10 @@ def test_steps_that_a_mask_leaves_out_are_not_counted() -> None:
     ranges = calibrate(model, known)
     integer = quantize(model, ranges, STEPS, Contract.LITERT)
     test = known[:4].copy()
-    assert not [
-        one for one in measure_saturation(model, integer, Samples(test, None, None), ranges) if "input" in one.where
-    ]
+    assert measure_saturation(model, integer, Samples(test, None, None), ranges).inputs_percent == (0.0,) * SIZE
     test[1, 0, 0] = 30.0
-    (one,) = [
-        one for one in measure_saturation(model, integer, Samples(test, None, None), ranges) if "input" in one.where
-    ]
+    clipping = measure_saturation(model, integer, Samples(test, None, None), ranges)
+    (one,) = [one for one in clipping.found if "input" in one.where]
     assert one.samples == 1
     assert one.percent == pytest.approx(100 / (4 * (STEPS - 2)))
 
@@ -172,5 +171,5 @@ def test_lengths_leave_padding_out() -> None:
     test = known[:4].copy()
     test[:, -1] = 99.0
     padded = Samples(test, None, np.full(4, STEPS - 1))
-    assert measure_saturation(model, integer, padded, ranges) == ()
-    assert measure_saturation(model, integer, replace(padded, lengths=None), ranges) != ()
+    assert measure_saturation(model, integer, padded, ranges).found == ()
+    assert measure_saturation(model, integer, replace(padded, lengths=None), ranges).found != ()

@@ -169,7 +169,7 @@ def test_accuracy_of_other_kinds() -> None:
     unknown = replace(ACCURACY, metric="none", float_value=None, quantized_value=None, confusion=None)
     text = _accuracy(unknown)
     assert "agreement with float 99.50 %, SQNR 31.4 dB" in text
-    assert "saturated inputs: at most 0.25 % (channel 1)" in text
+    assert "saturated inputs: at most 0.25 %" in text
     assert "int8" not in text
 
 

@@ -182,6 +182,7 @@ def request(**options: Any) -> BuildRequest:
         ({"clip": "mse"}, "which --clip would change"),
         ({"margin": 2.0, "clip": "mse"}, "--margin and --clip"),
         ({"activations": "int16"}, "which --activations int16 would change"),
+        ({"weights": "int4"}, "which --weights int4 would change"),
     ],
 )
 def test_other_ranges_are_refused(options: dict[str, Any], message: str) -> None:

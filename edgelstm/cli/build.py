@@ -16,6 +16,7 @@ from edgelstm.device.targets import load_target
 from edgelstm.errors import OutputError, ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.output import OutputFolder, content_hash, write_atomically
+from edgelstm.pipeline.accuracy_warnings import warn_untested
 from edgelstm.pipeline.firmware import generate as generate_c
 from edgelstm.pipeline.quantized import is_own_tflite, quantize_file
 from edgelstm.pipeline.request import read_data
@@ -48,8 +49,9 @@ def quantize(model: Path | None, output: Path | None, terminal: Terminal, **opti
     path = ensure_trained(request, data, terminal)
     quantized = quantize_file(path, request, data, terminal)
     accuracy = quantized.accuracy
-    if accuracy is None:
+    if quantized.was_read or accuracy is None:
         raise ProjectError(f"{path} is quantized already", "give the Keras model it came from")
+    warn_untested(accuracy, data, terminal)
     write_atomically(target, quantized.tflite)
     terminal.note(f"wrote {target}, {len(quantized.tflite)} bytes")
     values = {"tflite": str(target), "sha256": quantized.sha256, "accuracy": accuracy_mapping(accuracy)}

@@ -23,6 +23,7 @@ from edgelstm.project.settings import (
     LARGEST_MARGIN,
     LEAST_MARGIN,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 
 ALL = "all"
@@ -62,6 +63,12 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--calibration",
             type=click.Choice(CALIBRATION_CHOICES),
             help="tf: choose the scales that TensorFlow's converter would, to match a file of its [reset].",
+        ),
+        click.option(
+            "--weights",
+            type=click.Choice(WEIGHTS_CHOICES),
+            help="int4: weights of recurrent layers and large Dense in 4 bits, in half the flash; native arithmetic "
+            "[int8].",
         ),
     )
     for option in reversed(options):
@@ -133,6 +140,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "calibration_samples",
         "margin",
         "clip",
+        "weights",
         "activations",
         "calibration",
         "tflite_recurrent",
@@ -207,5 +215,6 @@ def _from_project() -> BuildRequest:
         margin=project.quantize.margin,
         clip=project.quantize.clip,
         calibration=project.quantize.calibration,
+        weights=project.quantize.weights,
         project=project,
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from edgelstm.codegen.options import Options
 from edgelstm.ir import Op
 from edgelstm.numerics.contracts import Contract
-from edgelstm.ops.lstm import Lstm
+from edgelstm.numerics.gate_functions import GateFunction
+from edgelstm.ops.lstm import Lstm, LstmRows
 
 FUSED_CELL = ("armv7em",)
 """Instruction sets with `el_lstm_cell` in templates/c/isa/<isa>_cell.h."""
@@ -38,7 +39,9 @@ def cell_update(op: Op, contract: Contract, options: Options) -> CellUpdate | No
     """The constants, if the instruction set has the piece, its tables are there, and the numbers fit it."""
     if options.isa not in FUSED_CELL or options.optimize != "speed" or options.constant_time:
         return None
-    if not isinstance(op, Lstm) or op.is_native or contract is Contract.TFLM:
+    if not isinstance(op, Lstm | LstmRows) or contract is Contract.TFLM or op.gate is not GateFunction.SIGMOID:
+        return None
+    if isinstance(op, Lstm) and op.is_native:
         return None
     facts = op.facts(contract)
     right = -facts.output_multiplier.shift

@@ -212,12 +212,10 @@ def _widths(model: Model) -> list[str]:
 def _needs_window(schedule: Schedule) -> str:
     """The layer for which a model waits for the end of its window; "" if it does not."""
     ops = schedule.model.ops
-    waits = [
-        op
-        for op in ops
-        if op.needs_whole_input or op.whole_inputs or op.repeats or (op.pace is not None and op.pace.lag)
-    ]
-    waiting = (waits or list(ops))[0]
+    waits = [op for op in ops if op.needs_whole_input or op.whole_inputs or op.repeats]
+    # Padding alone holds back the last results only.
+    lags = [op for op in ops if op.pace is not None and op.pace.lag]
+    waiting = (waits or lags or list(ops))[0]
     if waiting.is_alias and waiting.input in schedule.model.inputs:
         waiting = next((op for op in ops if waiting.output in op.inputs), waiting)
     return as_model_name(waiting.name, "layer") if not schedule.is_streaming else ""

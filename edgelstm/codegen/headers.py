@@ -25,15 +25,16 @@ VECTOR_LIBRARIES = (
 def library_headers(environment: jinja2.Environment, model: Model, options: Options, items: Sequence[Item]) -> Headers:
     """The headers that the items need, and the tables in them.
 
-    A layout that few models use has a header of its own, `templates/c/isa/<isa>_<layout>.h`.
+    A layout that few models use has a header of its own, `templates/c/isa/<isa>_<layout>.h`, or the portable one.
     """
     isa = PORTABLE if options.isa in VECTOR_KERNELS else options.isa
     parts = {part for item in items if item.vector for part in item.vector.parts}
     needed = {library for item in items for library in item.op.library if not (item.vector and library == "gates")}
     files = {"edgelstm_fixedpoint.h": _text("lib", "fixedpoint"), "edgelstm_isa.h": _text("isa", isa)}
-    for layout in sorted({stream.layout for item in items for stream in item.streams}):
-        if (templates_dir() / "c" / "isa" / f"{isa}_{layout}.h").is_file():
-            files[f"edgelstm_isa_{layout}.h"] = _text("isa", f"{isa}_{layout}")
+    for layout in sorted({stream.header or stream.layout for item in items for stream in item.streams}):
+        for owner in dict.fromkeys((PORTABLE, isa)):
+            if (templates_dir() / "c" / "isa" / f"{owner}_{layout}.h").is_file():
+                files[f"edgelstm_isa_{layout}.h"] = _text("isa", f"{owner}_{layout}")
     activations = Headers({}, ())
     if "activations" in needed:
         # Vectors compute the closed form; the portable one defines it, and stands in where there is no assembler.

@@ -8,7 +8,15 @@ import numpy as np
 
 from edgelstm.codegen.arrays import Declaration, declare
 from edgelstm.codegen.cell import CellUpdate, cell_update
-from edgelstm.codegen.layouts import ROW_GROUP, VECTOR_KERNELS, Layout, flash_qualifier, layouts16, padded
+from edgelstm.codegen.layouts import (
+    NARROW_LAYOUTS,
+    ROW_GROUP,
+    VECTOR_KERNELS,
+    Layout,
+    flash_qualifier,
+    layouts16,
+    padded,
+)
 from edgelstm.codegen.options import Options
 from edgelstm.codegen.plan import PlannedOp
 from edgelstm.codegen.vector_native import VectorNative
@@ -18,6 +26,7 @@ from edgelstm.codegen.weights import PackedWeights, pack
 from edgelstm.codegen.weights16 import pack16
 from edgelstm.ir import Matrix, Model, Op
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.weight_bits import NARROW
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +36,9 @@ class Weights:
     Attributes:
         symbol: of the C array.
         layout: as in the names of the functions that read it.
+        header: see `Layout.header`.
+        widen: see `Layout.widen`.
+        is_narrow: whether weights have 4 bits.
         declaration: the array, its layout and its bound.
         grouped_rows: rows in groups of 4; the rest follow one by one.
         padded_columns: values that a row of the first matrix meets, with those that fill its last block.
@@ -51,6 +63,14 @@ class Weights:
     row_shifts: tuple[int, ...] = ()
     is_fused: bool = False
     sum_type: str = "int32_t"
+    header: str = ""
+    widen: str = "el_widen"
+    is_narrow: bool = False
+
+    @property
+    def scale_type(self) -> str:
+        """The C type of the elements of `scales_symbol`."""
+        return "uint8_t" if self.is_narrow else "int32_t"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +128,9 @@ def make_item(
         facts=op.facts(contract),
         streams=tuple(one.weights for one in packed),
         vector=vector,
-        cell=cell_update(op, contract, options) if any(one.weights.gate_scales for one in packed) else None,
+        cell=cell_update(op, contract, options)
+        if any(one.weights.gate_scales or one.weights.is_fused for one in packed)
+        else None,
         constants=(*constants, *scales),
         declared=(*(one.declaration for one in packed), *constants, *scales),
         padded_input=padded(op.input.size),
@@ -152,7 +174,8 @@ def _vector_streams(symbol: str, vector: Vectors) -> Iterator[_Stream]:
 def _packed(matrices: tuple[Matrix, ...], layouts: tuple[Layout, ...], contract: Contract, isa: str) -> PackedWeights:
     if matrices[0].value_dtype == "int16":
         return pack16(matrices, layouts16(isa))
-    return pack(matrices, layouts, fused=contract is not Contract.TFLM)
+    chosen = NARROW_LAYOUTS[isa] if matrices[0].bits == NARROW else layouts
+    return pack(matrices, chosen, fused=contract is not Contract.TFLM)
 
 
 def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...], isa: str) -> Iterator[_Stream]:
@@ -177,6 +200,9 @@ def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...
                     scale_words=len(packed.row_scales) // groups if packed.row_scales else 0,
                     row_shifts=packed.row_shifts,
                     is_fused=packed.is_fused,
+                    header=packed.layout.header,
+                    widen=packed.layout.widen,
+                    is_narrow=matrices[0].bits == NARROW,
                 ),
                 stream,
                 scales,
@@ -185,6 +211,10 @@ def _streams(op: Op, symbol: str, contract: Contract, layouts: tuple[Layout, ...
 
 def _scales(prefix: str, packed: PackedWeights, flash: str) -> tuple[Declaration, ...]:
     """The arrays of multipliers: of the rows, or of the gates."""
+    if packed.row_scales and packed.has_factors:
+        comment = "Of each row, in the order of the weights: its sum is multiplied by this."
+        values = np.array(packed.row_scales, np.uint8)
+        return (declare(f"{prefix}row_scales", values, "weights", comment, " EL_ALIGNED", flash),)
     if packed.row_scales:
         words = packed.layout.scales_comment if packed.is_fused else "4 multipliers"
         comment = f"For each 4 rows of the weights in turn: {words}."

@@ -7,16 +7,17 @@ from edgelstm.codegen.vector_native import VectorNative, vector_native
 from edgelstm.codegen.vector_values import VectorValues, vector_values
 from edgelstm.ir import Op
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.weight_bits import NARROW
 
 Vectors = VectorLstm | VectorDense | VectorNative | VectorDepthwise | VectorValues
 
 
 def vector_form(op: Op, contract: Contract) -> Vectors | None:
-    """What the op's template for vectors needs; None where it has none, or the contract forbids it.
+    """What the op's template for vectors needs; None where it has none, by contract or because weights have 4 bits.
 
     Its `replaced` are the op's constants that its weight stream holds, too.
     """
-    if op.needs_tflm:
+    if op.needs_tflm or any(matrix.bits == NARROW for matrix in op.matrices(contract)):
         return None
     forms = (vector_lstm, vector_dense, vector_native, vector_depthwise)
     found = (form for form in (make(op, contract) for make in forms) if form is not None)

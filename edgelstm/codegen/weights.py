@@ -11,6 +11,8 @@ from edgelstm.numerics.fixedpoint import Multiplier
 from edgelstm.ops.scales import accumulator_range
 
 _LARGEST_GATE_SHIFT = 24
+_LARGEST_PART = 2**23
+"""What activations take where nothing is saturated before them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +28,10 @@ class PackedWeights:
             used, because sums are requantized otherwise or could overflow in it.
         gate_shifts: the shifts that belong to them.
         row_scales: where every row has a multiplier, those of the rows in the order of the stream: as
-            `el_gates_<layout>` takes them if `is_fused`, else as plain mantissas.
+            `el_gates_<layout>` takes them if `is_fused`, else as plain mantissas. Where it has a factor, that.
         row_shifts: the shift of each matrix.
         is_fused: whether `el_gates_<layout>` may be used with `row_scales`.
+        has_factors: whether `row_scales` are factors of a byte.
     """
 
     layout: Layout
@@ -40,6 +43,7 @@ class PackedWeights:
     row_scales: tuple[int, ...] = ()
     row_shifts: tuple[int, ...] = ()
     is_fused: bool = False
+    has_factors: bool = False
 
 
 def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) -> PackedWeights:
@@ -52,14 +56,25 @@ def pack(matrices: Sequence[Matrix], layouts: Sequence[Layout], *, fused: bool) 
     """
     largest = max(_largest_sum(matrix) for matrix in matrices)
     lowest = min(int(matrix.weights.min()) for matrix in matrices)
-    exact = [layout for layout in layouts if largest < layout.sum_limit and lowest >= layout.lowest_weight]
-    fusing = [layout for layout in exact if fused and layout is not layouts[-1] and _fuses(matrices, layout)]
+    columns = max(matrix.weights.shape[1] for matrix in matrices)
+    exact = [
+        layout
+        for layout in layouts
+        if largest < layout.sum_limit and lowest >= layout.lowest_weight and columns <= layout.most_columns
+    ]
+    with_gates = [layout for layout in exact if fused and layout is not layouts[-1] and layout.has_gates]
+    fusing = [layout for layout in with_gates if _fuses(matrices, layout)]
     layout = (fusing or exact)[0]
     words, grouped = side_by_side(matrices, layout)
     if all(matrix.row_multipliers for matrix in matrices):
         row_shifts = tuple(matrix.row_multipliers[0].shift for matrix in matrices)
         row_scales = _row_scales(matrices, layout if fusing else None)
         return PackedWeights(layout, words, grouped, largest, (), (), row_scales, row_shifts, bool(fusing))
+    if all(matrix.row_factors for matrix in matrices):
+        row_shifts = tuple(matrix.factor_shift for matrix in matrices)
+        return PackedWeights(
+            layout, words, grouped, largest, (), (), _factors(matrices), row_shifts, bool(fusing), True
+        )
     scales, shifts = _gates(matrices, layout) if fusing else ((), ())
     return PackedWeights(layout, words, grouped, largest, scales, shifts)
 
@@ -83,8 +98,21 @@ def _largest_sum(matrix: Matrix) -> int:
     return int(max(-low.min(), high.max(), np.abs(matrix.bias).max()))
 
 
+def _factors(matrices: Sequence[Matrix]) -> tuple[int, ...]:
+    """Those of each group of rows and each matrix in turn."""
+    groups = range(0, len(matrices[0].row_factors), ROW_GROUP)
+    return tuple(one for at in groups for matrix in matrices for one in matrix.row_factors[at : at + ROW_GROUP])
+
+
+def _part(matrix: Matrix) -> int:
+    """The largest magnitude of a scaled sum, rounding aside."""
+    return _largest_sum(matrix) * max(matrix.row_factors) >> matrix.factor_shift
+
+
 def _fuses(matrices: Sequence[Matrix], layout: Layout) -> bool:
     """Whether the layout's gates take every multiplier: those of rows where all matrices have some."""
+    if all(matrix.row_factors for matrix in matrices):
+        return all(_part(matrix) < _LARGEST_PART for matrix in matrices)
     by_row = all(matrix.row_multipliers for matrix in matrices)
     taken = [(matrix, matrix.row_multipliers if by_row else matrix.multipliers) for matrix in matrices]
     return all(multipliers and _fits(matrix, multipliers, layout) for matrix, multipliers in taken)

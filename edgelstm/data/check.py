@@ -32,21 +32,24 @@ def check_dataset(
         DataError: lists all that makes the data unusable.
     """
     problems: list[str] = []
+    of_targets: list[str] = []
     for suffix, x, samples in _splits(dataset):
         if vocabulary:
             of_values = list(_id_problems(f"x{suffix}{name}", x, vocabulary, timesteps))
         else:
             of_values = list(_value_problems(f"x{suffix}{name}", x, input_size, timesteps))
-        problems += of_values
         if not of_values:
             problems += _length_problems(f"lengths{suffix}", samples)
-        problems += _target_problems(f"y{suffix}", samples, dataset.labels)
-    problems += _orphans(dataset)
+        problems += of_values
+        of_targets += _target_problems(f"y{suffix}", samples, dataset.labels)
+    of_targets += _orphans(dataset)
+    if of_targets and not problems:
+        raise_all(of_targets, "each sequence of x has its targets in y, at the same index")
     steps = "any number of" if timesteps is None else timesteps
     takes = (
         f"ids from 0 to {vocabulary - 1}" if vocabulary else f"time steps with {input_size} channels, finite numbers"
     )
-    raise_all(problems, f"the model takes sequences of {steps} {takes}")
+    raise_all(problems + of_targets, f"the model takes sequences of {steps} {takes}")
     return tuple(_warnings(dataset, name))
 
 
@@ -181,9 +184,7 @@ def _warnings(dataset: Dataset, name: str) -> Iterator[str]:
         shown = ", ".join(map(str, constant[:_SHOWN])) + (", ..." if len(constant) > _SHOWN else "")
         of_input = f" of {name[1:]}" if name else ""
         yield f"channels{of_input} that never change in the calibration data: {shown} (counted from 0)"
-    if dataset.x_test is None:
-        yield "there is no x_test, so accuracy is measured on the training data"
-    elif dataset.y is not None and dataset.y_test is None:
+    if dataset.x_test is not None and dataset.y is not None and dataset.y_test is None:
         yield "there is no y_test, so accuracy against the true targets cannot be measured"
 
 

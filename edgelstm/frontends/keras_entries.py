@@ -120,6 +120,11 @@ def entry_problems(entry: Entry) -> Iterator[str]:
         if read.class_name(inner) in MODELS:
             return
         yield from precision_problems(read.mapping(inner.get("config"), "the config of a wrapped layer"))
+    if entry.class_name == "Bidirectional":
+        for half in ("layer", "backward_layer"):
+            inner = entry.config.get(half)
+            config = inner.get("config") if isinstance(inner, Mapping) else None
+            yield from precision_problems(config if isinstance(config, Mapping) else {})
     if entry.class_name != "Lambda" and not read.is_custom(entry.class_name):
         for option, code in code_in(entry.config):
             yield f"{option} is the Python code {code}, which is not in the file and never run"

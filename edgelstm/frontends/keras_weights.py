@@ -77,8 +77,14 @@ def _find_in_archive(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
                 index += 1
 
 
+def _is_of_backward_half(name: str) -> bool:
+    """By the names that Bidirectional gives the layers it wraps."""
+    return any(part.startswith("backward_") for part in name.split("/")[1:-1])
+
+
 def _find_in_legacy(hdf5: Hdf5Content, place: Place) -> Iterator[StoredArray]:
     group = f"model_weights/{place.outermost}"
-    for name in hdf5.text_list(group, "weight_names"):
+    # Keras lists what can be trained first, so that a frozen forward half would stand behind the other.
+    for name in sorted(hdf5.text_list(group, "weight_names"), key=_is_of_backward_half):
         if place.name == place.outermost or f"/{place.name}/" in f"/{name}":
             yield hdf5.arrays.get(f"{group}/{name}", _MISSING)

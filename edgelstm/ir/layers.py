@@ -115,6 +115,10 @@ class Layer(ABC):
         """The same layer on other tensors of the same sizes."""
         return replace(self, input=inputs[0])
 
+    def with_narrow_weights(self) -> Self:
+        """The same layer, to be quantized with weights of 4 bits; unchanged where that gains nothing."""
+        return self
+
     @classmethod
     def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:
         """See `LayerBuilder.states`."""

@@ -43,6 +43,9 @@ class Matrix:
         bias: (rows,), what a row's sum starts from; zero points are folded in.
         multipliers: of 4 rows, the same in every group of 4: a recurrent layer's gates, whose rows alternate.
         row_multipliers: of every row, all with one shift. Where there are neither, the op requantizes row by row.
+        bits: that C stores a weight in, 8 or 4; those of 4 are -7..7.
+        row_factors: of every row, in place of multipliers: a sum becomes (sum * factor + 2^(shift - 1)) >> shift.
+        factor_shift: that shift.
         value_dtype: of the values of the vector.
     """
 
@@ -50,6 +53,9 @@ class Matrix:
     bias: Int64Array
     multipliers: tuple[Multiplier, ...] = ()
     row_multipliers: tuple[Multiplier, ...] = ()
+    bits: int = 8
+    row_factors: tuple[int, ...] = ()
+    factor_shift: int = 0
     value_dtype: str = "int8"
 
 

@@ -49,6 +49,13 @@ def activation_problems(source: SourceLayer) -> list[str]:
     return [f"activation={function!r} is not supported, only {', '.join(SUPPORTED)}"]
 
 
+def image_activation_problems(source: SourceLayer) -> list[str]:
+    """A line if the activation of a layer that yields an image joins its channels, which our rows do not tell apart."""
+    if activation(source) != "softmax":
+        return []
+    return ["a softmax over the channels of an image is not supported; put a TimeDistributed(Flatten()) before it"]
+
+
 def activation_layers(name: str, function: str, input_tensor: Tensor) -> tuple[Layer, ...]:
     """The layer that applies `function`, one of SUPPORTED with Keras' own numbers; none for "linear"."""
     if function == "linear":
@@ -89,7 +96,9 @@ class ActivationLayer(KerasLayer):
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """A function we do not know, or a relu with a threshold or with numbers that make no sense."""
-        return activation_problems(source) if source.class_name == "Activation" else relu_problems(source)
+        if source.class_name != "Activation":
+            return relu_problems(source)
+        return activation_problems(source) + (image_activation_problems(source) if input_tensor.channels else [])
 
     @classmethod
     def from_keras(cls, source: SourceLayer, input_tensor: Tensor) -> tuple[Layer, ...]:

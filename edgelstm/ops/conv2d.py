@@ -18,6 +18,7 @@ from edgelstm.ir import (
     TfliteOperator,
 )
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.activation import image_activation_problems
 from edgelstm.ops.convolution import ConvolutionOp
 from edgelstm.ops.kernel_layer import kernel_problems
 from edgelstm.ops.patch import PatchOp, features_of
@@ -37,6 +38,7 @@ class Conv2DLayer(PatchLayer):
         options, filters = PatchOptions.of(source, "kernel_size"), integer(source, "filters")
         problems = options.problems(input_tensor, filters)
         problems += option_problems(source, {"data_format": "channels_last", "groups": 1})
+        problems += image_activation_problems(source)
         return problems + kernel_problems(source, (*options.taps, input_tensor.channels, filters))
 
     @classmethod

@@ -2,23 +2,28 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from edgelstm.ir import (
+    AnyArray,
     FloatArray,
     Layer,
+    Matrix,
     Observe,
     Op,
     QuantizedTensor,
     Ranges,
     SourceLayer,
     Tensor,
+    TfliteOperator,
+    TfliteTensor,
 )
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Multiplier, exact_multiplier, quantize_multiplier
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
+from edgelstm.ops.activation import image_activation_problems
 from edgelstm.ops.conv2d import pointwise_layers
 from edgelstm.ops.dense16 import Dense16
 from edgelstm.ops.fully_connected import FullyConnected
@@ -30,10 +35,20 @@ from edgelstm.ops.sources import LARGEST_SIZE, array, integer
 
 @dataclass(frozen=True, eq=False)
 class DenseLayer(KernelLayer):
-    """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units)."""
+    """A trained Dense layer, on a vector or on each step of a sequence; its kernel is (input size, units).
+
+    `bits` is what a weight is to take, 8 or 4.
+    """
 
     takes_mask: ClassVar[bool] = True
     reads_images: ClassVar[bool] = True
+
+    bits: int = weight_bits.WIDE
+
+    def with_narrow_weights(self) -> Self:
+        """See `Layer.with_narrow_weights`."""
+        is_large = self.kernel.size >= weight_bits.LEAST_DENSE_WEIGHTS
+        return replace(self, bits=weight_bits.NARROW) if is_large else self
 
     @classmethod
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
@@ -41,6 +56,8 @@ class DenseLayer(KernelLayer):
         units = integer(source, "units")
         results = input_tensor.size // last_axis(input_tensor) * units
         problems = [f"makes {results} values a step, more than {LARGEST_SIZE}"] if results > LARGEST_SIZE else []
+        if input_tensor.channels:
+            problems += image_activation_problems(source)
         return problems + kernel_problems(source, (last_axis(input_tensor), units))
 
     @classmethod
@@ -70,7 +87,7 @@ class DenseLayer(KernelLayer):
 
     def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> "Dense":
         """Round weights with one scale per output."""
-        rows = RoundedRows.of(self.kernel.T, self.bias, input_tensor.quantization.scale)
+        rows = RoundedRows.of(self.kernel.T, self.bias, input_tensor.quantization.scale, bits=self.bits)
         dense = Dense(
             name=self.name,
             input=input_tensor,
@@ -84,6 +101,7 @@ class DenseLayer(KernelLayer):
             kernel_scales=rows.scales,
             bias=rows.bias,
             relu=self.relu,
+            bits=self.bits,
         )
         return _away_from_ties(dense)
 
@@ -113,9 +131,20 @@ def _away_from_ties(dense: "Dense") -> "Dense":
 
 @dataclass(frozen=True, eq=False)
 class Dense(FullyConnected):
-    """The integer Dense: int8 in, int8 out."""
+    """The integer Dense: int8 in, int8 out. `bits` is what a weight takes, 8 or 4."""
 
     kind: ClassVar[str] = "dense"
+
+    bits: int = weight_bits.WIDE
+
+    @property
+    def is_native(self) -> bool:
+        """Whether weights have 4 bits."""
+        return self.bits == weight_bits.NARROW
+
+    def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
+        """See `RowsOp.matrices`."""
+        return tuple(replace(matrix, bits=self.bits) for matrix in super().matrices(contract))
 
     def rounds_once(self, contract: Contract) -> bool:
         """LiteRT's kernel multiplies in float64, which `exact_multiplier` reproduces."""
@@ -155,3 +184,15 @@ class Dense(FullyConnected):
             f"layer {self.name!r}: the scales of outputs {inexact} make sums fall on rounding ties that only float64 "
             "decides; quantize again with edgelstm, which avoids such scales"
         ]
+
+    def weight_tensors(self, kernel: AnyArray, axis: int = 0) -> tuple[TfliteTensor, TfliteTensor]:
+        """See `RowsOp.weight_tensors`."""
+        weights, bias = super().weight_tensors(kernel, axis)
+        return replace(weights, dtype=f"int{self.bits}"), bias
+
+    @classmethod
+    def from_tflite(cls, operator: TfliteOperator, input_tensor: QuantizedTensor) -> Self:
+        """See `FullyConnected`."""
+        kernel = operator.inputs[1]
+        bits = weight_bits.of_dtype(kernel.dtype) if kernel is not None else weight_bits.WIDE
+        return replace(super().from_tflite(operator, input_tensor), bits=bits)

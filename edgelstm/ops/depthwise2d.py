@@ -21,6 +21,7 @@ from edgelstm.ir import (
     TfliteOperator,
 )
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.activation import image_activation_problems
 from edgelstm.ops.conv2d import pointwise_layers
 from edgelstm.ops.convolution import ConvolutionOp
 from edgelstm.ops.kernel_layer import kernel_problems
@@ -49,6 +50,7 @@ class DepthwiseConv2DLayer(PatchLayer):
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """Say which options or weights we do not compile."""
         problems, shape = _problems(source, input_tensor)
+        problems += image_activation_problems(source)
         bias_source = replace(source, weights=tuple(_flat(array) for array in source.weights))
         return problems + kernel_problems(bias_source, (*shape[:2], shape[2] * shape[3]))
 
@@ -90,6 +92,7 @@ class SeparableConv2DLayer(DepthwiseConv2DLayer):
     def keras_problems(cls, source: SourceLayer, input_tensor: Tensor) -> list[str]:
         """Say which options or weights we do not compile."""
         problems, shape = _problems(source, input_tensor)
+        problems += image_activation_problems(source)
         mixing = (1, 1, shape[2] * shape[3], integer(source, "filters"))
         return problems + kernel_problems(source, shape, mixing)
 

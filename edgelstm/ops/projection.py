@@ -1,8 +1,8 @@
 """A matrix of a recurrent layer in the `native` contract: int8 rows with a scale each, and what their sums become."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _SMALLEST_OF_LARGEST = 2.0**-8
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Rows of weights that meet one vector.
+    """Rows of weights that meet one vector. `bits` is what a weight takes.
 
     Attributes:
         weights: int8 (rows, columns) in -127..127.
@@ -28,6 +28,8 @@ class Projection:
         value: scale and zero point of the vector.
         result_scale: of the requantized sums.
     """
+
+    bits: ClassVar[int] = 8
 
     weights: AnyArray
     scales: tuple[float, ...]
@@ -82,6 +84,11 @@ class Projection:
         return -31 <= shift <= 30 and reach << max(shift, 0) < 2**30
 
 
+def gates_library(projection: Projection) -> str:
+    """The C library header that scales the sums; see `Op.library`."""
+    return "gates" if projection.bits == Projection.bits else "narrow_gates"
+
+
 def padded_rows(rows: int) -> int:
     """Rows up to a whole number of groups."""
     return -(-rows // ROW_GROUP) * ROW_GROUP
@@ -90,20 +97,13 @@ def padded_rows(rows: int) -> int:
 def projection_tensors(name: str, projection: Projection) -> tuple[TfliteTensor, TfliteTensor]:
     """Weights and bias as a .tflite file keeps them."""
     zeros = (0,) * len(projection.scales)
-    bias_scales = tuple(scales.float32(projection.value.scale * scale) for scale in projection.scales)
+    # Those of a bias follow from the weights'; beside weights of 4 bits they would take more than these.
+    is_spelled_out = projection.bits == Projection.bits
+    bias_scales = tuple(scales.float32(projection.value.scale * scale) for scale in projection.scales * is_spelled_out)
+    bias_zeros = zeros * is_spelled_out
     return (
-        TfliteTensor(name, projection.weights.shape, "int8", projection.scales, zeros, data=projection.weights),
-        TfliteTensor(f"{name}_bias", projection.bias.shape, "int32", bias_scales, zeros, data=projection.bias),
-    )
-
-
-def projections_from(
-    tensors: Sequence[TfliteTensor | None], values: Sequence[Quantization], result_scales: Sequence[float]
-) -> tuple[Projection, ...]:
-    """The inverse for tensors in pairs, each with the quantization of the vector it meets and the scale of its sums."""
-    present = [tensor for tensor in tensors if tensor is not None and tensor.data is not None]
-    pairs = zip(present[0::2], present[1::2], values, result_scales, strict=True)
-    return tuple(
-        Projection(np.asarray(weights.data), weights.scales, np.asarray(bias.data), value, result_scale)
-        for weights, bias, value, result_scale in pairs
+        TfliteTensor(
+            name, projection.weights.shape, f"int{projection.bits}", projection.scales, zeros, data=projection.weights
+        ),
+        TfliteTensor(f"{name}_bias", projection.bias.shape, "int32", bias_scales, bias_zeros, data=projection.bias),
     )

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from edgelstm.ir import FloatArray, KerasLayer, Layer, Observe, QuantizedTensor, Ranges, SourceLayer, Tensor, by_state
+from edgelstm.ops import weight_bits
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.reverse import ReverseLayer
@@ -27,6 +28,7 @@ class RecurrentLayer(KerasLayer):
 
     Attributes:
         initial_state: vectors that fill the states one after the other before the first step; () for zeros.
+        bits: that a weight is to take, 8 or 4.
     """
 
     takes_mask: ClassVar[bool] = True
@@ -36,6 +38,7 @@ class RecurrentLayer(KerasLayer):
     """The states in Keras' order: "" for the output, else one of `observed_parts`."""
 
     initial_state: tuple[Tensor, ...] = field(default=(), kw_only=True)
+    bits: int = field(default=weight_bits.WIDE, kw_only=True)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -50,6 +53,10 @@ class RecurrentLayer(KerasLayer):
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Self:
         """See `Layer.with_inputs`."""
         return replace(self, input=inputs[0], initial_state=inputs[1:])
+
+    def with_narrow_weights(self) -> Self:
+        """See `Layer.with_narrow_weights`."""
+        return replace(self, bits=weight_bits.NARROW)
 
     @classmethod
     def states(cls, source: SourceLayer) -> tuple[Tensor, ...]:

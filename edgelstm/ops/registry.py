@@ -24,7 +24,7 @@ from edgelstm.ops.global_pooling2d import GlobalAverage2DLayer, GlobalMax2DLayer
 from edgelstm.ops.gru import Gru, GruLayer
 from edgelstm.ops.last_step import LastStep
 from edgelstm.ops.layer_normalization import LayerNormalization, LayerNormalizationLayer
-from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer
+from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer, LstmRows
 from edgelstm.ops.masking import Masking, MaskingLayer
 from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
@@ -70,6 +70,7 @@ _AT_THE_BORDER = 'yes; with padding="same", the last results behind the window'
 
 ENTRIES = (
     Entry(Lstm, {"LSTM": LstmLayer}, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "CUSTOM:edgelstm.lstm")),
+    Entry(LstmRows, {}, ("CUSTOM:edgelstm.lstm_rows",), label="LSTM with `--weights int4`"),
     Entry(Gru, {"GRU": GruLayer}, ("CUSTOM:edgelstm.gru",)),
     Entry(SimpleRnn, {"SimpleRNN": SimpleRnnLayer}, ("CUSTOM:edgelstm.simple_rnn",)),
     Entry(

@@ -9,7 +9,7 @@ from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import AnyArray, Constant, FloatArray, IntArray, Matrix, TfliteOperator, TfliteTensor, UnaryOp
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Int64Array, Multiplier, requantize, requantize_once
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,19 @@ class RoundedRows:
     bias: AnyArray
 
     @classmethod
-    def of(cls, kernel: FloatArray, bias: FloatArray, input_scale: float, dtype: str = "int32") -> "RoundedRows":
-        """Round a float kernel (rows, columns) and bias (rows,), the latter to `dtype`."""
-        per_row = [scales.symmetric_scale(row, start, input_scale) for row, start in zip(kernel, bias, strict=True)]
+    def of(
+        cls,
+        kernel: FloatArray,
+        bias: FloatArray,
+        input_scale: float,
+        dtype: str = "int32",
+        bits: int = weight_bits.WIDE,
+    ) -> "RoundedRows":
+        """Round a float kernel (rows, columns) to so many bits, and bias (rows,) to `dtype`."""
+        per_row = weight_bits.row_scales(kernel, bias, input_scale, bits)
         bias_scales = np.array([scales.float32(input_scale * scale) for scale in per_row])
         return cls(
-            kernel=scales.round_weights(kernel, np.array(per_row)[:, None]),
+            kernel=weight_bits.round_weights(kernel, np.array(per_row)[:, None], bits),
             scales=tuple(per_row),
             bias=scales.round_bias(bias, bias_scales, dtype),
         )

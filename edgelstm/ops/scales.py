@@ -69,14 +69,16 @@ def symmetric_scale(weights: AnyArray, bias: AnyArray, input_scale: float) -> fl
     """The scale that maps the largest weight to 127.
 
     It is raised where the bias would otherwise leave 2^29 steps of input_scale * scale, which keeps every
-    accumulator inside int32; weights that are all 0 get a scale fine enough for their bias.
+    accumulator inside int32; weights that are all 0 get a scale fine enough for their bias. What counts as no weight
+    at all is less the larger the inputs are: those of an ADC in counts of 2^23 are as small as the counts are large.
     """
+    smallest = SMALLEST_RANGE / max(1.0, input_scale)
     largest_weight = float(np.max(np.abs(weights), initial=0.0))
     largest_bias = float(np.max(np.abs(bias), initial=0.0))
     floor = largest_bias / (2.0**29 * input_scale)
     if largest_weight == 0.0:
-        return float32(max(largest_bias / (2.0**20 * input_scale), SMALLEST_RANGE))
-    return float32(max(largest_weight / 127.0, floor, SMALLEST_RANGE / 127.0))
+        return float32(max(largest_bias / (2.0**20 * input_scale), smallest))
+    return float32(max(largest_weight / 127.0, floor, smallest / 127.0))
 
 
 def round_weights(weights: AnyArray, scale: AnyArray | float) -> AnyArray:

@@ -30,7 +30,8 @@ from edgelstm.numerics.fixedpoint import (
     saturate16,
 )
 from edgelstm.ops import scales
-from edgelstm.ops.projection import Projection, padded_rows, projection_tensors, projections_from
+from edgelstm.ops.projection import Projection, gates_library, padded_rows, projection_tensors
+from edgelstm.ops.projections import project, projections_from
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.sources import activation, array, flag
@@ -119,8 +120,8 @@ class SimpleRnnLayer(RecurrentLayer):
             name=self.name,
             input=input_tensor,
             output=output,
-            kernel=Projection.of(self.kernel.T, self.bias, input_tensor.quantization, result_scale),
-            recurrent_kernel=Projection.of(self.recurrent_kernel.T, no_bias, hidden, result_scale),
+            kernel=project(self.kernel.T, self.bias, input_tensor.quantization, result_scale, self.bits),
+            recurrent_kernel=project(self.recurrent_kernel.T, no_bias, hidden, result_scale, self.bits),
             function=self.function,
         )
 
@@ -170,7 +171,7 @@ class SimpleRnn(RecurrentOp):
     @property
     def library(self) -> tuple[str, ...]:
         """Headers of the gates and of tanh."""
-        return ("activations", "gates") if self.function == "tanh" else ("gates",)
+        return ("activations", gates_library(self.kernel)) if self.function == "tanh" else (gates_library(self.kernel),)
 
     @property
     def units(self) -> int:

@@ -29,6 +29,10 @@ def flag(source: SourceLayer, key: str, *, default: bool) -> bool:
     return bool(source.config.get(key, default))
 
 
+_ACTIVATION_DEFAULTS = {"max_value": None, "negative_slope": 0, "threshold": 0, "alpha": 0, "axis": -1}
+"""Options of a layer given as an activation, and the values with which it is the plain function."""
+
+
 def activation(source: SourceLayer, key: str = "activation") -> str:
     """An activation's name, in lower case.
 
@@ -44,8 +48,8 @@ def activation(source: SourceLayer, key: str = "activation") -> str:
     name = str(value.get("class_name")).lower()
     options = {
         option: config[option]
-        for option in ("max_value", "negative_slope", "threshold", "alpha", "axis")
-        if isinstance(config, Mapping) and config.get(option) not in (None, 0, -1)
+        for option, default in _ACTIVATION_DEFAULTS.items()
+        if isinstance(config, Mapping) and config.get(option) not in (None, default)
     }
     return f"{name} with {options}" if options else name
 

@@ -1,7 +1,6 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +16,13 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
+from edgelstm.pipeline import narrow
+from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
 from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import INT16, LARGEST_MARGIN, TF
+from edgelstm.project.settings import INT16, TF
 from edgelstm.quantization import int8_layers, int16_layers, quantize, widen
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
@@ -29,13 +30,7 @@ from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
 from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
-from edgelstm.verification.accuracy import measure_accuracy
-
-WORTH_A_WARNING_PERCENT, MOST_LISTED = 1.0, 6
-"""Of an array's values, and arrays in a warning."""
-
-NEAR_DB = 10.0
-"""Below this signal to noise ratio a third of what the output does, or more, is noise."""
+from edgelstm.verification.accuracy import measure_accuracy, measure_quantized
 
 TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
 
@@ -45,14 +40,16 @@ class Quantized:
     """A quantized model, its file, and how well it does.
 
     Attributes:
-        accuracy: None without data or from a .tflite.
+        accuracy: None without data, and of a .tflite without targets.
         step: the graph of one step; None where it was not asked for.
+        was_read: whether the file was quantized already.
     """
 
     model: Model
     tflite: bytes
     accuracy: Accuracy | None
     step: StepFile | None = None
+    was_read: bool = False
 
     @property
     def sha256(self) -> str:
@@ -81,6 +78,7 @@ def ensure_quantized(
         progress.note(f"reused {TFLITE}: model, data and options are unchanged")
     else:
         quantized, stale = quantize_file(model_path, request, data, progress), list(folders)
+        warn_untested(quantized.accuracy, data, progress)
     for folder in stale:
         record = folder.record(MODEL)
         is_same = record is not None and record.files.get(TFLITE) == quantized.sha256
@@ -132,8 +130,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
     progress.note(f"quantized to {request.activations} on {found.sequences} calibration sequences")
-    _warn_saturation(accuracy, len(dataset.test.x), request, progress)
-    _warn_distance(accuracy, progress)
+    warn_of_accuracy(accuracy, len(dataset.test.x), request.margin, progress)
     if step is not None:
         step = measured(step, loaded, model, dataset, progress)
     return Quantized(model, tflite, accuracy, step)
@@ -167,7 +164,8 @@ def calibrated(
     found = observed(float_model, Samples(calibration.x[:count], None, lengths), request, progress)
     ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
     wide = int16_layers(found.model) if request.activations == INT16 else frozenset()
-    model = quantize(found.model, ranges, timesteps, request.contract, wide)
+    model = quantize(narrow.as_asked(found.model, request), ranges, timesteps, request.contract, wide)
+    narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         _note_int8(float_model, progress)
     _check_lengths(model, dataset)
@@ -177,9 +175,9 @@ def calibrated(
 
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     """A model that is quantized already; DataError where data that were given do not fit it."""
-    if data.dataset is not None:
-        checked(data.dataset, model, progress)
+    dataset = None if data.dataset is None else checked(data.dataset, model, progress)
     _check_window(model.timesteps, request)
+    narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
     if request.activations == INT16 and not any(op.needs_tflm for op in model.ops):
@@ -188,7 +186,12 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
         )
     _warn_several_scales(model, "quantizing the Keras model", progress)
     model = replace(model, name=request.name or model.name)
-    return Quantized(model, int8_file(path.read_bytes()), None, _step(model, request))
+    accuracy = None
+    if dataset is not None and dataset.test.y is not None:
+        accuracy = measure_quantized(
+            model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
+        )
+    return Quantized(model, int8_file(path.read_bytes()), accuracy, _step(model, request), was_read=True)
 
 
 def _note_int8(float_model: FloatModel, progress: Progress) -> None:
@@ -202,7 +205,7 @@ def _note_native(model: Model, progress: Progress) -> None:
     if own:
         progress.note(
             f"contract native: no official interpreter has integer kernels for {own}; the arithmetic is edgelstm's own "
-            "(docs/numerics.md), and the accuracy against the float model judges it"
+            "(docs/numerics.md), judged by the float model"
         )
 
 
@@ -278,29 +281,6 @@ def _calibration_count(available: int, asked: int | None, progress: Progress) ->
     return count
 
 
-def _warn_saturation(accuracy: Accuracy, sequences: int, request: BuildRequest, progress: Progress) -> None:
-    """What a single sequence of many does is no reason to choose other ranges."""
-    common = [one for one in accuracy.saturations if one.samples >= min(2, sequences)]
-    clipped = [one for one in common if one.percent >= WORTH_A_WARNING_PERCENT]
-    if not clipped:
-        return
-    listed = "; ".join(f"{one.where} ({one.percent:.1f} %, {one.samples} sequences)" for one in clipped[:MOST_LISTED])
-    more = f" and {len(clipped) - MOST_LISTED} more" if len(clipped) > MOST_LISTED else ""
-    advice = "calibrate on data that cover it"
-    margins = [one.margin for one in clipped if one.margin is not None]
-    if margins and (margin := math.ceil(10 * request.margin * max(margins)) / 10) <= LARGEST_MARGIN:
-        advice += f", or --margin {margin:.1f}, which holds {'it' if len(margins) == len(clipped) else 'most of it'}"
-    progress.warn(f"test data leave the calibrated range: {listed}{more}; {advice}")
-
-
-def _warn_distance(accuracy: Accuracy, progress: Progress) -> None:
-    if accuracy.sqnr_db < NEAR_DB:
-        progress.warn(
-            f"the integer model is far from the float model: SQNR {accuracy.sqnr_db:.1f} dB, agreement "
-            f"{100 * accuracy.agreement:.1f} %; calibrate on data like those that it will see, and more of them"
-        )
-
-
 def _arrays_of(inputs: Sequence[Tensor]) -> str:
     if len(inputs) == 1:
         return "an array x of inputs"
@@ -311,5 +291,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
-        str(request.margin), request.clip, request.calibration, request.activations,
+        str(request.margin), request.clip, request.calibration, request.activations, request.weights,
     )  # fmt: skip

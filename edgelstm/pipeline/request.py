@@ -39,6 +39,7 @@ class BuildRequest:
         margin: what the ends of all ranges are multiplied by.
         clip: one of `project.settings.CLIP_CHOICES`: how ranges are narrowed.
         calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
+        weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
@@ -63,6 +64,7 @@ class BuildRequest:
     margin: float = 1.0
     clip: str = "none"
     calibration: str = RESET
+    weights: str = "int8"
     activations: str = "int8"
     project: Project | None = None
     main: Path | None = None

@@ -18,6 +18,7 @@ from edgelstm.project.settings import (
     LARGEST_MARGIN,
     LEAST_MARGIN,
     SMALLEST_LSB,
+    WEIGHTS_CHOICES,
 )
 from edgelstm.user_code import is_user_code
 
@@ -144,6 +145,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "margin": _real(LEAST_MARGIN, LARGEST_MARGIN),
         "clip": _choice(*CLIP_CHOICES),
         "calibration": _choice(*CALIBRATION_CHOICES),
+        "weights": _choice(*WEIGHTS_CHOICES),
     },
     "build": {
         "targets": _list_of(_word, 1, 32),

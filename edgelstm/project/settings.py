@@ -48,6 +48,8 @@ RESET, TF = "reset", "tf"
 CALIBRATION_CHOICES = (RESET, TF)
 """Each sequence from a reset state, or as TensorFlow's converter does it."""
 
+INT4 = "int4"
+WEIGHTS_CHOICES = ("int8", INT4)
 INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
@@ -57,14 +59,15 @@ SMALLEST_LSB, LARGEST_LSB = 1e-12, 1e12
 class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
-    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `calibration` is one of
-    CALIBRATION_CHOICES.
+    `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `weights` is one of
+    WEIGHTS_CHOICES, `calibration` of CALIBRATION_CHOICES.
     """
 
     calibration_samples: int | None = None
     margin: float = 1.0
     clip: str = "none"
     calibration: str = RESET
+    weights: str = "int8"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Post-training quantization: observe ranges on calibration data, then let each layer choose its scales."""
 
 from edgelstm.quantization.calibration import calibrate
+from edgelstm.quantization.narrow import narrow_layers, with_narrow_weights
 from edgelstm.quantization.quantize import quantize
 from edgelstm.quantization.ranges import clip_at_least_error, widen
 from edgelstm.quantization.tensorflow import as_converted, calibrate_as_converter
@@ -13,6 +14,8 @@ __all__ = [
     "clip_at_least_error",
     "int8_layers",
     "int16_layers",
+    "narrow_layers",
     "quantize",
     "widen",
+    "with_narrow_weights",
 ]

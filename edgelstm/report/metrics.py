@@ -4,7 +4,8 @@ Outputs are real numbers of shape (N, C), or (N, T, C) where the model yields on
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,11 +39,14 @@ class Accuracy:
         sqnr_db: signal to quantization noise ratio, 10 log10(sum float^2 / sum (float - quantized)^2); inf if
             both are equal.
         outputs: how many output vectors were compared.
-        saturated_inputs_percent: for each channel, the share of input values outside what the input's int8
-            range can hold (`saturated_inputs_percent`); empty if not measured.
+        saturated_inputs_percent: for each channel of the inputs, the share of values outside what their integers hold;
+            empty if not measured.
         saturations: all that test data clip, the most clipped first.
         confusion: of the quantized model; row = true class, column = decided class. None unless classes are
             told apart, or with more than 256 classes.
+        outputs_apart: of a model with several outputs, each by name; it then has no metric of its own, and its
+            agreement and SQNR are the worst of theirs.
+        spans: of values that are no decision, how many steps of its integers each channel of the float outputs spans.
         labels: the names of the classes, or of the outputs, in order; may be empty.
         float_mae: mean absolute error of the float model, for a regression.
         quantized_mae: the quantized model's.
@@ -60,6 +64,21 @@ class Accuracy:
     float_mae: float | None = None
     quantized_mae: float | None = None
     saturations: tuple[Saturation, ...] = ()
+    outputs_apart: Mapping[str, "Accuracy"] = field(default_factory=dict)
+    spans: tuple[float, ...] = ()
+
+
+def join_outputs(apart: Mapping[str, Accuracy]) -> Accuracy:
+    """What is said of a model with several outputs, given each."""
+    return Accuracy(
+        metric="none",
+        float_value=None,
+        quantized_value=None,
+        agreement=min(one.agreement for one in apart.values()),
+        sqnr_db=min(one.sqnr_db for one in apart.values()),
+        outputs=max(one.outputs for one in apart.values()),
+        outputs_apart=apart,
+    )
 
 
 def evaluate(
@@ -69,8 +88,7 @@ def evaluate(
     labels: tuple[str, ...] = (),
     lengths: Array | None = None,
     *,
-    saturated_inputs_percent: tuple[float, ...] = (),
-    saturations: tuple[Saturation, ...] = (),
+    scale: float | None = None,
 ) -> Accuracy:
     """Compare a quantized model's outputs with the float model's and with the truth.
 
@@ -80,8 +98,7 @@ def evaluate(
         quantized_output: the same of the quantized model, as real numbers.
         labels: names of the classes or outputs.
         lengths: (N,) valid steps of each sequence; later outputs are left out. Ignored for (N, C) outputs.
-        saturated_inputs_percent: passed on into the result.
-        saturations: likewise.
+        scale: of the quantized output; None leaves `spans` empty.
 
     Raises:
         DataError: shapes do not fit, class ids out of range, or the float model yields NaN or infinity.
@@ -105,9 +122,8 @@ def evaluate(
         agreement=_agreement(task, reference, quantized),
         sqnr_db=sqnr_db(reference, quantized),
         outputs=len(reference),
-        saturated_inputs_percent=saturated_inputs_percent,
-        saturations=saturations,
         labels=labels,
+        spans=_spans(reference, scale) if task == "regression" and scale else (),
     )
     return compared if truth is None else _score(task, compared, truth, reference, quantized)
 
@@ -198,33 +214,6 @@ def confusion_matrix(truth: Array, decided: Array, classes: int) -> npt.NDArray[
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
-def saturated_inputs_percent(
-    x: Array,
-    scale: float | Array,
-    zero_point: int | Array,
-    lengths: Array | None = None,
-    *,
-    lowest: int = -128,
-    highest: int = 127,
-) -> tuple[float, ...]:
-    """Tell how much of each input channel is clipped by its quantization.
-
-    Args:
-        x: (N, T, D) real inputs.
-        scale: of the input, one for all channels or (D,).
-        zero_point: of the input, likewise.
-        lengths: (N,) valid steps of each sequence; later steps are left out.
-        lowest: the smallest stored integer.
-        highest: the largest stored integer.
-
-    Returns:
-        For each of the D channels, the percentage of values that round to an integer outside lowest..highest.
-    """
-    stored = np.rint(_join_steps(x, x.shape[:-1], lengths) / scale) + zero_point
-    share = np.mean((stored < lowest) | (stored > highest), axis=0)
-    return tuple(float(percent) for percent in 100.0 * share)
-
-
 def _join_steps(values: Array, outer_shape: tuple[int, ...], lengths: Array | None) -> Array:
     """Join (N, T, ...) to (M, ...), leaving out steps past each length; (N, ...) passes unchanged."""
     if len(outer_shape) == 1:
@@ -232,6 +221,10 @@ def _join_steps(values: Array, outer_shape: tuple[int, ...], lengths: Array | No
     if lengths is None:
         return values.reshape(-1, *values.shape[2:])
     return values[np.arange(outer_shape[1]) < lengths[:, np.newaxis]]
+
+
+def _spans(reference: Array, scale: float) -> tuple[float, ...]:
+    return tuple(float(span) / scale for span in np.ptp(reference, axis=0))
 
 
 def _threshold(reference: Array) -> float:

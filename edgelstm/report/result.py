@@ -165,6 +165,8 @@ def accuracy_mapping(accuracy: Accuracy) -> Mapping[str, Any]:
         "quantized_mae": accuracy.quantized_mae,
         "confusion": accuracy.confusion,
         "labels": list(accuracy.labels),
+        "spans": list(accuracy.spans),
+        "outputs_apart": {name: accuracy_mapping(one) for name, one in accuracy.outputs_apart.items()},
     }
 
 
@@ -191,6 +193,8 @@ def accuracy_from_mapping(values: Mapping[str, Any]) -> Accuracy:
             Saturation(str(one["where"]), float(one["percent"]), int(one["samples"]), _number(one["margin"]))
             for one in values["saturations"]
         ),
+        spans=tuple(float(span) for span in values["spans"]),
+        outputs_apart={str(name): accuracy_from_mapping(one) for name, one in values["outputs_apart"].items()},
     )
 
 

@@ -93,26 +93,42 @@ def _measured(number: int | None, unit: str = "") -> str:
 
 def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     """Show metric, agreement, SQNR, saturation and a small confusion matrix."""
-    console.print(f"accuracy on {accuracy.outputs} outputs")
-    table = plain_table("", "float", "integers", left=1)
-    if accuracy.float_value is not None and accuracy.quantized_value is not None:
-        table.add_row(f"  {accuracy.metric}", f"{accuracy.float_value:.4f}", f"{accuracy.quantized_value:.4f}")
-    if accuracy.float_mae is not None and accuracy.quantized_mae is not None:
-        table.add_row("  mae", f"{accuracy.float_mae:.4f}", f"{accuracy.quantized_mae:.4f}")
-    if table.row_count:
-        console.print(table)
-    noise = f"SQNR {accuracy.sqnr_db:.1f} dB" if math.isfinite(accuracy.sqnr_db) else "no quantization noise"
-    alike = "outputs within 1 % of full scale of float's" if accuracy.metric == "rmse" else "agreement with float"
-    console.print(f"  {alike} {100 * accuracy.agreement:.2f} %, {noise}")
+    if accuracy.outputs_apart:
+        for name, apart in accuracy.outputs_apart.items():
+            console.print(f"output {name}: ", end="")
+            _print_one_output(apart, console)
+    else:
+        _print_one_output(accuracy, console)
     shares = accuracy.saturated_inputs_percent
     if shares:
-        worst = max(range(len(shares)), key=shares.__getitem__)
-        share = f"at most {shares[worst]:.2f} % (channel {worst})" if shares[worst] else "none"
-        console.print(f"  saturated inputs: {share}")
+        console.print(f"  saturated inputs: {f'at most {max(shares):.2f} %' if any(shares) else 'none'}")
     for one in accuracy.saturations[:MOST_SATURATIONS]:
         console.print(f"  clipped: {one.percent:.2f} % of {one.where}, in {one.samples} sequences")
     if len(accuracy.saturations) > MOST_SATURATIONS:
         console.print(f"  clipped: {len(accuracy.saturations) - MOST_SATURATIONS} more, in report.json")
+    for shown in (accuracy, *accuracy.outputs_apart.values()):
+        _print_confusion(shown, console)
+
+
+def _print_one_output(accuracy: Accuracy, console: Console) -> None:
+    console.print(f"accuracy on {accuracy.outputs} outputs")
+    table = plain_table("", "float", "integers", left=1)
+    for name, values in (
+        (accuracy.metric, (accuracy.float_value, accuracy.quantized_value)),
+        ("mae", (accuracy.float_mae, accuracy.quantized_mae)),
+    ):
+        if values[1] is not None:
+            table.add_row(f"  {name}", *(NOT_MEASURED if value is None else f"{value:.4f}" for value in values))
+    if table.row_count:
+        console.print(table)
+    if accuracy.metric != "none" and accuracy.float_value is None:
+        return
+    noise = f"SQNR {accuracy.sqnr_db:.1f} dB" if math.isfinite(accuracy.sqnr_db) else "no quantization noise"
+    alike = "outputs within 1 % of full scale of float's" if accuracy.metric == "rmse" else "agreement with float"
+    console.print(f"  {alike} {100 * accuracy.agreement:.2f} %, {noise}")
+
+
+def _print_confusion(accuracy: Accuracy, console: Console) -> None:
     if accuracy.confusion is not None and len(accuracy.confusion) <= LARGEST_CONFUSION_SHOWN:
         console.print("\n  true class down, decided by integers across")
         console.print(_confusion(accuracy.confusion, accuracy.labels))

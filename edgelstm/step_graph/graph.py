@@ -1,5 +1,7 @@
 """A whole model as one step: GRU and SimpleRNN in int16 operators, everything else as `model.tflite` has it."""
 
+from dataclasses import replace
+
 from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir import Model, Op, TfliteModel, TfliteOperator
 from edgelstm.numerics.gate_functions import GateFunction
@@ -8,10 +10,11 @@ from edgelstm.ops.concatenate import Concatenate
 from edgelstm.ops.dense import Dense
 from edgelstm.ops.gru import Gru
 from edgelstm.ops.last_step import LastStep
-from edgelstm.ops.lstm import Lstm
+from edgelstm.ops.lstm import Lstm, LstmRows
 from edgelstm.ops.merge import Add, Multiply
 from edgelstm.ops.simple_rnn import SimpleRnn
 from edgelstm.ops.softmax import Softmax
+from edgelstm.ops.weight_bits import WIDE
 from edgelstm.step_graph.recurrent import RecurrentStep, gru_step, simple_rnn_step
 
 _STATELESS = (Activation, Add, Concatenate, Dense, LastStep, Multiply, Softmax)
@@ -39,7 +42,7 @@ def to_step_graph(model: Model) -> TfliteModel:
     steps: list[RecurrentStep] = []
     for op in model.ops:
         step = _recurrent(op)
-        operators += step.operators if step else op.to_tflite(1, 1)
+        operators += step.operators if step else _with_bytes(op).to_tflite(1, 1)
         steps += [step] if step else []
     return TfliteModel(
         operators=tuple(operators),
@@ -47,6 +50,11 @@ def to_step_graph(model: Model) -> TfliteModel:
         outputs=(model.output.to_tflite(1, 1), *(step.next_state for step in steps)),
         description=f"edgelstm: {model.name}, one step; approximates model.tflite",
     )
+
+
+def _with_bytes(op: Op) -> Op:
+    """TFLM takes no weights of 4 bits; these are integers of 8 like all others."""
+    return replace(op, bits=WIDE) if isinstance(op, Dense) else op
 
 
 def _recurrent(op: Op) -> RecurrentStep | None:
@@ -70,7 +78,7 @@ def _problem(op: Op) -> str:
     if isinstance(op, Gru):
         is_hard = op.gate is not GateFunction.SIGMOID
         return f'layer "{op.name}": no builtin operator computes hard_sigmoid in int16' if is_hard else ""
-    if isinstance(op, Lstm):
+    if isinstance(op, Lstm | LstmRows):
         return f'layer "{op.name}": an LSTM\'s operator keeps its states inside, so that they cannot go in and out'
     if isinstance(op, (SimpleRnn, *_STATELESS)):
         return ""

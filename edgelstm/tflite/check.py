@@ -38,6 +38,7 @@ from edgelstm.tflite.operator_rules import (
 from edgelstm.tflite.own_rules import (
     gru_problems,
     layer_normalization_problems,
+    lstm_rows_problems,
     masking_problems,
     own_lstm_problems,
     simple_rnn_problems,
@@ -67,6 +68,7 @@ RULES: Mapping[str, Callable[[TfliteOperator], Iterator[str]]] = MappingProxyTyp
         "CUSTOM:edgelstm.gru": gru_problems,
         "CUSTOM:edgelstm.layer_normalization": layer_normalization_problems,
         "CUSTOM:edgelstm.lstm": own_lstm_problems,
+        "CUSTOM:edgelstm.lstm_rows": lstm_rows_problems,
         "CUSTOM:edgelstm.masking": masking_problems,
         "CUSTOM:edgelstm.simple_rnn": simple_rnn_problems,
         "DEPTHWISE_CONV_2D": depthwise_problems,

@@ -122,10 +122,11 @@ def _state_problems(operator: TfliteOperator, output: TfliteTensor, batch: int, 
         yield f"hidden state is not {dtype} with one scale"
     if cell is not None:
         yield from activation_problems("cell state", cell, "int16")
-        yield from _cell_scale_problems(cell)
+        yield from cell_scale_problems(cell)
 
 
-def _cell_scale_problems(cell: TfliteTensor) -> Iterator[str]:
+def cell_scale_problems(cell: TfliteTensor) -> Iterator[str]:
+    """Judge the scale of a cell state."""
     if cell.scales not in {(2.0**exponent,) for exponent in _CELL_EXPONENTS}:
         yield f"cell state scale is not a power of two from 2^{_CELL_EXPONENTS[0]} to 2^{_CELL_EXPONENTS[-1]}"
     if any(cell.zero_points):

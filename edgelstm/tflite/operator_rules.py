@@ -8,6 +8,7 @@ import numpy as np
 from edgelstm.ir import TfliteOperator, TfliteTensor
 from edgelstm.numerics.int8_tables import STEEPEST_SLOPE
 from edgelstm.tflite.quantization_rules import (
+    ROW_DTYPES,
     activation_problems,
     bias_problems,
     fixed_scale_problems,
@@ -35,7 +36,8 @@ def fully_connected_problems(operator: TfliteOperator) -> Iterator[str]:
         return
     yield from activation_problems("input", source)
     yield from activation_problems("output", output)
-    yield from weight_problems("weights", weights, (output.shape[-1], source.shape[-1]), per_channel=True)
+    shape = (output.shape[-1], source.shape[-1])
+    yield from weight_problems("weights", weights, shape, per_channel=True, dtypes=ROW_DTYPES)
     if bias is not None:
         input_scale = source.scales[0] if source.scales else math.nan
         yield from bias_problems("bias", bias, weights.shape[0], input_scale, weights.scales)

@@ -7,8 +7,9 @@ import numpy as np
 
 from edgelstm.ir import TfliteOperator, TfliteTensor, by_state
 from edgelstm.numerics.layer_normalization import gained_step
-from edgelstm.tflite.lstm_rules import lstm_tensor_problems
+from edgelstm.tflite.lstm_rules import cell_scale_problems, lstm_tensor_problems
 from edgelstm.tflite.quantization_rules import (
+    ROW_DTYPES,
     activation_problems,
     bias_problems,
     same_quantization_problems,
@@ -19,7 +20,8 @@ from edgelstm.tflite.quantization_rules import (
 _GATES = ("sigmoid", "hard_sigmoid_6", "hard_sigmoid_5")
 _HARD_GATES = _GATES[1:]
 _LSTM_INPUTS, _LSTM_CELL = 24, 19
-_GRU_STATES = ("int8", "int16")
+_GRU_STATES = _LSTM_STATES = ("int8", "int16")
+_LSTM_ROWS_CELL = 6
 
 
 def gru_problems(operator: TfliteOperator) -> Iterator[str]:
@@ -42,6 +44,21 @@ def own_lstm_problems(operator: TfliteOperator) -> Iterator[str]:
     yield from _vector_problems(operator.inputs[_LSTM_INPUTS:], operator.outputs[0], states=2)
     if len(operator.outputs) > 1:
         yield from _exposed_problems(operator, operator.inputs[_LSTM_CELL])
+
+
+def lstm_rows_problems(operator: TfliteOperator) -> Iterator[str]:
+    """Judge an LSTM whose rows have scales: kernel and recurrent kernel of all gates with their biases, the states."""
+    yield from _option_problems(operator, {"gate": _GATES})
+    core = replace(operator, outputs=operator.outputs[:1])
+    problems = [*_recurrent_problems(core, gates=1, states=_LSTM_STATES, rows=4, starts=2)]
+    yield from problems
+    if problems:
+        return
+    cell = operator.inputs[_LSTM_ROWS_CELL]
+    assert cell is not None
+    yield from cell_scale_problems(cell)
+    if len(operator.outputs) > 1:
+        yield from _exposed_problems(operator, cell)
 
 
 def simple_rnn_problems(operator: TfliteOperator) -> Iterator[str]:
@@ -97,7 +114,10 @@ def _option_problems(operator: TfliteOperator, allowed: Mapping[str, Sequence[ob
             yield f"option {name} is {str(found)[:40]!r}"
 
 
-def _recurrent_problems(operator: TfliteOperator, gates: int, states: Sequence[str]) -> Iterator[str]:
+def _recurrent_problems(
+    operator: TfliteOperator, gates: int, states: Sequence[str], rows: int = 1, starts: int = 1
+) -> Iterator[str]:
+    """Judge matrices of `rows` times as many rows as there are units, and vectors for `starts` states."""
     own_inputs = 1 + 4 * gates + len(states)
     if len(operator.inputs) < own_inputs or len(operator.outputs) != 1:
         yield f"has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
@@ -113,9 +133,9 @@ def _recurrent_problems(operator: TfliteOperator, gates: int, states: Sequence[s
     columns, units = source.shape[-1], output.shape[-1]
     for gate in range(gates):
         tensors = operator.inputs[1 + 4 * gate : 5 + 4 * gate]
-        yield from _matrix_problems(f"kernel {gate}", tensors[:2], (units, columns), source)
-        yield from _matrix_problems(f"recurrent kernel {gate}", tensors[2:], (units, units), output)
-    yield from _vector_problems(operator.inputs[own_inputs:], output, states=1)
+        yield from _matrix_problems(f"kernel {gate}", tensors[:2], (rows * units, columns), source)
+        yield from _matrix_problems(f"recurrent kernel {gate}", tensors[2:], (rows * units, units), output)
+    yield from _vector_problems(operator.inputs[own_inputs:], output, states=starts)
     for state, dtype in zip(operator.inputs[1 + 4 * gates : own_inputs], states, strict=True):
         if state is None or state.dtype != dtype or state.shape != (source.shape[0], units) or not state.is_variable:
             yield f"a state is no {dtype} variable of shape {(source.shape[0], units)}"
@@ -154,8 +174,10 @@ def _matrix_problems(
     role: str, tensors: Sequence[TfliteTensor | None], shape: tuple[int, int], value: TfliteTensor
 ) -> Iterator[str]:
     weights, bias = tensors
-    yield from weight_problems(role, weights, shape, per_channel=True)
+    yield from weight_problems(role, weights, shape, per_channel=True, dtypes=ROW_DTYPES)
     if weights is not None:
         if len(weights.scales) != shape[0]:
             yield f"{role} has {len(weights.scales)} scales, not one for each of {shape[0]} rows"
-        yield from bias_problems(f"bias of {role}", bias, shape[0], value.scales[0], weights.scales)
+        yield from bias_problems(
+            f"bias of {role}", bias, shape[0], value.scales[0], () if weights.dtype == "int4" else weights.scales
+        )

@@ -4,11 +4,16 @@ Every function yields one line for each rule broken; `role` is what the operator
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from edgelstm.ir import TfliteOperator, TfliteTensor
+
+ROW_DTYPES = ("int8", "int4")
+"""Of weights whose rows may have scales of their own in the kernels of ours."""
+
+_LOWEST: Mapping[str, int] = {"int8": -128, "int4": -8}
 
 
 def float32_product(one: float, other: float) -> float:
@@ -29,14 +34,19 @@ def activation_problems(role: str, tensor: TfliteTensor, dtype: str = "int8") ->
 
 
 def weight_problems(
-    role: str, tensor: TfliteTensor | None, shape: tuple[int, ...], per_channel: bool = False, axis: int = 0
+    role: str,
+    tensor: TfliteTensor | None,
+    shape: tuple[int, ...],
+    per_channel: bool = False,
+    axis: int = 0,
+    dtypes: Collection[str] = ("int8",),
 ) -> Iterator[str]:
-    """Judge constant int8 weights: symmetric, one scale (or one for each row, along `axis`)."""
+    """Judge constant weights: symmetric, one scale (or one for each row, along `axis`)."""
     if tensor is None:
         yield f"{role} is absent"
         return
-    if tensor.dtype != "int8":
-        yield f"{role} is {tensor.dtype}, not int8"
+    if tensor.dtype not in dtypes:
+        yield f"{role} is {tensor.dtype}, not {' or '.join(dtypes)}"
     if tensor.shape != shape:
         yield f"{role} has the shape {tensor.shape}, not {shape}"
     if len(tensor.scales) != 1 and not (per_channel and len(tensor.scales) == shape[axis] and tensor.axis == axis):
@@ -45,8 +55,8 @@ def weight_problems(
         yield f"{role} has a zero point other than 0"
     if tensor.data is None:
         yield f"{role} is not a constant"
-    elif tensor.dtype == "int8" and bool((tensor.data == -128).any()):
-        yield f"{role} holds -128, outside the symmetric range"
+    elif tensor.dtype in _LOWEST and bool((tensor.data == _LOWEST[tensor.dtype]).any()):
+        yield f"{role} holds {_LOWEST[tensor.dtype]}, outside the symmetric range"
 
 
 def bias_problems(

@@ -16,6 +16,7 @@ from flatbuffers.table import Table
 
 from edgelstm.errors import ModelFormatError
 from edgelstm.ir import AnyArray, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.tflite.constants import PACKED_DTYPE, byte_count, from_bytes
 from edgelstm.tflite.records import is_plain_option
 from edgelstm.tflite.schema import (
     ACTIVATIONS,
@@ -203,7 +204,8 @@ class _Reader:
             raise _damaged(f"a tensor has the shape {shape[:_MAX_RANK]}")
         scales, zero_points, axis = self._quantization(source.Quantization(), shape, dtype)
         content = self._buffer(source.Buffer())
-        data = None if content is None or dtype not in PLAIN_DTYPES else _constant(content, shape, dtype)
+        is_read = dtype in PLAIN_DTYPES or dtype == PACKED_DTYPE
+        data = _constant(content, shape, dtype) if content is not None and is_read else None
         return TfliteTensor(name, shape, dtype, scales, zero_points, axis, data, source.IsVariable())
 
     def _quantization(
@@ -294,7 +296,6 @@ class _Reader:
 
 
 def _constant(content: AnyArray, shape: tuple[int, ...], dtype: str) -> AnyArray:
-    stored = np.dtype(dtype).newbyteorder("<")
-    if content.size != math.prod(shape) * stored.itemsize:
+    if content.size != byte_count(shape, dtype):
         raise _damaged(f"a constant of shape {shape} and type {dtype} has {content.size} bytes")
-    return content.view(stored).reshape(shape)
+    return from_bytes(content, shape, dtype)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgelstm.ir import TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.tflite.constants import PACKED_DTYPE
 from edgelstm.tflite.schema import (
     ACTIVATIONS,
     BUILTIN_CODES,
@@ -96,8 +97,11 @@ def _tensor_problems(tensor: TfliteTensor) -> Iterator[str]:
 
 
 def _data_problems(tensor: TfliteTensor, data: np.ndarray[Any, Any]) -> Iterator[str]:
-    if tensor.dtype not in PLAIN_DTYPES or data.dtype.name != tensor.dtype:
+    stored = "int8" if tensor.dtype == PACKED_DTYPE else tensor.dtype
+    if stored not in PLAIN_DTYPES or data.dtype.name != stored:
         yield f"holds {data.dtype.name} data but is declared {quoted(tensor.dtype)}"
+    elif tensor.dtype == PACKED_DTYPE and not ((data >= -8) & (data < 8)).all():
+        yield "holds integers that 4 bits do not"
     if data.shape != tensor.shape:
         yield f"holds data of shape {data.shape} but is declared {tensor.shape}"
     if data.size == 0:

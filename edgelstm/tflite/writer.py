@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from edgelstm.errors import ModelFormatError
-from edgelstm.ir import AnyArray, TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.ir import TfliteModel, TfliteOperator, TfliteTensor
+from edgelstm.tflite.constants import to_bytes
 from edgelstm.tflite.records import mentions, record_problems
 from edgelstm.tflite.schema import (
     ACTIVATIONS,
@@ -85,7 +86,7 @@ class _Writer:
             "Tensor",
             Shape=self._tables.vector(tensor.shape, np.int32),
             Type=TENSOR_TYPES[tensor.dtype],
-            Buffer=0 if tensor.data is None else self._buffer(_little_endian(tensor.data)),
+            Buffer=0 if tensor.data is None else self._buffer(to_bytes(tensor.data, tensor.dtype)),
             Name=self._tables.string(tensor.name),
             Quantization=self._quantization(tensor) if tensor.scales else None,
             IsVariable=tensor.is_variable,
@@ -146,7 +147,3 @@ class _Writer:
     def _indexes(self, tensors: Iterable[TfliteTensor | None]) -> int:
         numbers = [_ABSENT if tensor is None else self._index[tensor.name] for tensor in tensors]
         return self._tables.vector(numbers, np.int32)
-
-
-def _little_endian(data: AnyArray) -> bytes:
-    return data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -1,6 +1,7 @@
 """The ladder's first rung: what quantization costs, on test data."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError
 from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
 from edgelstm.quantization.calibration import equal_lengths
-from edgelstm.report.metrics import Accuracy, evaluate, saturated_inputs_percent
+from edgelstm.report.metrics import Accuracy, evaluate, join_outputs
 from edgelstm.simulate import real_outputs, simulate, stored_inputs
 from edgelstm.verification.saturation import measure_saturation
 
@@ -29,40 +30,47 @@ def measure_accuracy(
     """
     test = dataset.test
     reference = run_samples(float_model.forward, test)
-    if len(model.outputs) > 1 and test.y is not None and test.y.shape != reference.shape:
+    quantized = run_simulator(model, test, on_progress)
+    clipping = measure_saturation(float_model, model, test, ranges)
+    return replace(
+        _compare(model, test, dataset.labels, reference, quantized),
+        saturated_inputs_percent=clipping.inputs_percent,
+        saturations=clipping.found,
+    )
+
+
+def measure_quantized(model: Model, dataset: Dataset, on_progress: OnProgress = lambda done, total: None) -> Accuracy:
+    """The accuracy of a model of which no float form is known, on test sequences with targets."""
+    test = dataset.test
+    quantized = run_simulator(model, test, on_progress)
+    return _without_float(_compare(model, test, dataset.labels, quantized, quantized))
+
+
+def _without_float(accuracy: Accuracy) -> Accuracy:
+    apart = {name: _without_float(one) for name, one in accuracy.outputs_apart.items()}
+    return replace(accuracy, float_value=None, float_mae=None, spans=(), outputs_apart=apart)
+
+
+def _compare(
+    model: Model, test: Samples, labels: tuple[str, ...], reference: FloatArray, quantized: FloatArray
+) -> Accuracy:
+    """Each output by itself, for one may be classes and another a value."""
+    if len(model.outputs) == 1:
+        return evaluate(test.y, reference, quantized, labels, test.lengths, scale=model.output.quantization.scale)
+    if test.y is not None and test.y.shape != reference.shape:
         raise DataError(
             f"the model has {len(model.outputs)} outputs, and y has the shape {test.y.shape}",
             f"give y as the values of all outputs side by side, {reference.shape}, or leave it out",
         )
-    return evaluate(
-        test.y,
-        reference,
-        run_simulator(model, test, on_progress),
-        dataset.labels,
-        test.lengths,
-        saturated_inputs_percent=_saturated(model, test),
-        saturations=measure_saturation(float_model, model, test, ranges),
-    )
-
-
-def _saturated(model: Model, test: Samples) -> tuple[float, ...]:
-    """See `Accuracy`: of every channel of every input that is no id."""
-    arrays = model.layout.split(test.x)
-    found: list[float] = []
-    for tensor in model.inputs:
-        if not tensor.vocabulary:
-            lengths = test.lengths if tensor.is_sequence else None
-            values, quantization = tensor.scaled(arrays[tensor.name]), tensor.quantization
-            limits = np.iinfo(quantization.dtype)
-            found += saturated_inputs_percent(
-                values,
-                quantization.scale,
-                quantization.zero_point,
-                lengths,
-                lowest=int(limits.min),
-                highest=int(limits.max),
-            )
-    return tuple(found)
+    apart: dict[str, Accuracy] = {}
+    start = 0
+    for tensor in model.outputs:
+        part = np.s_[..., start : start + tensor.size]
+        start += tensor.size
+        truth = None if test.y is None else test.y[part]
+        scale = tensor.quantization.scale
+        apart[tensor.name] = evaluate(truth, reference[part], quantized[part], (), test.lengths, scale=scale)
+    return join_outputs(apart)
 
 
 def run_simulator(model: Model, samples: Samples, on_progress: OnProgress = lambda done, total: None) -> FloatArray:

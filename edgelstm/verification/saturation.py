@@ -5,11 +5,12 @@ where sigmoid and tanh have settled, and no choice of ranges changes it.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgelstm.data.dataset import Samples
-from edgelstm.ir import BoolArray, FloatArray, FloatModel, IntArray, Layer, Model, Quantization, Ranges
+from edgelstm.ir import BoolArray, FloatArray, FloatModel, IntArray, Layer, Model, Quantization, QuantizedTensor, Ranges
 from edgelstm.ops.scales import SIGMOID_OUTPUT, TANH_OUTPUT
 from edgelstm.quantization.calibration import BATCH, equal_lengths
 from edgelstm.report.saturation import Saturation
@@ -18,10 +19,23 @@ _FIXED = (SIGMOID_OUTPUT, TANH_OUTPUT)
 """Scales that follow no range: what lies beyond them is a rounding."""
 
 
-def measure_saturation(float_model: FloatModel, model: Model, test: Samples, ranges: Ranges) -> tuple[Saturation, ...]:
-    """Run the float model on test sequences and compare with what the integers hold; the most clipped first.
+@dataclass(frozen=True)
+class Clipping:
+    """What test data clip.
 
-    Margins are those of the `ranges` that the model was quantized with.
+    Attributes:
+        inputs_percent: the share of values of every channel of the inputs that are no ids.
+        found: all arrays of which values were clipped, the most clipped first.
+    """
+
+    inputs_percent: tuple[float, ...]
+    found: tuple[Saturation, ...]
+
+
+def measure_saturation(float_model: FloatModel, model: Model, test: Samples, ranges: Ranges) -> Clipping:
+    """Run the float model on test sequences and compare with what the integers hold.
+
+    Steps that a mask leaves out do not count. Margins are those of the `ranges` that the model was quantized with.
     """
     counters = {counter.name: counter for counter in _counters(model, ranges)}
 
@@ -38,22 +52,33 @@ def measure_saturation(float_model: FloatModel, model: Model, test: Samples, ran
         for counter in counters.values():
             counter.end()
     found = [one for counter in counters.values() for one in counter.found()]
-    return tuple(sorted(found, key=lambda one: -one.percent))
+    inputs = [counters[tensor.name].percent for tensor in model.inputs if not tensor.vocabulary]
+    return Clipping(
+        tuple(percent for channels in inputs for percent in channels),
+        tuple(sorted(found, key=lambda one: -one.percent)),
+    )
 
 
 def _counters(model: Model, ranges: Ranges) -> Iterator["_Counter"]:
     for tensor in model.inputs:
         if not tensor.vocabulary:
             name = "the input" if len(model.inputs) == 1 else f'input "{tensor.name}"'
-            yield _Counter(
-                tensor.name, [f"channel {index} of {name}" for index in range(tensor.size)], tensor.quantization, ranges
-            )
+            labels = [f"{_place(tensor, index)} of {name}" for index in range(tensor.size)]
+            yield _Counter(tensor.name, labels, tensor.quantization, ranges)
     for op in model.ops:
         if op.output.quantization not in _FIXED and not op.is_alias:
             yield _Counter(op.output.name, [f'the output of "{op.name}"'], op.output.quantization, ranges)
         for array in op.state:
             if array.name == "cell":
                 yield _Counter(f"{op.name}/cell", [f'the cell state of "{op.name}"'], array.quantization, ranges)
+
+
+def _place(tensor: QuantizedTensor, index: int) -> str:
+    """Of a channel, or of an element of a sequence that is given whole."""
+    if tensor.is_sequence or not tensor.timesteps:
+        return f"channel {index}"
+    step, channel = divmod(index, tensor.size // tensor.timesteps)
+    return f"step {step}, channel {channel}"
 
 
 class _Counter:
@@ -92,11 +117,15 @@ class _Counter:
         """All of these sequences has been seen."""
         self._samples += self._seen.sum(axis=0)
 
+    @property
+    def percent(self) -> tuple[float, ...]:
+        """The share of values that were clipped, for each label."""
+        return tuple(100.0 * float(count) / max(1, self._values) for count in self._clipped)
+
     def found(self) -> Iterator[Saturation]:
         """Whatever was clipped."""
-        for index, label in enumerate(self._labels):
-            if self._clipped[index]:
-                percent = 100.0 * float(self._clipped[index]) / self._values
+        for index, (label, percent) in enumerate(zip(self._labels, self.percent, strict=True)):
+            if percent:
                 yield Saturation(label, percent, int(self._samples[index]), self._margin(index))
 
     def _margin(self, index: int) -> float | None:

@@ -26,6 +26,7 @@ from random_layer_normalization import random_normalized_model
 from random_masked import masked_inputs, random_masked_ends, random_masked_model
 from random_mixed import random_mixed_model
 from random_models import random_inputs, random_model
+from random_narrow import random_narrow_model
 from random_native import random_native_model
 from random_several import random_several
 from random_states import random_states_model
@@ -75,6 +76,11 @@ def climb(
 def climb_native(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
     """The same for the model of this seed with layers of the `native` contract, which no interpreter has."""
     return _climb_alone(random_native_model(seed), seed, targets)
+
+
+def climb_narrow(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
+    """`climb_native` of the model of this seed with weights of 4 bits."""
+    return _climb_alone(random_narrow_model(seed), seed, targets)
 
 
 def climb_state(seed: int, targets: Sequence[str] = ("cortex-m4",)) -> list[Rung]:
@@ -204,6 +210,7 @@ CLIMBS = {
     "int16": climb_int16,
     "attention": climb_attention,
     "mixed": climb_mixed,
+    "narrow": climb_narrow,
     "native": climb_native,
     "masked": climb_masked,
     "masked_ends": climb_masked_ends,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -103,16 +104,44 @@ def test_keras_2_with_bytes_and_without_input_layer(tmp_path: Path, as_list: boo
     assert source.layers[0].keras_major == 2
 
 
-def write_keras_2(path: Path, model: object) -> Path:
-    names = [b"lstm/kernel:0", b"lstm/recurrent_kernel:0", b"lstm/bias:0"]
+def write_keras_2(path: Path, model: object, weights: Mapping[str, Any] | None = None, layer: str = "lstm") -> Path:
+    """An `.h5` file with one layer, whose weights are listed in the order given."""
+    if weights is None:
+        names = ("lstm/kernel:0", "lstm/recurrent_kernel:0", "lstm/bias:0")
+        weights = dict(zip(names, lstm_weights(), strict=True))
     with h5py.File(path, "w") as file:
         file.attrs["keras_version"] = np.bytes_(b"2.2.4-tf")
         file.attrs["model_config"] = np.bytes_(json.dumps(model).encode())
-        group = file.create_group("model_weights/lstm")
-        group.attrs["weight_names"] = np.array(names)
-        for name, array in zip(names, lstm_weights(), strict=True):
-            group[name.decode()] = array
+        group = file.create_group(f"model_weights/{layer}")
+        group.attrs["weight_names"] = np.array([name.encode() for name in weights])
+        for name, array in weights.items():
+            group[name] = array
     return path
+
+
+@pytest.mark.parametrize("half", ["layer", "backward_layer"])
+def test_a_half_with_another_precision_is_refused(tmp_path: Path, half: str) -> None:
+    policy = {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}
+    config = {"name": "both", "layer": lstm_layer(), "backward_layer": lstm_layer(go_backwards=True)}
+    config[half] = lstm_layer(dtype=policy, go_backwards=half == "backward_layer")
+    wrapped = {"module": "keras.layers", "class_name": "Bidirectional", "config": config, "registered_name": None}
+    source = read_keras(write_keras(tmp_path / "m.keras", model=sequential(input_layer(), wrapped)))
+    assert any("'mixed_float16'" in problem for problem in source.problems), source.problems
+
+
+def test_a_frozen_forward_half_stands_behind_in_the_file(tmp_path: Path) -> None:
+    """Keras lists the weights that can be trained first."""
+    inner = {"class_name": "LSTM", "config": {**lstm_layer()["config"], "go_backwards": False}}
+    config = {"name": "both", "layer": inner, "merge_mode": "concat", "batch_input_shape": [None, 7, 3]}
+    model = sequential({"class_name": "Bidirectional", "config": config})
+    forward, backward = (
+        {f"both/{half}_lstm/lstm_cell/{n}:0": factor * array for n, array in enumerate(lstm_weights())}
+        for half, factor in (("forward", 1.0), ("backward", 0.5))
+    )
+    usual = load_keras(write_keras_2(tmp_path / "usual.h5", model, forward | backward, "both"))
+    found = load_keras(write_keras_2(tmp_path / "frozen.h5", model, backward | forward, "both"))
+    samples = np.random.default_rng(4).normal(size=(2, 7, 3)).astype(np.float32)
+    np.testing.assert_array_equal(found.forward(samples), usual.forward(samples))
 
 
 def test_input_size_comes_from_the_kernel_where_nothing_states_it(tmp_path: Path) -> None:

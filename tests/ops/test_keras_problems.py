@@ -13,6 +13,7 @@ from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.softmax import SoftmaxLayer
+from edgelstm.ops.sources import activation
 
 SEQUENCE = Tensor("input", 3, is_sequence=True)
 VECTOR = Tensor("input", 3, is_sequence=False)
@@ -165,6 +166,34 @@ def test_dense_gives_its_activation_a_layer(function: str | None, kinds: list[ty
 def test_unknown_activations_are_refused(function: str) -> None:
     (problem,) = problems(source("Activation", {"activation": function}))
     assert problem.startswith(f"activation={function!r} is not supported")
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "plain"),
+    [("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0}, "relu"), ("ReLU", {"max_value": 0.0}, ""),
+     ("ReLU", {"threshold": -1.0}, ""), ("Softmax", {"axis": -1}, "softmax"), ("Softmax", {"axis": 0}, "")],
+)  # fmt: skip
+def test_a_layer_given_as_activation_is_the_function_if_nothing_makes_it_another(
+    layer: str, options: dict[str, Any], plain: str
+) -> None:
+    given = source("Activation", {"activation": {"class_name": layer, "config": options}})
+    assert activation(given) == (plain or f"{layer.lower()} with {options}")
+    assert bool(problems(given)) == (not plain)
+
+
+@pytest.mark.parametrize(
+    ("class_name", "config", "shapes"),
+    [("Activation", {}, ()), ("Dense", DENSE, ((2, 4), (4,))),
+     ("Conv2D", {"filters": 4, "kernel_size": [2, 1], "padding": "valid"}, ((2, 1, 2, 4), (4,))),
+     ("DepthwiseConv2D", {"kernel_size": [2, 1], "padding": "valid"}, ((2, 1, 2, 1), (2,)))],
+)  # fmt: skip
+def test_a_softmax_over_the_channels_of_an_image_is_refused(
+    class_name: str, config: dict[str, Any], shapes: tuple[tuple[int, ...], ...]
+) -> None:
+    image = Tensor("input", 6, is_sequence=True, channels=2)
+    for function, refused in (("softmax", True), ("tanh", False)):
+        found = problems(source(class_name, {**config, "activation": function}, shapes), image)
+        assert any("softmax over the channels" in problem for problem in found) == refused, found
 
 
 def test_activation_layers() -> None:

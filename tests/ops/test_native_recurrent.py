@@ -28,7 +28,8 @@ from edgelstm.numerics.fixedpoint import quantize_multiplier
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.gru import Gru, GruLayer
-from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm import Lstm, LstmLayer, LstmRows
+from edgelstm.ops.narrow_projection import NarrowProjection
 from edgelstm.ops.projection import Projection
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.quantization import calibrate, quantize
@@ -61,8 +62,17 @@ def row_result(projection: Projection, row: int, values: list[int]) -> int:
     total = int(projection.bias[row]) + sum(
         w * (v - projection.value.zero_point) for w, v in zip(weights, values, strict=True)
     )
+    if isinstance(projection, NarrowProjection):
+        return narrow_result(projection, row, total)
     multipliers = projection.multipliers
     return scaled(total, int(multipliers.mantissas[row]), multipliers.shift)
+
+
+def narrow_result(projection: NarrowProjection, row: int, total: int) -> int:
+    """The factor is the scale in steps of the largest power of two of which all scales are whole multiples."""
+    real = [scale * projection.value.scale / projection.result_scale for scale in projection.scales]
+    whole = next(shift for shift in range(25) if all(abs(one * 2**shift % 1 - 0.5) > 0.499 for one in real))
+    return (total * round(real[row] * 2**whole) + 2**whole // 2) // 2**whole
 
 
 def gate(function: GateFunction, value: int) -> int:
@@ -133,6 +143,24 @@ def lstm_step(op: Lstm, x: list[int], h: list[int], cell: list[int]) -> tuple[li
     return stored, following
 
 
+def lstm_rows_step(op: LstmRows, x: list[int], h: list[int], cell: list[int]) -> tuple[list[int], list[int]]:
+    """docs/numerics.md, section Weights of 4 bits."""
+    hidden, c = op.output.quantization, round(np.log2(op.cell.scale))
+    output = quantize_multiplier(scales.float32(2.0**-30 / hidden.scale))
+    stored, following = [], []
+    for u in range(op.units):
+        rows = range(4 * u, 4 * u + 4)
+        z = [
+            saturate(saturate(row_result(op.kernel, row, x), 16) + row_result(op.recurrent_kernel, row, h), 16)
+            for row in rows
+        ]
+        i, f, o = (gate(op.gate, z[index]) for index in (0, 1, 3))
+        following.append(saturate(away(f * cell[u], 15) + away(i * tanh(z[2]), 30 + c), 16))
+        value = o * tanh(following[-1], 15 + c)
+        stored.append(saturate(scaled(value, output.mantissa, output.shift) + hidden.zero_point, 8))
+    return stored, following
+
+
 def rnn_step(op: SimpleRnn, x: list[int], h: list[int]) -> list[int]:
     """docs/numerics.md, section SimpleRNN."""
     hidden, stored = op.output.quantization, []
@@ -163,6 +191,8 @@ def require_documented(model: Model, inputs: IntArray) -> None:
                 first, second = gru_step(op, x, first, second)
             elif isinstance(op, Lstm):
                 first, second = lstm_step(op, x, first, second)
+            elif isinstance(op, LstmRows):
+                first, second = lstm_rows_step(op, x, first, second)
             else:
                 assert isinstance(op, SimpleRnn)
                 first = rnn_step(op, x, first)

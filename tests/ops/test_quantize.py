@@ -14,7 +14,7 @@ from edgelstm.ops import scales
 from edgelstm.ops.activation import activation_layers
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.last_step import LastStepLayer
-from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm import LstmLayer
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.simulate import dequantize_array, quantize_array, simulate
 
@@ -195,6 +195,15 @@ def test_symmetric_scales(weights: list[float], bias: float, input_scale: float)
         assert np.abs(rounded.astype(int)).max() == 127
 
 
+@pytest.mark.parametrize("counts", [1.0, 2.0**15, 2.0**23, 1e10])
+def test_weights_of_raw_counts_keep_their_bits(counts: float) -> None:
+    """Inputs in counts of an ADC have weights as small as the counts are large."""
+    row, bias = np.array([0.5, -0.25, 0.01]) / counts, np.array([0.3])
+    scale = scales.symmetric_scale(row, bias, counts / 255.0)
+    assert scales.round_weights(row, scale).tolist() == [127, -64, 3]
+    assert scales.round_bias(bias, scale * counts / 255.0)[0] * scale * counts / 255.0 == pytest.approx(0.3, rel=1e-2)
+
+
 @given(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30))
 @settings(max_examples=200, deadline=None)
 def test_asymmetric_ranges_hold_zero_exactly(first: float, second: float) -> None:
@@ -262,5 +271,5 @@ def test_lstm_reports_sums_beyond_32_bits() -> None:
     rng = np.random.default_rng(6)
     layer = lstm(rng, "lstm", Tensor("input", 3, is_sequence=True), 2)
     ranges = {"lstm": (-1.0, 1.0), "lstm/cell": (-1.0, 1.0)}
-    op: Lstm = layer.quantize(ranges, source_tensor(3, 1e12, is_sequence=True))
+    op = layer.quantize(ranges, source_tensor(3, 1e12, is_sequence=True))
     assert any("do not fit 32 bits" in problem for problem in op.problems(Contract.LITERT))

@@ -6,6 +6,8 @@ from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
 from edgelstm.codegen.layouts.columns_unsigned import FarColumns, NearColumns
 from edgelstm.codegen.layouts.hybrid import Hybrid
 from edgelstm.codegen.layouts.layout import ROW_GROUP, Layout, Words, pad, padded, single_row
+from edgelstm.codegen.layouts.nibble_chain import NibbleChain, NibblePairs
+from edgelstm.codegen.layouts.nibbles import NibbleColumns, Nibbles
 from edgelstm.codegen.layouts.pairs16 import Pairs16
 from edgelstm.codegen.layouts.quads import Quads
 from edgelstm.codegen.layouts.rows import Rows
@@ -14,6 +16,7 @@ from edgelstm.codegen.layouts.rows16 import LongRows16, Rows16
 __all__ = [
     "FUSED16",
     "LAYOUTS",
+    "NARROW_LAYOUTS",
     "PORTABLE",
     "ROW_GROUP",
     "VECTOR_KERNELS",
@@ -47,6 +50,12 @@ WIDE_LAYOUTS: dict[str, tuple[Layout, ...]] = {
 }
 """The same, where half as much flash again may be spent on weights."""
 
+NARROW_LAYOUTS: dict[str, tuple[Layout, ...]] = {
+    **dict.fromkeys(LAYOUTS, (NibbleColumns(), Nibbles())),
+    "avr": (Nibbles(),),
+    "armv7em": (NibbleChain(), NibblePairs()),
+}
+"""The same for weights of 4 bits."""
 LAYOUTS16: dict[str, tuple[Layout, ...]] = {"armv7em": (Pairs16(),)}
 """The layouts for int16 values of instruction sets that have some of their own."""
 

@@ -17,6 +17,9 @@ ROW_GROUP = 4
 VALUE_ORDER = (0, 2, 1, 3)
 """A block's columns in two words of halves: SXTB16 widens bytes 0 and 2 of 4 activations, then 1 and 3."""
 
+NARROW_BIAS = 8
+"""What weights of 4 bits are stored with, so that they have no sign."""
+
 
 @dataclass(frozen=True)
 class Layout(ABC):
@@ -28,8 +31,20 @@ class Layout(ABC):
     name: ClassVar[str]
     """As in the names of the C functions that read it, `el_dot4_<name>`."""
 
+    header: ClassVar[str] = ""
+    """Names the header with these functions, `templates/c/isa/<isa>_<header>.h`; by default the layout's name does."""
+
+    widen: ClassVar[str] = "el_widen"
+    """The C function that widens activations, and returns what the layout adds to every row's sum for them."""
+
+    has_gates: ClassVar[bool] = True
+    """Whether there is an `el_gates_<name>`, where the instruction set's last layout has none anyway."""
+
     sum_limit: ClassVar[int]
     """Exact as long as the sum of every row, bias included, stays below this in magnitude."""
+
+    most_columns: ClassVar[int] = 2**31
+    """No row may be longer."""
 
     lowest_weight: ClassVar[int] = -128
     """No weight may be lower; -128, which only foreign models have, does not fit every packing."""

@@ -10,6 +10,7 @@ from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.gru.op import GATES, Gru
 from edgelstm.ops.projection import Projection
+from edgelstm.ops.projections import project
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.recurrent_op import RecurrentOp
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
@@ -121,7 +122,9 @@ class GruLayer(RecurrentLayer):
 
         def projections(kernel: FloatArray, starts: FloatArray, value: QuantizedTensor) -> tuple[Projection, ...]:
             gates = zip(np.split(kernel, 3, axis=1), np.split(starts, 3), strict=True)
-            return tuple(Projection.of(rows.T, start, value.quantization, scales.GATE_SCALE) for rows, start in gates)
+            return tuple(
+                project(rows.T, start, value.quantization, scales.GATE_SCALE, self.bits) for rows, start in gates
+            )
 
         output = QuantizedTensor(self.output.name, self.units, is_sequence=True, quantization=hidden)
         inputs = projections(self.kernel, bias, input_tensor)

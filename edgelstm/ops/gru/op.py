@@ -19,7 +19,8 @@ from edgelstm.numerics.fixedpoint import (
 )
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
-from edgelstm.ops.projection import Projection, padded_rows, projection_tensors, projections_from
+from edgelstm.ops.projection import Projection, gates_library, padded_rows, projection_tensors
+from edgelstm.ops.projections import projections_from
 from edgelstm.ops.recurrent_op import RecurrentOp
 
 GATES = ("update", "reset", "candidate")
@@ -64,7 +65,7 @@ class Gru(RecurrentOp):
     @property
     def library(self) -> tuple[str, ...]:
         """Headers of the gates and activations."""
-        return ("activations", "gates", *(("hard_sigmoid",) if self.gate.factor else ()))
+        return ("activations", gates_library(self.kernels[0]), *(("hard_sigmoid",) if self.gate.factor else ()))
 
     @property
     def units(self) -> int:

@@ -17,10 +17,13 @@ from edgelstm.ir import (
     Tensor,
 )
 from edgelstm.numerics.gate_functions import GateFunction
-from edgelstm.ops import scales
+from edgelstm.ops import scales, weight_bits
 from edgelstm.ops.lstm.arithmetic import Gate
 from edgelstm.ops.lstm.op import Lstm
 from edgelstm.ops.lstm.op16 import Lstm16
+from edgelstm.ops.lstm.rows import LstmRows
+from edgelstm.ops.projection import Projection
+from edgelstm.ops.projections import project
 from edgelstm.ops.recurrent import RecurrentLayer, as_asked, output_tensor, recurrent_problems
 from edgelstm.ops.sources import array, flag, gate_function, gate_function_problems, option_problems
 
@@ -99,9 +102,11 @@ class LstmLayer(RecurrentLayer):
             outputs[:, t] = hidden
         return outputs
 
-    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
-        """Round weights per gate; the cell scale follows the largest cell value of any step."""
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm | LstmRows:
+        """Round weights per gate, or per row where they have 4 bits; the cell scale follows the largest cell value."""
         output = self._output(scales.output_range(self.output.name, ranges))
+        if self.bits == weight_bits.NARROW:
+            return self._by_rows(ranges, input_tensor, output)
         return Lstm(
             name=self.name,
             input=input_tensor,
@@ -109,6 +114,23 @@ class LstmLayer(RecurrentLayer):
             gates=self._gates(input_tensor, output, "int32"),
             cell=self._cell(ranges),
             cell_clip=self.cell_clip,
+            gate=self.gate,
+        )
+
+    def _by_rows(self, ranges: Ranges, input_tensor: QuantizedTensor, output: QuantizedTensor) -> LstmRows:
+        def projection(kernel: FloatArray, bias: FloatArray, value: QuantizedTensor) -> Projection:
+            rows, starts = (array.T.reshape(4, self.units, -1).swapaxes(0, 1) for array in (kernel, bias))
+            return project(
+                rows.reshape(4 * self.units, -1), starts.ravel(), value.quantization, scales.GATE_SCALE, self.bits
+            )
+
+        return LstmRows(
+            name=self.name,
+            input=input_tensor,
+            output=output,
+            kernel=projection(self.kernel, self.bias, input_tensor),
+            recurrent_kernel=projection(self.recurrent_kernel, np.zeros_like(self.bias), output),
+            cell=self._cell(ranges),
             gate=self.gate,
         )
 

@@ -40,11 +40,11 @@ static inline uint32_t el_even_mantissa(uint64_t w, unsigned *h)
     EL_KEEP(empty); /* compilers that saw where it comes from might branch */
     high |= low & (0u - empty);
     low &= empty - 1u;
-    unsigned zeros = 32u * empty;
+    unsigned zeros = 32u * (unsigned)empty;
     for (unsigned bits = 16; bits >= 2u; bits >>= 1) {
         empty = ((high >> (32u - bits)) - 1u) >> 31;
         EL_KEEP(empty);
-        const unsigned shift = bits * empty;
+        const unsigned shift = bits * (unsigned)empty;
         high = (high << shift) | ((low >> 1) >> (31u - shift));
         low <<= shift;
         zeros += shift;
