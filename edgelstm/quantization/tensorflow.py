@@ -23,6 +23,7 @@ from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.kernel_layer import KernelLayer
 from edgelstm.ops.last_step import LastStepLayer
 from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm.rows import LstmRows
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.reverse import Reverse, ReverseLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
@@ -57,10 +58,10 @@ class ConvertedLstm(LstmLayer):
         observe(f"{self.name}/{_READ}", steps[:, -1])
         return steps
 
-    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm:
+    def quantize(self, ranges: Ranges, input_tensor: QuantizedTensor) -> Lstm | LstmRows:
         """See `LstmLayer.quantize`; where the output has another's scale, the hidden state keeps its own."""
         op = super().quantize(ranges, input_tensor)
-        if ranges[self.output.name] == ranges[f"{self.name}/{_WRITTEN}"]:
+        if not isinstance(op, Lstm) or ranges[self.output.name] == ranges[f"{self.name}/{_WRITTEN}"]:
             return op
         written, read = (scales.output_range(f"{self.name}/{part}", ranges) for part in (_WRITTEN, _READ))
         return replace(op, written=written, recurrent=read)
