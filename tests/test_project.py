@@ -72,7 +72,7 @@ def test_defaults_and_the_folders_name(tmp_path):
     folder.mkdir()
     project = load(folder, "")
     assert project == Project(folder=folder, name="model_3_busche")
-    assert project.build.contract is Contract.LITERT
+    assert project.build.contract is None
     assert project.data.source is None
 
 
@@ -124,7 +124,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
         "build.contract = 'onnx': expected one of litert, tflm",
         "build.compiler = '/tmp/gcc': expected one of gcc, clang, zig",
         "build.zzz is no key (there are targets, optimize, constant_time, no_asm, wide_weights, raw_lsb, contract,"
-        " compiler, runner, main)",
+        " activations, compiler, runner, main)",
         "data.source = 'data.csv': expected a .npz or .npy file, or \"file.py:function\"",
         "flash.address = 'a\\x1b[31m': expected a printable text of 1 to 400 characters",
     ]

@@ -17,6 +17,7 @@ from random_images import random_image_model
 from random_int16 import random_int16_model
 from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
+from random_narrow import random_narrow_model
 from random_native import random_native_model
 from random_whole import random_whole_model
 from random_windows import random_windows
@@ -43,6 +44,7 @@ BUILDERS: tuple[Callable[[int], Model], ...] = (
     lambda seed: random_attention_model(seed, Contract.LITERT),
     lambda seed: random_image_model(seed, Contract.LITERT),
     random_int16_model,
+    random_narrow_model,
 )
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -98,7 +98,8 @@ static int fault(const avr_t *avr, const char *what, uint32_t address)
     return EXIT_FAULT;
 }
 
-/* One instruction, as avr_run() does it, which looks at all timers and interrupts each time: most often nothing is due. */
+/* One instruction, as avr_run() does it, which looks at all timers and interrupts each time: most often nothing is due.
+ */
 static int step(avr_t *avr)
 {
     if (avr->state != cpu_Running || avr->gdb != NULL || avr->interrupt_state != 0) {

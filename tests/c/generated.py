@@ -6,10 +6,12 @@ from pathlib import Path
 
 from random_attention import random_attention_model
 from random_graphs import random_graph
+from random_int16 import random_int16_model
 from random_layer_normalization import random_normalized_model
 from random_masked import random_masked_model
 from random_mixed import random_mixed_model
 from random_models import Bounds, random_model
+from random_narrow import random_narrow_model
 from random_native import random_native_model
 from random_whole import random_whole_model
 from random_windows import random_windows
@@ -28,6 +30,8 @@ VARIANTS = ((Contract.LITERT, "size"), (Contract.LITERT, "balanced"), (Contract.
 
 KINDS: Mapping[str, Callable[[int, Contract], Model]] = {
     "attention": lambda seed, contract: random_attention_model(seed, contract, BOUNDS),
+    "int16": lambda seed, contract: random_int16_model(seed, BOUNDS),
+    "narrow": lambda seed, contract: random_narrow_model(seed, BOUNDS),
     "native": lambda seed, contract: random_native_model(seed, BOUNDS),
     "masked": lambda seed, contract: random_masked_model(seed, BOUNDS),
     "graph": lambda seed, contract: random_graph(seed, contract, BOUNDS),

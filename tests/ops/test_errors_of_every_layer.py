@@ -56,9 +56,9 @@ def test_what_runs_along_a_stream_is_what_the_simulator_answers(name: str, predi
     steps = [real_outputs(integer, step.output) for step in simulate_steps(integer, stored)]
     np.testing.assert_array_equal(stream.in_integers(feed), np.stack(steps, axis=1))
     exact, strung = stream.in_float(feed), inputs.reshape(1, -1, inputs.shape[-1])
-    for steps in (20, 33):
-        tensors = model.tensors(strung[:, :steps])
+    for length in (20, 33):
+        tensors = model.tensors(strung[:, :length])
         ends = [
             values if values.ndim == 2 else values[:, -1] for values in (tensors[one.name] for one in model.outputs)
         ]
-        np.testing.assert_allclose(exact[:, steps - 1], np.concatenate(ends, axis=-1), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(exact[:, length - 1], np.concatenate(ends, axis=-1), rtol=1e-4, atol=1e-5)

@@ -95,12 +95,14 @@ EL_INLINE int64_t el_start16(const el_word *start)
  * does not need. */
 #define EL_PAIRS16_COLUMNS(label, columns)                                                                             \
     "ldmia  lr!, {r0, r1, r2, r3, r4, r5}\n\t"                                                                         \
-    ".if %c[" columns "] >= 128\n\t" EL_PAIRS16_LOOP(label, columns, "63", EL_PAIRS16_32 EL_PAIRS16_32) ".endif\n\t"   \
-    ".if %c[" columns "] < 128 && (%c[" columns "] & 64)\n\t" EL_PAIRS16_32 EL_PAIRS16_32 ".endif\n\t"                 \
-    ".if %c[" columns "] & 32\n\t" EL_PAIRS16_32 ".endif\n\t"                                                          \
-    ".if %c[" columns "] & 16\n\t" EL_PAIRS16_16 ".endif\n\t"                                                          \
-    ".if %c[" columns "] & 8\n\t" EL_PAIRS16_8 ".endif\n\t"                                                            \
-    ".if %c[" columns "] & 4\n\t" EL_PAIRS16_4 ".endif\n\t"
+    ".if %c[" columns "] >= 128\n\t" EL_PAIRS16_LOOP(                                                                  \
+        label, columns, "63", EL_PAIRS16_32 EL_PAIRS16_32) ".endif\n\t"                                                \
+                                                           ".if %c[" columns "] < 128 && (%c[" columns                 \
+                                                           "] & 64)\n\t" EL_PAIRS16_32 EL_PAIRS16_32 ".endif\n\t"      \
+                                                           ".if %c[" columns "] & 32\n\t" EL_PAIRS16_32 ".endif\n\t"   \
+                                                           ".if %c[" columns "] & 16\n\t" EL_PAIRS16_16 ".endif\n\t"   \
+                                                           ".if %c[" columns "] & 8\n\t" EL_PAIRS16_8 ".endif\n\t"     \
+                                                           ".if %c[" columns "] & 4\n\t" EL_PAIRS16_4 ".endif\n\t"
 #endif
 
 /* r2, r0, r5, r3 = a, b, c, d. */
@@ -188,20 +190,21 @@ EL_INLINE const el_word *el_gates_pairs16(int32_t z[4], const el_word *weights, 
     register const el_word *stream __asm__("lr") = weights;
     __asm__("push   {r4, r5, r7}\n\t"
             "mov    r7, r6\n\t" EL_PAIRS16_COLUMNS("1", "x_columns") EL_PAIRS16_PART
-            "ldrd   r4, r7, [sp]\n\t" EL_PAIRS16_SCALE("x_shift0", "x_shift1", "x_shift2", "x_shift3")
-            "str    r4, [sp]\n\t"
-            "push   {r0, r2, r3, r5}\n\t" EL_PAIRS16_COLUMNS("2", "h_columns") EL_PAIRS16_PART
-            "ldr    r4, [sp, #16]\n\t" EL_PAIRS16_SCALE("h_shift0", "h_shift1", "h_shift2", "h_shift3")
-            "pop    {r6, r8, r9, r10}\n\t"
-            "add    r0, r0, r6\n\t"
-            "add    r2, r2, r8\n\t"
-            "add    r3, r3, r9\n\t"
-            "add    r5, r5, r10\n\t"
-            "ssat   r0, #16, r0\n\t"
-            "ssat   r2, #16, r2\n\t"
-            "ssat   r3, #16, r3\n\t"
-            "ssat   r5, #16, r5\n\t"
-            "pop    {r4, r6, r7}"
+            "ldrd   r4, r7, [sp]\n\t" EL_PAIRS16_SCALE("x_shift0", "x_shift1", "x_shift2",
+                                                       "x_shift3") "str    r4, [sp]\n\t"
+                                                                   "push   {r0, r2, r3, r5}\n\t" EL_PAIRS16_COLUMNS(
+                                                                       "2", "h_columns") EL_PAIRS16_PART
+            "ldr    r4, [sp, #16]\n\t" EL_PAIRS16_SCALE("h_shift0", "h_shift1", "h_shift2",
+                                                        "h_shift3") "pop    {r6, r8, r9, r10}\n\t"
+                                                                    "add    r0, r0, r6\n\t"
+                                                                    "add    r2, r2, r8\n\t"
+                                                                    "add    r3, r3, r9\n\t"
+                                                                    "add    r5, r5, r10\n\t"
+                                                                    "ssat   r0, #16, r0\n\t"
+                                                                    "ssat   r2, #16, r2\n\t"
+                                                                    "ssat   r3, #16, r3\n\t"
+                                                                    "ssat   r5, #16, r5\n\t"
+                                                                    "pop    {r4, r6, r7}"
             : "=r"(z1), "=r"(z0), "=r"(z3), "+r"(scale), "+r"(second), "+r"(first), "+r"(stream)
             : [x_columns] "i"(x_columns), [h_columns] "i"(h_columns), [x_shift0] "i"(x_shift0),
               [x_shift1] "i"(x_shift1), [x_shift2] "i"(x_shift2), [x_shift3] "i"(x_shift3), [h_shift0] "i"(h_shift0),

@@ -41,8 +41,9 @@ EL_INLINE int32_t el_sigmoid16(int32_t value)
 EL_INLINE int32_t el_tanh16(int32_t value, unsigned integer_bits)
 {
     /* 3 << (integer_bits - 3), where a negative shift rounds. */
-    const int32_t steps = integer_bits >= 3u ? value * (int32_t)(UINT32_C(3) << (integer_bits - 3u))
-                                             : (3 * value + (int32_t)(UINT32_C(1) << (2u - integer_bits))) >> (3u - integer_bits);
+    const int32_t steps = integer_bits >= 3u
+                              ? value * (int32_t)(UINT32_C(3) << (integer_bits - 3u))
+                              : (3 * value + (int32_t)(UINT32_C(1) << (2u - integer_bits))) >> (3u - integer_bits);
     const int32_t doubled = integer_bits >= 3u ? el_squash_clamp(2 * steps) : 2 * steps;
     return (el_squash_line(doubled) - 16777472) >> 9;
 }
