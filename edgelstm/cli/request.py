@@ -23,6 +23,7 @@ from edgelstm.project.settings import (
     LARGEST_MARGIN,
     LEAST_MARGIN,
     MOST_CELL_BITS,
+    ROUNDING_CHOICES,
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
@@ -64,6 +65,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--cell-bits",
             type=click.IntRange(0, MOST_CELL_BITS),
             help="Integer bits that every cell state has at least, as `edgelstm drift` advises [those of its range].",
+        ),
+        click.option(
+            "--rounding",
+            type=click.Choice(ROUNDING_CHOICES),
+            help="data: round weights so that errors cancel on the calibration data [nearest; data for int16].",
         ),
         click.option(
             "--weights",
@@ -148,6 +154,7 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "clip",
         "cell_bits",
         "weights",
+        "rounding",
         "activations",
         "calibration",
         "tflite_recurrent",
@@ -225,6 +232,7 @@ def _from_project() -> BuildRequest:
         max_drift=project.verify.max_drift,
         drift_steps=project.verify.drift_steps,
         weights=project.quantize.weights,
+        rounding=project.quantize.rounding,
         calibration=project.quantize.calibration,
         project=project,
     )

@@ -4,7 +4,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.ir import FloatModel, Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.pipeline.request import BuildRequest
-from edgelstm.project.settings import INT4, INT16
+from edgelstm.project.settings import DATA, INT4, INT16
 from edgelstm.quantization import narrow_layers, with_narrow_weights
 from edgelstm.report.progress import Progress
 
@@ -18,6 +18,11 @@ def as_asked(float_model: FloatModel, request: BuildRequest) -> FloatModel:
             "--weights int4 and --contract tflm exclude each other: TensorFlow Lite Micro has no LSTM with such "
             "weights, so that no official interpreter could judge it",
             "leave one of them out; int4 follows our own arithmetic, described in docs/numerics.md",
+        )
+    if request.rounding == DATA:
+        raise ProjectError(
+            "--weights int4 and --rounding data exclude each other: weights of 4 bits have a search of their own",
+            "leave one of them out",
         )
     if request.activations == INT16:
         raise ProjectError(

@@ -6,7 +6,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import FloatModel, Ranges
 from edgelstm.pipeline.request import BuildRequest
-from edgelstm.project.settings import INT4, INT16, TF
+from edgelstm.project.settings import DATA, INT4, INT16, TF
 from edgelstm.quantization import as_converted, calibrate, calibrate_as_converter, clip_at_least_error
 from edgelstm.report.progress import Progress
 
@@ -45,6 +45,7 @@ def _check_like_tf(calibration: Samples, request: BuildRequest) -> None:
         "--clip": request.clip != "none",
         "--activations int16": request.activations == INT16,
         "--weights int4": request.weights == INT4,
+        "--rounding data": request.rounding == DATA,
     }
     changing = " and ".join(option for option, is_asked in asked.items() if is_asked)
     if changing:

@@ -24,7 +24,7 @@ from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.project.settings import INT16, TF
-from edgelstm.quantization import int8_layers, int16_layers, quantize, widen, with_cell_bits
+from edgelstm.quantization import int8_layers, int16_layers, quantize, round_to_data, widen, with_cell_bits
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -168,7 +168,11 @@ def calibrated(
     ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
     ranges = with_cell_bits(found.model, ranges, request.cell_bits)
     wide = int16_layers(found.model) if request.activations == INT16 else frozenset()
-    model = quantize(narrow.as_asked(found.model, request), ranges, timesteps, request.contract, wide)
+    asked = narrow.as_asked(found.model, request)
+    model = quantize(asked, ranges, timesteps, request.contract, wide)
+    if request.rounds_to_data:
+        asked = round_to_data(asked, model, calibration.x[:count], lengths)
+        model = quantize(asked, ranges, timesteps, request.contract, wide)
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         _note_int8(float_model, progress)
@@ -296,5 +300,6 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
         str(request.margin), request.clip, request.calibration, request.activations, request.weights,
+        str(request.rounds_to_data),
         str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
     )  # fmt: skip

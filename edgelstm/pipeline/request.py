@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import DRIFT_STEPS, INT16, RESET
+from edgelstm.project.settings import DATA, DRIFT_STEPS, INT16, RESET
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -41,6 +41,7 @@ class BuildRequest:
         cell_bits: integer bits that every cell state has at least; None for what its range asks for.
         max_drift: the largest error along a stream with which a model is built, in percent of full scale; None for any.
         drift_steps: of that stream.
+        rounding: one of `project.settings.ROUNDING_CHOICES`: of weights; None takes what the activations ask for.
         weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
         calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
@@ -70,6 +71,7 @@ class BuildRequest:
     max_drift: float | None = None
     drift_steps: int = DRIFT_STEPS
     weights: str = "int8"
+    rounding: str | None = None
     calibration: str = RESET
     activations: str = "int8"
     project: Project | None = None
@@ -81,6 +83,11 @@ class BuildRequest:
     def choices(self) -> str:
         """How the C is to be written, in words."""
         return ", ".join((self.optimize, *self.code_options(PORTABLE, "").chosen))
+
+    @property
+    def rounds_to_data(self) -> bool:
+        """Whether calibration data say how weights are rounded. With int16, that is what is left to lose."""
+        return self.rounding == DATA or (self.rounding is None and self.activations == INT16)
 
     @property
     def expected_contract(self) -> Contract:

@@ -22,6 +22,7 @@ from edgelstm.project.settings import (
     LEAST_MARGIN,
     MOST_CELL_BITS,
     MOST_DRIFT_STEPS,
+    ROUNDING_CHOICES,
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
@@ -153,6 +154,7 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "clip": _choice(*CLIP_CHOICES),
         "cell_bits": _whole(0, MOST_CELL_BITS),
         "weights": _choice(*WEIGHTS_CHOICES),
+        "rounding": _choice(*ROUNDING_CHOICES),
         "calibration": _choice(*CALIBRATION_CHOICES),
     },
     "build": {

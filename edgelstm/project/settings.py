@@ -50,6 +50,7 @@ class ModelSection:
 CLIP_CHOICES = ("none", "mse")
 INT4 = "int4"
 WEIGHTS_CHOICES = ("int8", INT4)
+NEAREST, DATA = ROUNDING_CHOICES = ("nearest", "data")
 RESET, TF = "reset", "tf"
 CALIBRATION_CHOICES = (RESET, TF)
 """Each sequence from a reset state, or as TensorFlow's converter does it."""
@@ -71,7 +72,7 @@ class QuantizeSection:
     """[quantize]. `calibration_samples` sequences are observed; None for all.
 
     `margin` multiplies the ends of all ranges; `clip` is "mse" to narrow them, or "none"; `weights` is one of
-    WEIGHTS_CHOICES, `calibration` of CALIBRATION_CHOICES. `cell_bits` are the
+    WEIGHTS_CHOICES, `rounding` of ROUNDING_CHOICES, `calibration` of CALIBRATION_CHOICES. `cell_bits` are the
     integer bits that every cell state has at least; None for what its range asks for.
     """
 
@@ -80,6 +81,7 @@ class QuantizeSection:
     clip: str = "none"
     cell_bits: int | None = None
     weights: str = "int8"
+    rounding: str | None = None
     calibration: str = RESET
 
 

@@ -4,6 +4,7 @@ from edgelstm.quantization.calibration import calibrate
 from edgelstm.quantization.narrow import narrow_layers, with_narrow_weights
 from edgelstm.quantization.quantize import quantize
 from edgelstm.quantization.ranges import clip_at_least_error, widen, with_cell_bits
+from edgelstm.quantization.rounding import round_to_data
 from edgelstm.quantization.tensorflow import as_converted, calibrate_as_converter
 from edgelstm.quantization.widths import int8_layers, int16_layers
 
@@ -16,6 +17,7 @@ __all__ = [
     "int16_layers",
     "narrow_layers",
     "quantize",
+    "round_to_data",
     "widen",
     "with_cell_bits",
     "with_narrow_weights",

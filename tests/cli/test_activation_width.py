@@ -20,6 +20,28 @@ def test_a_build_with_int16_activations_is_confirmed_by_tflm(workspace: Path) ->
     assert "int16" in shown
 
 
+def test_weights_are_rounded_to_the_data_where_that_is_asked_for(workspace: Path) -> None:
+    """By default with int16, and not with int8."""
+    files = {}
+    for name, options in {
+        "int8": (),
+        "nearest": ("--rounding", "nearest"),
+        "data": ("--rounding", "data"),
+        "int16": ("--activations", "int16"),
+        "int16_data": ("--activations", "int16", "--rounding", "data"),
+        "int16_nearest": ("--activations", "int16", "--rounding", "nearest"),
+    }.items():
+        succeed(*QUANTIZE, *options, "-o", f"{name}.tflite")
+        files[name] = (workspace / f"{name}.tflite").read_bytes()
+    assert files["int8"] == files["nearest"] != files["data"]
+    assert files["int16"] == files["int16_data"] != files["int16_nearest"]
+
+
+@pytest.mark.parametrize("other", [("--weights", "int4"), ("--calibration", "tf")])
+def test_what_rounds_otherwise_is_not_rounded_to_the_data(workspace: Path, other: tuple[str, str]) -> None:
+    assert "--rounding data" in edgelstm(*QUANTIZE, "--rounding", "data", *other).error
+
+
 def test_litert_has_none(workspace: Path) -> None:
     error = edgelstm(*QUANTIZE, "--activations", "int16", "--contract", "litert").error
     assert "LiteRT has no kernel" in error
