@@ -40,7 +40,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Many:
 def test_the_seeds_have_every_op_and_kind_of_output() -> None:
     models = [random_model(seed, Contract.LITERT, BOUNDS) for seed in SEEDS]
     models += [build(seed, Contract.LITERT) for build in KINDS.values() for seed in SEEDS]
-    assert {type(op) for model in models for op in model.ops} == set(registry.TFLITE_OPERATORS.values())
+    every = {*registry.TFLITE_OPERATORS.values(), *registry.INT16_OPERATORS.values()}
+    assert {type(op) for model in models for op in model.ops} == every
     functions = {getattr(op, "function", "") for model in models for op in model.ops}
     assert functions >= {"relu", "sigmoid", "tanh"}
     assert {model.output.is_sequence for model in models} == {True, False}
