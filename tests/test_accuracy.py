@@ -99,4 +99,4 @@ def test_an_offset_that_hides_the_values_is_warned_of() -> None:
         progress = Warned()
         accuracy = accuracy_of(model(offset), Dataset(x=X))
         warn_of_accuracy(accuracy, len(X), 1.0, progress)
-        assert any("hardly tells the values of level apart" in text for text in progress.warnings) == warned
+        assert any("hardly tell the values of level apart" in text for text in progress.warnings) == warned

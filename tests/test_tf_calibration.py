@@ -223,7 +223,10 @@ def test_a_trained_model_is_matched_and_the_default_is_no_worse(tmp_path: Path) 
         name: simulate(model, stored_inputs(model, test))
         for name, model in (("like", like), ("own", own), ("foreign", foreign))
     }
-    np.testing.assert_array_equal(answers["like"], answers["foreign"])
+    # Activations' scales may be 8 ulp apart, because the float sums behind them are added in another order.
+    apart = np.abs(answers["like"].astype(int) - answers["foreign"])
+    assert apart.max() <= 1
+    assert np.mean(apart > 0) <= 0.01
     ours, tensorflows = (
         sqnr_db(expected, real_outputs(model, answers[name])) for name, model in (("own", own), ("foreign", foreign))
     )

@@ -20,6 +20,7 @@ from edgelstm.ir import FloatArray, FloatModel, Layer, Model, QuantizedTensor, T
 from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import TFLITE, fitted, is_tflite, quantize_file
 from edgelstm.pipeline.request import BuildRequest, read_data
+from edgelstm.project.settings import INT8
 from edgelstm.report.table import plain_table
 from edgelstm.verification.accuracy import run_simulator
 
@@ -38,7 +39,8 @@ def run(model: Path | None, output: Path | None, terminal: Terminal, **options: 
     """
     request = replace(request_for(model, None, options), may_train=False)
     if request.project is not None:
-        request = replace(request, model=_built(request))
+        # What was decided when it was built cannot be asked of it again.
+        request = replace(request, model=_built(request), max_drift=None, weights=INT8, activations=INT8)
     data = read_data(request.data, request.base)
     if data.dataset is None:
         raise DataError("there is nothing to run on", "give --data data.npz with an array x")

@@ -48,7 +48,8 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--activations",
             type=click.Choice(ACTIVATION_CHOICES),
-            help="int16: twice the RAM and a little more time for more accuracy, in layers that have both [int8].",
+            help="int16: twice the RAM and a little more time for more accuracy, in layers that have both; auto: where "
+            "that pays [int8].",
         ),
         click.option("--calibration-samples", type=click.IntRange(1), help="How many sequences to calibrate on [all]."),
         click.option(

@@ -67,6 +67,6 @@ def _warn_coarse(accuracy: Accuracy, progress: Progress) -> None:
         if coarse:
             listed = ", ".join(f"{index} ({span:.1f} steps)" for index, span in coarse[:MOST_LISTED])
             progress.warn(
-                f"int8 hardly tells the values{f' of {name}' if name else ''} apart: the float model's outputs span "
+                f"integers hardly tell the values{f' of {name}' if name else ''} apart: the float model's outputs span "
                 f"few steps of their scale in channel {listed}; train on (y - mean) / deviation"
             )

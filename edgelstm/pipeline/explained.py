@@ -4,7 +4,7 @@ from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import Model
 from edgelstm.pipeline.quantized import calibrated, checked, load
 from edgelstm.pipeline.request import BuildRequest, Data
-from edgelstm.project.settings import INT16
+from edgelstm.project.settings import TF
 from edgelstm.report.errors_found import ErrorReport
 from edgelstm.report.progress import Progress
 from edgelstm.verification.advice import Chosen, advise
@@ -29,8 +29,11 @@ def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorRepor
         raise DataError("errors are measured on data", "give --data data.npz with an array x, and x_test if there is")
     dataset = checked(data.dataset, loaded, progress)
     found = calibrated(loaded, dataset, request, progress)
-    errors = Errors(Bench.of(loaded, found.model, dataset.test))
+    # TensorFlow's converter makes another float model of it, in whose ranges nothing is to be advised.
+    is_like_tf = request.calibration == TF
+    errors = Errors(Bench.of(loaded if is_like_tf else found.asked, found.model, dataset.test))
     layers, parts = measure_layers(errors, progress)
+    chosen = Chosen(request.margin, any(op.needs_tflm for op in found.model.ops))
     return ErrorReport(
         sequences=len(errors.bench.samples.x),
         available=len(dataset.test.x),
@@ -39,5 +42,5 @@ def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorRepor
         layers=layers,
         parts=parts,
         worst=errors.worst,
-        advice=advise(errors, parts, found.ranges, Chosen(request.margin, request.activations == INT16)),
+        advice=() if is_like_tf else advise(errors, parts, found.ranges, chosen),
     )

@@ -19,7 +19,7 @@ from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
 from edgelstm.ops import registry as ops_registry
 from edgelstm.pipeline.quantized import calibrated, checked, is_tflite
 from edgelstm.pipeline.request import BuildRequest, Data
-from edgelstm.project.settings import DATA, INT8
+from edgelstm.project.settings import DATA, INT8, TF
 from edgelstm.quantization import quantize
 from edgelstm.report.metrics import Accuracy, Task, check_class_ids, evaluate, fit_targets, infer_task
 from edgelstm.report.progress import Progress, Silent
@@ -107,6 +107,7 @@ def require_int8(request: BuildRequest) -> None:
     """Raise ProjectError for integers that are not trained in."""
     other = [name for name in (request.activations, request.weights) if name != INT8]
     other += ["--rounding data"] if request.rounding == DATA else []
+    other += ["--calibration tf"] if request.calibration == TF else []
     if other:
         raise ProjectError(f"fine-tuning is for int8, not {' and '.join(other)}", "leave one of the two out")
 

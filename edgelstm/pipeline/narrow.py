@@ -4,7 +4,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.ir import FloatModel, Model
 from edgelstm.numerics.contracts import Contract
 from edgelstm.pipeline.request import BuildRequest
-from edgelstm.project.settings import DATA, INT4, INT16
+from edgelstm.project.settings import DATA, INT4, INT8
 from edgelstm.quantization import narrow_layers, with_narrow_weights
 from edgelstm.report.progress import Progress
 
@@ -24,10 +24,10 @@ def as_asked(float_model: FloatModel, request: BuildRequest) -> FloatModel:
             "--weights int4 and --rounding data exclude each other: weights of 4 bits have a search of their own",
             "leave one of them out",
         )
-    if request.activations == INT16:
+    if request.activations != INT8:
         raise ProjectError(
-            "--weights int4 and --activations int16 exclude each other: layers on int16 follow TensorFlow Lite Micro, "
-            "which has no such weights",
+            f"--weights int4 and --activations {request.activations} exclude each other: layers on int16 follow "
+            "TensorFlow Lite Micro, which has no such weights",
             "leave one of them out",
         )
     return with_narrow_weights(float_model)

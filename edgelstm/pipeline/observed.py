@@ -6,7 +6,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import FloatModel, Ranges
 from edgelstm.pipeline.request import BuildRequest
-from edgelstm.project.settings import DATA, INT4, INT16, TF
+from edgelstm.project.settings import DATA, INT4, INT8, TF
 from edgelstm.quantization import as_converted, calibrate, calibrate_as_converter, clip_at_least_error
 from edgelstm.report.progress import Progress
 
@@ -33,6 +33,11 @@ def observed(float_model: FloatModel, calibration: Samples, request: BuildReques
         _check_like_tf(calibration, request)
         converted = as_converted(float_model)
         return Observed(converted, calibrate_as_converter(converted, calibration.x, advance))
+    if request.clip != "none" and request.activations != INT8:
+        raise ProjectError(
+            f"--clip {request.clip} chooses ranges for 256 values, and --activations {request.activations} has 65536",
+            "leave one of them out",
+        )
     ranges = calibrate(float_model, calibration.x, calibration.lengths, advance)
     if request.clip == "mse":
         ranges = clip_at_least_error(float_model, calibration.x, calibration.lengths, ranges)
@@ -43,8 +48,9 @@ def _check_like_tf(calibration: Samples, request: BuildRequest) -> None:
     asked = {
         "--margin": request.margin != 1.0,
         "--clip": request.clip != "none",
-        "--activations int16": request.activations == INT16,
+        f"--activations {request.activations}": request.activations != INT8,
         "--weights int4": request.weights == INT4,
+        "--cell-bits": request.cell_bits is not None,
         "--rounding data": request.rounding == DATA,
     }
     changing = " and ".join(option for option, is_asked in asked.items() if is_asked)

@@ -1,7 +1,7 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.project.settings import INT16, TF
+from edgelstm.pipeline.widths_chosen import choose_widths
+from edgelstm.project.settings import AUTO, INT8, INT16, TF
 from edgelstm.quantization import int8_layers, int16_layers, quantize, round_to_data, widen, with_cell_bits
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
@@ -60,9 +61,13 @@ class Quantized:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A quantized model, the ranges that it was quantized with, and how many sequences they were observed on."""
+    """A quantized model, the ranges that it was quantized with, and how many sequences they were observed on.
+
+    `asked` is the float model with the widths of weights that were asked for.
+    """
 
     model: Model
+    asked: FloatModel
     ranges: Ranges
     sequences: int
 
@@ -131,7 +136,8 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
-    progress.note(f"quantized to {request.activations} on {found.sequences} calibration sequences")
+    width = INT16 if any(op.needs_tflm for op in model.ops) else INT8
+    progress.note(f"quantized to {width} on {found.sequences} calibration sequences")
     warn_of_accuracy(accuracy, len(dataset.test.x), request.margin, progress)
     require_little_drift(loaded, model, dataset.test, request, progress)
     if step is not None:
@@ -167,18 +173,25 @@ def calibrated(
     found = observed(float_model, Samples(calibration.x[:count], None, lengths), request, progress)
     ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
     ranges = with_cell_bits(found.model, ranges, request.cell_bits)
-    wide = int16_layers(found.model) if request.activations == INT16 else frozenset()
     asked = narrow.as_asked(found.model, request)
-    model = quantize(asked, ranges, timesteps, request.contract, wide)
-    if request.rounds_to_data:
-        asked = round_to_data(asked, model, calibration.x[:count], lengths)
-        model = quantize(asked, ranges, timesteps, request.contract, wide)
+
+    def with_wide(layers: frozenset[str]) -> Model:
+        model = quantize(asked, ranges, timesteps, request.contract, layers)
+        if not request.rounds_to_data(is_wide=bool(layers)):
+            return model
+        rounded = round_to_data(asked, model, calibration.x[:count], lengths)
+        return quantize(rounded, ranges, timesteps, request.contract, layers)
+
+    wide = int16_layers(asked) if request.activations == INT16 else frozenset()
+    if request.activations == AUTO:
+        wide = choose_widths(asked, dataset, request.contract, with_wide, progress)
+    model = with_wide(wide)
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         _note_int8(float_model, progress)
     _check_lengths(model, dataset)
     _note_native(model, progress)
-    return Calibrated(model, ranges, count)
+    return Calibrated(model, asked, ranges, count)
 
 
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
@@ -188,9 +201,9 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     _note_native(model, progress)
-    if request.activations == INT16 and not any(op.needs_tflm for op in model.ops):
+    if ignored := [*_ignored(request, model)]:
         progress.warn(
-            "--activations int16 changes nothing: the file is quantized to int8; give the model it comes from"
+            f"{' and '.join(ignored)} changes nothing: the file is quantized already; give the model it comes from"
         )
     _warn_several_scales(model, "quantizing the Keras model", progress)
     model = replace(model, name=request.name or model.name)
@@ -200,6 +213,21 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
             model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
         )
     return Quantized(model, int8_file(path.read_bytes()), accuracy, _step(model, request), was_read=True)
+
+
+def _ignored(request: BuildRequest, model: Model) -> Iterator[str]:
+    """Options that choose integers, of a model that has them."""
+    asked = {
+        f"--activations {request.activations}": request.activations != INT8
+        and not any(op.needs_tflm for op in model.ops),
+        "--margin": request.margin != 1.0,
+        f"--clip {request.clip}": request.clip != "none",
+        "--cell-bits": request.cell_bits is not None,
+        f"--calibration {request.calibration}": request.calibration == TF,
+        f"--rounding {request.rounding}": request.rounding is not None,
+    }
+    if request.project is None:
+        yield from (option for option, is_asked in asked.items() if is_asked)
 
 
 def _note_int8(float_model: FloatModel, progress: Progress) -> None:
@@ -300,6 +328,6 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
         str(request.timesteps), str(request.calibration_samples), request.tflite_recurrent,
         str(request.margin), request.clip, request.calibration, request.activations, request.weights,
-        str(request.rounds_to_data),
+        str(request.rounding),
         str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
     )  # fmt: skip

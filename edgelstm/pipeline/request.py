@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import DATA, DRIFT_STEPS, INT16, RESET
+from edgelstm.project.settings import DATA, DRIFT_STEPS, INT4, INT16, RESET
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -84,14 +84,15 @@ class BuildRequest:
         """How the C is to be written, in words."""
         return ", ".join((self.optimize, *self.code_options(PORTABLE, "").chosen))
 
-    @property
-    def rounds_to_data(self) -> bool:
+    def rounds_to_data(self, *, is_wide: bool) -> bool:
         """Whether calibration data say how weights are rounded. With int16, that is what is left to lose."""
-        return self.rounding == DATA or (self.rounding is None and self.activations == INT16)
+        return self.rounding == DATA or (self.rounding is None and is_wide)
 
     @property
     def expected_contract(self) -> Contract:
         """The contract, before it is known whether a file that is read asks for another."""
+        if self.weights == INT4 and self.contract is None:
+            return Contract.NATIVE
         return self.contract or (Contract.TFLM if self.activations == INT16 else Contract.LITERT)
 
     def code_options(self, isa: str, sha256: str) -> Options:

@@ -96,6 +96,9 @@ def _request(project: Project) -> BuildRequest:
         clip=project.quantize.clip,
         activations=project.build.activations,
         weights=project.quantize.weights,
+        rounding=project.quantize.rounding,
+        calibration=project.quantize.calibration,
+        cell_bits=project.quantize.cell_bits,
     )
 
 

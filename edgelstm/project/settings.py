@@ -55,7 +55,7 @@ RESET, TF = "reset", "tf"
 CALIBRATION_CHOICES = (RESET, TF)
 """Each sequence from a reset state, or as TensorFlow's converter does it."""
 
-INT8, INT16 = ACTIVATION_CHOICES = ("int8", "int16")
+INT8, INT16, AUTO = ACTIVATION_CHOICES = ("int8", "int16", "auto")
 LEAST_MARGIN, LARGEST_MARGIN = 1.0, 8.0
 MOST_CELL_BITS = 6
 """Integer bits of a cell state: the functions of both runtimes end at Q6.9."""

@@ -33,7 +33,7 @@ def measure_accuracy(
     quantized = run_simulator(model, test, on_progress)
     clipping = measure_saturation(float_model, model, test, ranges)
     return replace(
-        _compare(model, test, dataset.labels, reference, quantized),
+        compare(model, test, dataset.labels, reference, quantized),
         saturated_inputs_percent=clipping.inputs_percent,
         saturations=clipping.found,
     )
@@ -43,7 +43,7 @@ def measure_quantized(model: Model, dataset: Dataset, on_progress: OnProgress = 
     """The accuracy of a model of which no float form is known, on test sequences with targets."""
     test = dataset.test
     quantized = run_simulator(model, test, on_progress)
-    return _without_float(_compare(model, test, dataset.labels, quantized, quantized))
+    return _without_float(compare(model, test, dataset.labels, quantized, quantized))
 
 
 def _without_float(accuracy: Accuracy) -> Accuracy:
@@ -51,7 +51,7 @@ def _without_float(accuracy: Accuracy) -> Accuracy:
     return replace(accuracy, float_value=None, float_mae=None, spans=(), outputs_apart=apart)
 
 
-def _compare(
+def compare(
     model: Model, test: Samples, labels: tuple[str, ...], reference: FloatArray, quantized: FloatArray
 ) -> Accuracy:
     """Each output by itself, for one may be classes and another a value."""

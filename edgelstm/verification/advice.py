@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelstm.ir import QuantizedTensor, Ranges
 from edgelstm.ops.lstm import Lstm
+from edgelstm.ops.lstm.rows import LstmRows
 from edgelstm.project.settings import LARGEST_MARGIN, MOST_CELL_BITS
 from edgelstm.quantization import int16_layers, quantize, widen, with_cell_bits
 from edgelstm.report.errors_found import Advice, PartError
@@ -81,7 +82,7 @@ def _few_levels(errors: Errors, tensor: QuantizedTensor) -> Iterator[tuple[int, 
 def _of_ranges(errors: Errors, ranges: Ranges, chosen: Chosen) -> Iterator[Advice]:
     """Arrays that test data leave often, and the margin, or the bits of cell states, that serves them best."""
     bench = errors.bench
-    cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, Lstm)}
+    cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, Lstm | LstmRows)}
     least = min(CLIPPED_SEQUENCES, len(bench.samples.x))
     clipped = [
         one
@@ -126,7 +127,7 @@ def _margin(errors: Errors, ranges: Ranges, clipped: Sequence[Saturation], chose
     return f"--margin {best:.1f} brings {_from_to(errors, tried[best])}, or calibrate on data that cover it"
 
 
-def _cell_bits(errors: Errors, ranges: Ranges, chosen: Chosen, op: Lstm) -> str:
+def _cell_bits(errors: Errors, ranges: Ranges, chosen: Chosen, op: Lstm | LstmRows) -> str:
     largest = errors.largest(f"{op.name}/cell")
     bits = math.ceil(math.log2(largest))
     if bits > MOST_CELL_BITS:

@@ -11,6 +11,7 @@ from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError
 from edgelstm.ir import BoolArray, FloatArray, IntArray, Model, Quantization
 from edgelstm.ops.lstm import Lstm
+from edgelstm.ops.lstm.rows import LstmRows
 from edgelstm.ops.scales import LARGEST_CELL_EXPONENT
 from edgelstm.report.drift import CellUse, Decade, DriftReport, Settling
 from edgelstm.report.progress import Progress
@@ -102,7 +103,8 @@ def _data_steps(test: Samples) -> int:
 
 
 def _whole_run(stream: Stream, feed: Feed, progress: Progress) -> _Runs:
-    watch = {op.name: _CellWatch(layer.name, op) for layer, op in stream.recurrent if isinstance(op, Lstm)}
+    lstms = ((layer, op) for layer, op in stream.recurrent if isinstance(op, Lstm | LstmRows))
+    watch = {op.name: _CellWatch(layer.name, op) for layer, op in lstms}
     reached: dict[str, float] = {}
     steps = next(iter(feed.values())).shape[1]
     done = 0
@@ -132,7 +134,7 @@ def _whole_run(stream: Stream, feed: Feed, progress: Progress) -> _Runs:
 class _CellWatch:
     """Counts the cell states of an LSTM that lie at the end of what they can hold."""
 
-    def __init__(self, layer: str, op: Lstm) -> None:
+    def __init__(self, layer: str, op: Lstm | LstmRows) -> None:
         self.layer = layer
         self._bits = 15 + round(math.log2(op.cell.scale))
         self._clipped: IntArray = np.zeros(op.units, np.int64)

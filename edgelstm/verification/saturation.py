@@ -66,7 +66,8 @@ def _counters(model: Model, ranges: Ranges) -> Iterator["_Counter"]:
             labels = [f"{_place(tensor, index)} of {name}" for index in range(tensor.size)]
             yield _Counter(tensor.name, labels, tensor.quantization, ranges)
     for op in model.ops:
-        if op.output.quantization not in _FIXED and not op.is_alias:
+        # What only brings values from one width to the other has no range of its own.
+        if op.output.quantization not in _FIXED and not op.is_alias and op.output.name in ranges:
             yield _Counter(op.output.name, [f'the output of "{op.name}"'], op.output.quantization, ranges)
         for array in op.state:
             if array.name == "cell":

@@ -42,6 +42,19 @@ def test_what_rounds_otherwise_is_not_rounded_to_the_data(workspace: Path, other
     assert "--rounding data" in edgelstm(*QUANTIZE, "--rounding", "data", *other).error
 
 
+def test_auto_keeps_int8_where_it_is_good_enough_and_says_so(workspace: Path) -> None:
+    outcome = succeed(*QUANTIZE, "--activations", "auto", "-o", "auto.tflite")
+    succeed(*QUANTIZE, "-o", "int8.tflite")
+    assert "activations int8" in outcome.err or "activations int16 in" in outcome.err
+    if "activations int8" in outcome.err:
+        assert (workspace / "auto.tflite").read_bytes() == (workspace / "int8.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("width", ["int16", "auto"])
+def test_ranges_for_256_values_are_none_for_65536(workspace: Path, width: str) -> None:
+    assert "--clip mse" in edgelstm(*QUANTIZE, "--activations", width, "--clip", "mse").error
+
+
 def test_litert_has_none(workspace: Path) -> None:
     error = edgelstm(*QUANTIZE, "--activations", "int16", "--contract", "litert").error
     assert "LiteRT has no kernel" in error
