@@ -1,7 +1,7 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,18 +14,18 @@ from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import FloatModel, Model, Ranges, Tensor
-from edgelstm.ops.lstm import Lstm
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline import narrow
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
 from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
 from edgelstm.pipeline.observed import observed
+from edgelstm.pipeline.quantization_notes import note_int8, note_native, warn_ignored, warn_several_scales
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.pipeline.widths_chosen import choose_widths
 from edgelstm.project.settings import AUTO, INT8, INT16, TF
-from edgelstm.quantization import int8_layers, int16_layers, quantize, round_to_data, widen, with_cell_bits
+from edgelstm.quantization import int16_layers, quantize, round_to_data, widen, with_cell_bits
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -131,7 +131,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     model = found.model
     tflite = write_tflite(to_tflite_model(model))
     check_tflite(tflite, foreign=request.calibration == TF)
-    _warn_several_scales(model, "leaving --calibration tf out", progress)
+    warn_several_scales(model, "leaving --calibration tf out", progress)
     step = _step(model, request)
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
@@ -188,9 +188,9 @@ def calibrated(
     model = with_wide(wide)
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
-        _note_int8(float_model, progress)
+        note_int8(float_model, progress)
     _check_lengths(model, dataset)
-    _note_native(model, progress)
+    note_native(model, progress)
     return Calibrated(model, asked, ranges, count)
 
 
@@ -200,12 +200,9 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
     _check_window(model.timesteps, request)
     narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
-    _note_native(model, progress)
-    if ignored := [*_ignored(request, model)]:
-        progress.warn(
-            f"{' and '.join(ignored)} changes nothing: the file is quantized already; give the model it comes from"
-        )
-    _warn_several_scales(model, "quantizing the Keras model", progress)
+    note_native(model, progress)
+    warn_ignored(request, model, progress)
+    warn_several_scales(model, "quantizing the Keras model", progress)
     model = replace(model, name=request.name or model.name)
     accuracy = None
     if dataset is not None and dataset.test.y is not None:
@@ -213,45 +210,6 @@ def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progres
             model, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
         )
     return Quantized(model, int8_file(path.read_bytes()), accuracy, _step(model, request), was_read=True)
-
-
-def _ignored(request: BuildRequest, model: Model) -> Iterator[str]:
-    """Options that choose integers, of a model that has them."""
-    asked = {
-        f"--activations {request.activations}": request.activations != INT8
-        and not any(op.needs_tflm for op in model.ops),
-        "--margin": request.margin != 1.0,
-        f"--clip {request.clip}": request.clip != "none",
-        "--cell-bits": request.cell_bits is not None,
-        f"--calibration {request.calibration}": request.calibration == TF,
-        f"--rounding {request.rounding}": request.rounding is not None,
-    }
-    if request.project is None:
-        yield from (option for option, is_asked in asked.items() if is_asked)
-
-
-def _note_int8(float_model: FloatModel, progress: Progress) -> None:
-    left = ", ".join(int8_layers(float_model))
-    if left:
-        progress.note(f"{left}: int8 between the layers on int16, for TensorFlow Lite Micro or edgelstm has no others")
-
-
-def _note_native(model: Model, progress: Progress) -> None:
-    own = ", ".join(op.name for op in model.ops if op.is_native)
-    if own:
-        progress.note(
-            f"contract native: no official interpreter has integer kernels for {own}; the arithmetic is edgelstm's own "
-            "(docs/numerics.md), judged by the float model"
-        )
-
-
-def _warn_several_scales(model: Model, cure: str, progress: Progress) -> None:
-    names = [op.name for op in model.ops if isinstance(op, Lstm) and (op.written or op.recurrent)]
-    if names:
-        progress.warn(
-            f"TensorFlow's converter gives the hidden state of {', '.join(names)} several scales, and nothing brings "
-            f"one to the other: LiteRT computes so, and the C does, but it may cost accuracy; {cure} avoids it"
-        )
 
 
 def is_tflite(path: Path) -> bool:
