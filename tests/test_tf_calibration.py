@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -199,8 +200,10 @@ def test_lengths_are_refused() -> None:
 CONVERT_LIMIT_S = 1500
 
 
-def test_a_trained_model_is_matched_and_the_default_is_no_worse(tmp_path: Path) -> None:
-    pytest.importorskip("tf_keras")
+def test_a_trained_model_is_matched_and_the_default_is_no_worse(
+    tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("tf_keras")
     script = Path(__file__).with_name("convert_trained.py")
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run(
