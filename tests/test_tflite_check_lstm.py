@@ -121,7 +121,7 @@ FAULTS = {
         "input 9 (peephole",
     ),
     "output unquantized": (tensor("lstm/output", scales=(), zero_points=()), "output has 0 scales, not one"),
-    "input int16": (tensor("input", dtype="int16"), "input is int16, not int8"),
+    "input int16": (tensor("input", dtype="int16"), "input gate bias is int32, not int64"),
     "input unquantized": (tensor("input", scales=(), zero_points=()), "input has 0 scales"),
     "input 2-D": (tensor("input", shape=(4, 3)), "not [batch, time, size]"),
     "time differs": (tensor("lstm/output", shape=(1, 3, 5)), "not [batch, time, size]"),
