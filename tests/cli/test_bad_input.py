@@ -274,7 +274,7 @@ def test_a_full_or_unwritable_place_is_named(workspace: Path, monkeypatch: pytes
     def no_room(*arguments: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/file")
 
-    monkeypatch.setattr("edgelstm.pipeline.quantized.calibrate", no_room)
+    monkeypatch.setattr("edgelstm.pipeline.observed.calibrate", no_room)
     error = _build().error
     assert "/somewhere/file: No space left on device" in error
     assert "check that the disk has room" in error
@@ -284,7 +284,7 @@ def test_a_bug_is_owned_up_to_and_shown_only_on_demand(workspace: Path, monkeypa
     def broken(*arguments: object, **options: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("edgelstm.pipeline.quantized.calibrate", broken)
+    monkeypatch.setattr("edgelstm.pipeline.observed.calibrate", broken)
     outcome = edgelstm(*BUILD)
     assert outcome.code == 1
     assert "this is a bug in edgelstm: KeyError: 'surprise'" in outcome.err
@@ -304,6 +304,6 @@ def test_a_project_file_lists_all_its_problems(tmp_path: Path, monkeypatch: pyte
 def test_an_integer_model_far_from_the_float_model_is_worth_a_warning(
     near: float, is_far: bool, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgelstm.pipeline.quantized.NEAR_DB", near)
+    monkeypatch.setattr("edgelstm.pipeline.accuracy_warnings.NEAR_DB", near)
     err = succeed("quantize", *BUILD[1:]).err
     assert ("warning: the integer model is far from the float model: SQNR " in err) == is_far
