@@ -9,7 +9,7 @@ from edgelstm.ir import FloatArray, FloatModel, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.lstm import Lstm16, LstmLayer
-from edgelstm.quantization import calibrate, int16_layers, quantize, round_to_data
+from edgelstm.quantization import calibrate, int16_layers, observe_moments, quantize, round_to_data
 from edgelstm.quantization.rounding import Moments, round_rows
 from edgelstm.report.metrics import sqnr_db
 from edgelstm.simulate import real_outputs, simulate, stored_inputs
@@ -82,7 +82,7 @@ def test_int16_models_come_closer_to_float_on_other_data(seed: int) -> None:
     ranges = calibrate(trained, np.concatenate([known, test]))
     wide = int16_layers(trained)
     nearest = quantize(trained, ranges, STEPS, None, wide)
-    rounded = quantize(round_to_data(trained, nearest, known), ranges, STEPS, None, wide)
+    rounded = quantize(round_to_data(trained, nearest, observe_moments(trained, known)), ranges, STEPS, None, wide)
     before, after = (
         sqnr_db(trained.forward(test), real_outputs(one, simulate(one, stored_inputs(one, test))))
         for one in (nearest, rounded)
@@ -100,8 +100,9 @@ def test_layers_of_other_kinds_and_wide_ones_stay(monkeypatch: pytest.MonkeyPatc
     trained = model(9)
     nearest = quantize(trained, calibrate(trained, walks(9)), STEPS, Contract.LITERT)
     monkeypatch.setattr("edgelstm.quantization.rounding.MOST_COLUMNS", UNITS)
-    found = round_to_data(trained, nearest, walks(9))
+    moments = observe_moments(trained, walks(9))
+    found = round_to_data(trained, nearest, moments)
     assert found.layers[0] is trained.layers[0]
     assert found.layers[1] is not trained.layers[1]
     without_ops = replace(nearest, ops=())
-    assert round_to_data(trained, without_ops, walks(9)).layers == trained.layers
+    assert round_to_data(trained, without_ops, moments).layers == trained.layers

@@ -44,6 +44,13 @@ class Samples:
     y: AnyArray | None
     lengths: AnyArray | None
 
+    def take(self, indices: AnyArray) -> "Samples":
+        """Some of the sequences."""
+        y, lengths = self.y, self.lengths
+        return Samples(
+            self.x[indices], None if y is None else y[indices], None if lengths is None else lengths[indices]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class InputArrays:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
+from edgelstm.errors import UnsupportedModelError
 from edgelstm.ir.arrays import BoolArray, FloatArray
 from edgelstm.ir.ops import Op
 from edgelstm.ir.tensors import QuantizedTensor, Tensor
@@ -158,7 +159,7 @@ class Layer(ABC):
 
     def to_ops16(self, ranges: Ranges, inputs: tuple[QuantizedTensor, ...]) -> tuple[Op, ...]:
         """`to_op` on int16 values, where the layer `has_int16`; the last op is the layer's."""
-        raise NotImplementedError
+        raise UnsupportedModelError([f'layer "{self.name}" has no form on int16 values'])
 
     @property
     def parameters(self) -> int:

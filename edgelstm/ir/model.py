@@ -54,6 +54,11 @@ class Model:
         return any(tensor.is_sequence for tensor in self.outputs)
 
     @property
+    def has_int16(self) -> bool:
+        """Whether layers compute on int16 values, which TensorFlow Lite Micro alone has kernels for."""
+        return any(op.needs_tflm for op in self.ops)
+
+    @property
     def parameters(self) -> int:
         """How many integers (weights and biases) the model holds."""
         return sum(op.parameters for op in self.ops)

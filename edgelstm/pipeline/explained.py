@@ -29,11 +29,11 @@ def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorRepor
         raise DataError("errors are measured on data", "give --data data.npz with an array x, and x_test if there is")
     dataset = checked(data.dataset, loaded, progress)
     found = calibrated(loaded, dataset, request, progress)
-    # TensorFlow's converter makes another float model of it, in whose ranges nothing is to be advised.
-    is_like_tf = request.calibration == TF
-    errors = Errors(Bench.of(loaded if is_like_tf else found.asked, found.model, dataset.test))
+    errors = Errors(Bench.of(loaded, found.model, dataset.test))
     layers, parts = measure_layers(errors, progress)
-    chosen = Chosen(request.margin, any(op.needs_tflm for op in found.model.ops))
+    # Ranges that are to be TensorFlow's cannot be others.
+    is_fixed = request.calibration == TF
+    chosen = Chosen(found.ranges, request.margin, found.with_ranges)
     return ErrorReport(
         sequences=len(errors.bench.samples.x),
         available=len(dataset.test.x),
@@ -42,5 +42,5 @@ def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorRepor
         layers=layers,
         parts=parts,
         worst=errors.worst,
-        advice=() if is_like_tf else advise(errors, parts, found.ranges, chosen),
+        advice=() if is_fixed else advise(errors, parts, chosen),
     )

@@ -10,7 +10,6 @@ from types import ModuleType
 import numpy as np
 
 from edgelstm.data import Dataset
-from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, EdgelstmError, ModelError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import build_float_model, load_keras
 from edgelstm.frontends.keras_rewrite import require_rewritable, with_weights
@@ -129,7 +128,7 @@ def _tuned(
     rank = 3 if model.outputs[0].is_sequence else 2
     loss = loss_for(keras, task, is_sparse=targets.ndim < rank, from_logits=True, named=source.loss)
     kept = _split(dataset, schedule.seed)[0]
-    samples = _chosen(dataset.training, kept)
+    samples = dataset.training.take(kept)
     return network, tune(network, deployment, arrays, samples, targets[kept], loss, schedule, _told(progress))
 
 
@@ -162,7 +161,7 @@ class _Deployment:
 
     def __init__(self, source: KerasSource, dataset: Dataset, request: BuildRequest, validation: AnyArray) -> None:
         self._source, self._dataset, self._request = source, dataset, request
-        self._validation = _chosen(dataset.training, validation)
+        self._validation = dataset.training.take(validation)
         self.paths = tuple(dict.fromkeys(path for layer in source.layers for path in layer.weight_paths))
         found: dict[str, FloatArray] = {}
         trained: dict[str, bool] = dict.fromkeys(self.paths, True)
@@ -206,11 +205,6 @@ def _split(dataset: Dataset, seed: int) -> tuple[AnyArray, AnyArray]:
     order = np.random.default_rng(seed).permutation(count)
     validation = count // VALIDATION_SHARE
     return (order[validation:], order[:validation]) if validation else (order, order)
-
-
-def _chosen(samples: Samples, indices: AnyArray) -> Samples:
-    y, lengths = samples.y, samples.lengths
-    return Samples(samples.x[indices], None if y is None else y[indices], None if lengths is None else lengths[indices])
 
 
 def _output_shape(model: FloatModel, dataset: Dataset) -> tuple[int, ...]:

@@ -21,8 +21,7 @@ def warn_ignored(request: BuildRequest, model: Model, progress: Progress) -> Non
 def _ignored(request: BuildRequest, model: Model) -> Iterator[str]:
     """Options that choose integers, of a model that has them."""
     asked = {
-        f"--activations {request.activations}": request.activations != INT8
-        and not any(op.needs_tflm for op in model.ops),
+        f"--activations {request.activations}": request.activations != INT8 and not model.has_int16,
         "--margin": request.margin != 1.0,
         f"--clip {request.clip}": request.clip != "none",
         "--cell-bits": request.cell_bits is not None,

@@ -1,8 +1,9 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 from edgelstm import __version__
@@ -25,7 +26,8 @@ from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
 from edgelstm.pipeline.widths_chosen import choose_widths
 from edgelstm.project.settings import AUTO, INT8, INT16, TF
-from edgelstm.quantization import int16_layers, quantize, round_to_data, widen, with_cell_bits
+from edgelstm.quantization import int16_layers, observe_moments, quantize, round_to_data, widen, with_cell_bits
+from edgelstm.quantization.rounding import Moments
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
@@ -61,15 +63,19 @@ class Quantized:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A quantized model, the ranges that it was quantized with, and how many sequences they were observed on.
+    """A quantized model, and how it came to be.
 
-    `asked` is the float model with the widths of weights that were asked for.
+    Attributes:
+        model: the model.
+        ranges: that it was quantized with.
+        sequences: how many they were observed on.
+        with_ranges: the model with other ranges, the same in all else.
     """
 
     model: Model
-    asked: FloatModel
     ranges: Ranges
     sequences: int
+    with_ranges: Callable[[Ranges], Model]
 
 
 def ensure_quantized(
@@ -136,8 +142,7 @@ def quantize_file(path: Path, request: BuildRequest, data: Data, progress: Progr
     accuracy = measure_accuracy(
         loaded, model, found.ranges, dataset, lambda done, total: progress.advance("measuring accuracy", done, total)
     )
-    width = INT16 if any(op.needs_tflm for op in model.ops) else INT8
-    progress.note(f"quantized to {width} on {found.sequences} calibration sequences")
+    progress.note(f"quantized to {INT16 if model.has_int16 else INT8} on {found.sequences} calibration sequences")
     warn_of_accuracy(accuracy, len(dataset.test.x), request.margin, progress)
     require_little_drift(loaded, model, dataset.test, request, progress)
     if step is not None:
@@ -175,23 +180,26 @@ def calibrated(
     ranges = with_cell_bits(found.model, ranges, request.cell_bits)
     asked = narrow.as_asked(found.model, request)
 
-    def with_wide(layers: frozenset[str]) -> Model:
-        model = quantize(asked, ranges, timesteps, request.contract, layers)
-        if not request.rounds_to_data(is_wide=bool(layers)):
+    @cache
+    def moments() -> Mapping[str, Moments]:
+        return observe_moments(asked, calibration.x[:count], lengths)
+
+    def integers(ranges: Ranges, wide: frozenset[str]) -> Model:
+        model = quantize(asked, ranges, timesteps, request.contract, wide)
+        if not request.rounds_to_data(is_wide=bool(wide)):
             return model
-        rounded = round_to_data(asked, model, calibration.x[:count], lengths)
-        return quantize(rounded, ranges, timesteps, request.contract, layers)
+        return quantize(round_to_data(asked, model, moments()), ranges, timesteps, request.contract, wide)
 
     wide = int16_layers(asked) if request.activations == INT16 else frozenset()
     if request.activations == AUTO:
-        wide = choose_widths(asked, dataset, request.contract, with_wide, progress)
-    model = with_wide(wide)
+        wide = choose_widths(asked, dataset, request.contract, partial(integers, ranges), progress)
+    model = integers(ranges, wide)
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         note_int8(float_model, progress)
     _check_lengths(model, dataset)
     note_native(model, progress)
-    return Calibrated(model, asked, ranges, count)
+    return Calibrated(model, ranges, count, partial(integers, wide=wide))
 
 
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:

@@ -79,6 +79,40 @@ class BuildRequest:
     tflite_recurrent: str = "layer"
     may_train: bool = True
 
+    @classmethod
+    def of(cls, project: Project) -> "BuildRequest":
+        """What a project's file asks for."""
+        build, quantize, verify = project.build, project.quantize, project.verify
+        return cls(
+            model=project.model_path,
+            output=project.folder / "out",
+            targets=build.targets,
+            data=project.data.source,
+            base=project.folder,
+            name=project.name,
+            contract=build.contract,
+            activations=build.activations,
+            optimize=build.optimize,
+            constant_time=build.constant_time,
+            no_asm=build.no_asm,
+            wide_weights=build.wide_weights,
+            raw_lsb=build.raw_lsb,
+            compiler=build.compiler,
+            runner=build.runner,
+            main=None if build.main is None else project.folder / build.main,
+            sequences=verify.sequences,
+            calibration_samples=quantize.calibration_samples,
+            margin=quantize.margin,
+            clip=quantize.clip,
+            cell_bits=quantize.cell_bits,
+            max_drift=verify.max_drift,
+            drift_steps=verify.drift_steps,
+            weights=quantize.weights,
+            rounding=quantize.rounding,
+            calibration=quantize.calibration,
+            project=project,
+        )
+
     @property
     def choices(self) -> str:
         """How the C is to be written, in words."""

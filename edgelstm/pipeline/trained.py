@@ -69,7 +69,7 @@ def _trained(project: Project, data: Data, dataset: Dataset, progress: Progress)
 
     if not project.model.qat_epochs:
         return train(project, dataset, on_epoch=on_epoch)
-    request = _request(project)
+    request = BuildRequest.of(project)
     require_int8(request)
     # The model is there when all of it is done: what is half done would look like somebody else's.
     with unfinished_folder(project.folder) as folder:
@@ -82,24 +82,6 @@ def _trained(project: Project, data: Data, dataset: Dataset, progress: Progress)
     progress.note(fine_tuning_in_words(found))
     seconds = trained.seconds + found.seconds
     return replace(trained, path=project.model_path, float_value=found.after.float_value, seconds=seconds)
-
-
-def _request(project: Project) -> BuildRequest:
-    """What decides the integers of a project's build."""
-    return BuildRequest(
-        model=project.model_path,
-        output=project.folder,
-        name=project.name,
-        contract=project.build.contract,
-        calibration_samples=project.quantize.calibration_samples,
-        margin=project.quantize.margin,
-        clip=project.quantize.clip,
-        activations=project.build.activations,
-        weights=project.quantize.weights,
-        rounding=project.quantize.rounding,
-        calibration=project.quantize.calibration,
-        cell_bits=project.quantize.cell_bits,
-    )
 
 
 def training_key(project: Project, data: Data) -> str:

@@ -65,7 +65,7 @@ def common_rungs(
     """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
     dataset = None if data.dataset is None else fitted(data.dataset, quantized.model)
     expected = expectation(quantized.model, dataset, request.sequences)
-    climbed, total = itertools.count(), _common_count(request.expected_contract) + 1
+    climbed, total = itertools.count(), _common_count(quantized.model.contract) + 1
 
     def climb(name: str) -> None:
         progress.detail(f"running {name}")

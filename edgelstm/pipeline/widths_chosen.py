@@ -30,7 +30,7 @@ Quantize = Callable[[frozenset[str]], Model]
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class _Trials:
     """Training sequences, what the float model says of them, and how to try a choice."""
 
     samples: Samples
@@ -53,12 +53,13 @@ def choose_widths(
     change its noise. Test data decide nothing.
     """
     every = int16_layers(model)
-    if contract in (Contract.LITERT, Contract.NATIVE) or any(op.is_native for op in quantize(frozenset()).ops):
-        progress.note("activations int8: only --contract tflm has int16, and it has not all layers of this model")
+    is_possible = contract in (None, Contract.TFLM) and not any(op.is_native for op in quantize(frozenset()).ops)
+    if not every or not is_possible:
+        progress.note("activations int8: int16 is for --contract tflm, and for layers that TensorFlow Lite Micro has")
         return frozenset()
     bench = _bench(model, dataset, quantize)
     narrow = bench.accuracy(frozenset())
-    if not every or keeps(narrow):
+    if keeps(narrow):
         progress.note(f"activations int8, which keep within {100 * BUDGET:g} % of float")
         return frozenset()
     widest = bench.accuracy(every)
@@ -96,12 +97,7 @@ def _noise(accuracy: Accuracy) -> float:
     return float(10.0 ** (-accuracy.sqnr_db / 10.0))
 
 
-def _bench(model: FloatModel, dataset: Dataset, quantize: Quantize) -> Bench:
-    training = dataset.training
-    indices = np.unique(np.linspace(0, len(training.x) - 1, min(MOST_SEQUENCES, len(training.x))).astype(np.int64))
-    samples = Samples(
-        training.x[indices],
-        None if training.y is None else training.y[indices],
-        None if training.lengths is None else training.lengths[indices],
-    )
-    return Bench(samples, run_samples(model.forward, samples), dataset.labels, quantize)
+def _bench(model: FloatModel, dataset: Dataset, quantize: Quantize) -> _Trials:
+    count = len(dataset.x)
+    samples = dataset.training.take(np.unique(np.linspace(0, count - 1, min(MOST_SEQUENCES, count)).astype(np.int64)))
+    return _Trials(samples, run_samples(model.forward, samples), dataset.labels, quantize)

@@ -58,18 +58,15 @@ class _Sums:
         return Moments(self._start + mean, self._products / self._count - np.outer(mean, mean))
 
 
-def round_to_data(model: FloatModel, nearest: Model, inputs: FloatArray, lengths: AnyArray | None = None) -> FloatModel:
+def round_to_data(model: FloatModel, nearest: Model, moments: Mapping[str, Moments]) -> FloatModel:
     """The model with the weights of LSTM and Dense layers on steps of their scales.
 
     Args:
         model: float.
         nearest: what `quantize` makes of it; it says the scales, and makes integers of the result in the same way.
-        inputs: (N, T, size) calibration sequences.
-        lengths: (N,) how many steps of each count.
+        moments: from `observe_moments`.
     """
     ops = {op.output.name: op for op in nearest.ops}
-    columns = {layer.name: size for layer in model.layers if 0 < (size := _columns(layer)) <= MOST_COLUMNS}
-    moments = _observe(model, columns, inputs, lengths)
     layers = (
         _rounded(layer, ops.get(layer.output.name), moments[layer.name]) if layer.name in moments else layer
         for layer in model.layers
@@ -116,10 +113,15 @@ def _columns(layer: Layer) -> int:
     return layer.kernel.shape[0] if isinstance(layer, DenseLayer) else 0
 
 
-def _observe(
-    model: FloatModel, columns: Mapping[str, int], inputs: FloatArray, lengths: AnyArray | None
-) -> dict[str, Moments]:
-    """Of what each layer's rows meet: its input, and of an LSTM the hidden state of the step before."""
+def observe_moments(model: FloatModel, inputs: FloatArray, lengths: AnyArray | None = None) -> dict[str, Moments]:
+    """Of what the rows of each layer meet, by its name: the input, and of an LSTM the hidden state of the step before.
+
+    Args:
+        model: float.
+        inputs: (N, T, size) calibration sequences.
+        lengths: (N,) how many steps of each count.
+    """
+    columns = {layer.name: size for layer in model.layers if 0 < (size := _columns(layer)) <= MOST_COLUMNS}
     sums = {name: _Sums(size) for name, size in columns.items()}
     for batch in equal_lengths(len(inputs), inputs.shape[1], lengths):
         tensors = model.tensors(inputs[batch.samples, : batch.timesteps].astype(np.float32))

@@ -1,16 +1,16 @@
 """What to do about errors: rules, each of which looks for one cause and for its effect on the output."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgelstm.ir import QuantizedTensor, Ranges
+from edgelstm.ir import Model, QuantizedTensor, Ranges
 from edgelstm.ops.lstm import Lstm
 from edgelstm.ops.lstm.rows import LstmRows
 from edgelstm.project.settings import LARGEST_MARGIN, MOST_CELL_BITS
-from edgelstm.quantization import int16_layers, quantize, widen, with_cell_bits
+from edgelstm.quantization import widen, with_cell_bits
 from edgelstm.report.errors_found import Advice, PartError
 from edgelstm.report.saturation import Saturation
 from edgelstm.simulate import quantize_array
@@ -39,17 +39,24 @@ WORTH_A_CHANGE_DB = 1.0
 
 @dataclass(frozen=True)
 class Chosen:
-    """The options with which the model was quantized, as far as advice changes them."""
+    """How the model was quantized, as far as advice changes it.
 
-    margin: float = 1.0
-    is_int16: bool = False
+    Attributes:
+        ranges: that it was quantized with.
+        margin: that is in them.
+        with_ranges: the model with others.
+    """
+
+    ranges: Ranges
+    margin: float
+    with_ranges: Callable[[Ranges], Model]
 
 
-def advise(errors: Errors, parts: Sequence[PartError], ranges: Ranges, chosen: Chosen) -> tuple[Advice, ...]:
+def advise(errors: Errors, parts: Sequence[PartError], chosen: Chosen) -> tuple[Advice, ...]:
     """A line for each cause that was found; none where there is no error."""
     if not errors.total:
         return ()
-    rules = (_of_channels(errors), _of_ranges(errors, ranges, chosen), _of_rows(errors, parts))
+    rules = (_of_channels(errors), _of_ranges(errors, chosen), _of_rows(errors, parts))
     return tuple(line for lines in rules for line in list(lines)[:MOST_LINES])
 
 
@@ -79,29 +86,26 @@ def _few_levels(errors: Errors, tensor: QuantizedTensor) -> Iterator[tuple[int, 
         yield int(channel), int(spans[channel]) + 1
 
 
-def _of_ranges(errors: Errors, ranges: Ranges, chosen: Chosen) -> Iterator[Advice]:
+def _of_ranges(errors: Errors, chosen: Chosen) -> Iterator[Advice]:
     """Arrays that test data leave often, and the margin, or the bits of cell states, that serves them best."""
     bench = errors.bench
     cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, Lstm | LstmRows)}
     least = min(CLIPPED_SEQUENCES, len(bench.samples.x))
     clipped = [
         one
-        for one in measure_saturation(bench.float_model, bench.model, bench.samples, ranges).found
+        for one in measure_saturation(bench.float_model, bench.model, bench.samples, chosen.ranges).found
         if one.percent >= CLIPPED_PERCENT and one.samples >= least
     ]
     others = [one for one in clipped if one.where not in cells]
     if others:
         yield Advice(
             "range",
-            f"test data leave the calibrated range: {_listed(others, errors)}; "
-            + _margin(errors, ranges, others, chosen),
+            f"test data leave the calibrated range: {_listed(others, errors)}; " + _margin(errors, others, chosen),
         )
     for one in clipped:
         op = cells.get(one.where)
         if op is not None and not others:
-            yield Advice(
-                "cell", f"{_listed([one], errors)} is beyond its scale; {_cell_bits(errors, ranges, chosen, op)}"
-            )
+            yield Advice("cell", f"{_listed([one], errors)} is beyond its scale; {_cell_bits(errors, chosen, op)}")
 
 
 def _listed(clipped: Sequence[Saturation], errors: Errors) -> str:
@@ -113,11 +117,11 @@ def _listed(clipped: Sequence[Saturation], errors: Errors) -> str:
     return listed + (f" and {len(clipped) - MOST_LISTED} more" if len(clipped) > MOST_LISTED else "")
 
 
-def _margin(errors: Errors, ranges: Ranges, clipped: Sequence[Saturation], chosen: Chosen) -> str:
+def _margin(errors: Errors, clipped: Sequence[Saturation], chosen: Chosen) -> str:
     """Of the margins that hold an array each, the one with the least error at the output."""
     wanted = {math.ceil(10 * chosen.margin * one.margin) / 10 for one in clipped if one.margin is not None}
     tried = {
-        margin: _sqnr_of(errors, widen(errors.bench.float_model, ranges, margin / chosen.margin), chosen)
+        margin: _sqnr_of(errors, widen(errors.bench.float_model, chosen.ranges, margin / chosen.margin), chosen)
         for margin in sorted(wanted)
         if margin <= LARGEST_MARGIN
     }
@@ -127,12 +131,12 @@ def _margin(errors: Errors, ranges: Ranges, clipped: Sequence[Saturation], chose
     return f"--margin {best:.1f} brings {_from_to(errors, tried[best])}, or calibrate on data that cover it"
 
 
-def _cell_bits(errors: Errors, ranges: Ranges, chosen: Chosen, op: Lstm | LstmRows) -> str:
+def _cell_bits(errors: Errors, chosen: Chosen, op: Lstm | LstmRows) -> str:
     largest = errors.largest(f"{op.name}/cell")
     bits = math.ceil(math.log2(largest))
     if bits > MOST_CELL_BITS:
         return f"it counts up to {largest:.0f}, which no scale holds: train on longer sequences, or reset the network"
-    reached = _sqnr_of(errors, with_cell_bits(errors.bench.float_model, ranges, bits), chosen)
+    reached = _sqnr_of(errors, with_cell_bits(errors.bench.float_model, chosen.ranges, bits), chosen)
     return f"--cell-bits {bits} brings {_from_to(errors, reached)}, or calibrate on sequences as long as these"
 
 
@@ -142,10 +146,7 @@ def _from_to(errors: Errors, reached: float) -> str:
 
 def _sqnr_of(errors: Errors, ranges: Ranges, chosen: Chosen) -> float:
     """Of the model with other ranges."""
-    bench = errors.bench
-    wide = int16_layers(bench.float_model) if chosen.is_int16 else frozenset()
-    model = quantize(bench.float_model, ranges, bench.model.timesteps, bench.model.contract, wide)
-    return Errors(replace(bench, model=model)).sqnr_db
+    return Errors(replace(errors.bench, model=chosen.with_ranges(ranges))).sqnr_db
 
 
 def _of_rows(errors: Errors, parts: Sequence[PartError]) -> Iterator[Advice]:

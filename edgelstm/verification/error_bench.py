@@ -41,8 +41,7 @@ class Bench:
         widest = max(tensor.size for tensor in _tensors(float_model))
         most = max(1, min(MOST_SEQUENCES, len(test.x), MOST_VALUES // (widest * test.x.shape[1])))
         indices = np.unique(np.linspace(0, len(test.x) - 1, most).astype(np.int64))
-        lengths = None if test.lengths is None else test.lengths[indices]
-        return cls(float_model, model, Samples(test.x[indices], None, lengths), indices)
+        return cls(float_model, model, test.take(indices), indices)
 
     @property
     def batches(self) -> Iterator[LengthBatch]:

@@ -13,7 +13,7 @@ from edgelstm.ir import Compute, FloatArray, Layer, Op
 from edgelstm.report.errors_found import LayerError, PartError, WorstSample
 from edgelstm.report.metrics import sqnr_db
 from edgelstm.report.progress import Progress
-from edgelstm.verification.cells import WEIGHTS, MixedCell, Rounding, mixed_cell
+from edgelstm.verification.cells import MixedCell, Rounding, mixed_cell
 from edgelstm.verification.error_bench import Bench, Tensors, energy
 
 
@@ -167,27 +167,3 @@ def _db(signal: float, noise: float) -> float:
     if noise == 0.0:
         return math.inf
     return 10.0 * math.log10(signal / noise) if signal else -math.inf
-
-
-def rank_by_gain(errors: Errors) -> tuple[tuple[str, float], ...]:
-    """What exact activations of each layer would gain at the outputs, the most first.
-
-    That is the share which a layer's activations make by themselves: of a layer with gates, all that is rounded there
-    but the weights; of others, their own error, to which weights with a scale for each row add little.
-
-    Returns:
-        (layer's name, share of the output error's energy).
-    """
-    bench, found = errors.bench, []
-    for layer in bench.float_model.layers:
-        op = bench.op_of(layer)
-        if op is None:
-            continue
-        cell = mixed_cell(layer, op)
-        if cell is None:
-            found.append((layer.name, errors.of_layer(layer).share or 0.0))
-            continue
-        activations = frozenset(part for part in cell.parts if part.what != WEIGHTS)
-        rounded = cell.with_rounding(Rounding(activations, bench.model.contract))
-        found.append((layer.name, errors.share(bench.run({layer.output.name: rounded.compute}))))
-    return tuple(sorted(found, key=lambda one: -one[1]))
