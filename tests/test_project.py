@@ -124,7 +124,7 @@ def test_problems_are_all_listed_with_their_keys(tmp_path):
         "build.contract = 'onnx': expected one of litert, tflm",
         "build.compiler = '/tmp/gcc': expected one of gcc, clang, zig",
         "build.zzz is no key (there are targets, optimize, constant_time, no_asm, wide_weights, raw_lsb, contract,"
-        " activations, compiler, runner, main)",
+        " activations, max_flash, max_ram, max_instructions, compiler, runner, main)",
         "data.source = 'data.csv': expected a .npz or .npy file, or \"file.py:function\"",
         "flash.address = 'a\\x1b[31m': expected a printable text of 1 to 400 characters",
     ]
@@ -144,6 +144,13 @@ def test_the_main_file_stays_in_the_project(tmp_path, file):
 def test_own_network_excludes_the_default_one(tmp_path):
     problems = problems_of(tmp_path, "[model]\nbuild = 'model.py:build'\nlstm = [8]\ndropout = 0.1")
     assert problems == ["  - model.build makes the whole model, so model.lstm, model.dropout must not be set"]
+
+
+def test_limits_without_a_choice_to_limit_are_refused(tmp_path):
+    problems = problems_of(tmp_path, '[build]\nmax_ram = 600\nmax_flash = 9000\nactivations = "int16"\n')
+    assert problems == ['  - build.max_flash, build.max_ram is for activations = "auto", which is not set']
+    (tmp_path / "edgelstm.toml").write_text('[build]\nmax_ram = 600\nactivations = "auto"\n')
+    assert load_project(tmp_path).build.max_ram == 600
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from edgelstm.data.dataset import Dataset
+from edgelstm.errors import TargetError
 from edgelstm.ir import FloatArray, FloatModel, Model, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.activation import ActivationLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.lstm import LstmLayer
-from edgelstm.pipeline.widths_chosen import choose_widths, keeps
+from edgelstm.pipeline.affordable import Excess
+from edgelstm.pipeline.widths_chosen import Choice, choose_widths, keeps
 from edgelstm.quantization import calibrate, int16_layers, quantize
 from edgelstm.report.metrics import evaluate
 from edgelstm.report.progress import Silent
@@ -23,6 +25,9 @@ class Notes(Silent):
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
         self.notes.append(text)
 
 
@@ -53,13 +58,16 @@ def inputs(seed: int) -> FloatArray:
     return values
 
 
-def chosen(of: FloatModel, dataset: Dataset, contract: Contract | None = None) -> tuple[frozenset[str], str]:
+def chosen(
+    of: FloatModel, dataset: Dataset, contract: Contract | None = None, excess: Excess | None = None
+) -> tuple[frozenset[str], str]:
     ranges, progress = calibrate(of, dataset.x), Notes()
 
     def with_wide(layers: frozenset[str]) -> Model:
         return quantize(of, ranges, STEPS, contract, layers)
 
-    return choose_widths(of, dataset, contract, with_wide, progress), " ".join(progress.notes)
+    found = choose_widths(Choice(of, contract, with_wide, excess), dataset, progress)
+    return found, " ".join(progress.notes)
 
 
 def test_a_model_that_int8_spoils_is_raised() -> None:
@@ -85,7 +93,69 @@ def test_a_model_that_int8_serves_stays() -> None:
 def test_litert_leaves_no_choice() -> None:
     wide, said = chosen(model(0), Dataset(x=inputs(0)), Contract.LITERT)
     assert wide == frozenset()
-    assert "only --contract tflm" in said
+    assert "int16 is for --contract tflm" in said
+
+
+def precise(of: FloatModel) -> Dataset:
+    """Targets that int8 cannot meet."""
+    x = inputs(0)
+    truth = of.forward(x)
+    noise = np.random.default_rng(1).normal(0, 0.002 * np.ptp(truth), truth.shape)
+    return Dataset(x=x, y=(truth + noise).astype(np.float32))
+
+
+def at_most(layers: int, allowed: frozenset[str]) -> Excess:
+    """A limit that leaves room for int16 in so many layers, all of them of `allowed`."""
+
+    def excess(model: Model) -> list[str]:
+        wide = {op.output.name for op in model.ops if op.needs_tflm and op.kind != "requantize"}
+        return [] if len(wide) <= layers and wide <= allowed else [f"{sorted(wide)}"]
+
+    return excess
+
+
+def test_limits_that_leave_room_change_nothing() -> None:
+    trained = model(0)
+    wide, said = chosen(trained, precise(trained))
+    same, _ = chosen(trained, precise(trained), excess=lambda _: [])
+    assert len(wide) > 1
+    assert same == wide
+    assert "leave no room" not in said
+
+
+def test_what_pays_most_keeps_its_room() -> None:
+    """Of all layers that one limit leaves room for, the choice is that with the least noise."""
+    trained = model(0)
+    data = precise(trained)
+    wide, _ = chosen(trained, data)
+    found, said = chosen(trained, data, excess=at_most(1, wide))
+    assert len(found) == 1
+    assert "leave no room for int16 in" in said
+    ranges = calibrate(trained, data.x)
+    noise = {
+        name: -measure_accuracy(
+            trained, quantize(trained, ranges, STEPS, None, frozenset({name})), ranges, Dataset(x=data.x)
+        ).sqnr_db
+        for name in wide
+    }
+    assert found == {min(noise, key=lambda name: noise[name])}
+
+
+def test_what_was_given_up_in_vain_is_taken_back() -> None:
+    """Where the one that costs too much is not the one that pays least."""
+    trained = model(0)
+    data = precise(trained)
+    wide, _ = chosen(trained, data)
+    (best,) = chosen(trained, data, excess=at_most(1, wide))[0]
+    found, _ = chosen(trained, data, excess=at_most(len(wide), wide - {best}))
+    assert best not in found
+    assert found in (wide - {best}, frozenset())
+
+
+def test_limits_below_int8_are_an_error() -> None:
+    trained = model(0)
+    with pytest.raises(TargetError, match="with int8 activations, too"):
+        chosen(trained, precise(trained), excess=lambda _: ["model on cortex-m4: flash takes 9 bytes, 1 more than 8"])
 
 
 @pytest.mark.parametrize(("found", "is_kept"), [(0.1009, True), (0.1011, False)])

@@ -10,7 +10,7 @@ import click
 from edgelstm import pipeline
 from edgelstm.cli.console import Terminal, output_options
 from edgelstm.cli.next_step import next_step
-from edgelstm.cli.request import model_options, request_for, step_graph_option, target_options
+from edgelstm.cli.request import limit_options, model_options, request_for, step_graph_option, target_options
 from edgelstm.codegen.emit import APP_FILES
 from edgelstm.device.targets import load_target
 from edgelstm.errors import OutputError, ProjectError
@@ -80,6 +80,7 @@ def _refuse_overwriting(target: Path) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [src].")
 @target_options(several=False)
 @model_options
+@limit_options
 @output_options
 def generate(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
     """Write the C of a model, to be compiled with your own: a header, a source and the small headers they include.
@@ -107,6 +108,7 @@ def generate(model: Path | None, output: Path | None, terminal: Terminal, **opti
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write [out].")
 @target_options(several=True)
 @model_options
+@limit_options
 @step_graph_option
 @output_options
 def build(model: Path | None, output: Path | None, terminal: Terminal, **options: object) -> None:
@@ -132,6 +134,7 @@ def build(model: Path | None, output: Path | None, terminal: Terminal, **options
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @target_options(several=True)
 @model_options
+@limit_options
 @output_options
 def verify(model: Path | None, terminal: Terminal, **options: object) -> None:
     """Compare simulator, official interpreters, C on this computer and firmware on the target's emulator.

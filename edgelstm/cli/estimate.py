@@ -13,11 +13,11 @@ from edgelstm.errors import ProjectError, TargetError
 from edgelstm.pipeline.estimated import chips, estimate_model, estimate_sizes
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.stand_in import KINDS, Sizes
+from edgelstm.project.settings import AUTO
 from edgelstm.report.estimate import Estimate
 from edgelstm.report.estimate_table import print_estimates
 from edgelstm.report.limits import Limits, Pace, exceeded, misfits
 
-USUAL = "cortex-m4"
 _MHZ = 1e6
 
 
@@ -75,19 +75,22 @@ def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
 def _estimates(model: Path | None, options: dict[str, Any], terminal: Terminal) -> tuple[Estimate, ...]:
     named = None if options["target"] == ALL else options["target"]
     if options["units"] is None:
-        return estimate_model(_request(model, {**options, "target": named}), terminal)
+        names = () if named else chips()
+        return estimate_model(_request(model, {**options, "target": named}), terminal, names)
     request = _request(Path(), {**options, "target": named})
-    if options["target"] is None:
-        request = replace(request, targets=(USUAL,))
+    if options["target"]:
+        request = replace(request, targets=request.targets if named else chips())
     layer, outputs = options["layer"] or "lstm", options["outputs"] or 0
     sizes = [Sizes(layer, units, options["inputs"], outputs) for units in options["units"]]
     return estimate_sizes(sizes, request, terminal)
 
 
 def _request(model: Path | None, options: dict[str, Any]) -> BuildRequest:
-    """What is asked for, of all microcontrollers unless targets are named."""
-    request = replace(request_for(model, None, options), may_train=False)
-    return request if options["target"] else replace(request, targets=chips())
+    """What is asked for. Limits decide about the model where its widths are chosen within them."""
+    unlimited = {name: value for name, value in options.items() if name not in ("max_flash", "max_ram")}
+    request = replace(request_for(model, None, unlimited), may_train=False)
+    limits = Limits(options["max_flash"], options["max_ram"], (options["deadline"] or (None,))[0])
+    return replace(request, limits=limits) if limits.are_set and request.activations == AUTO else request
 
 
 def _require_sense(model: Path | None, options: dict[str, Any]) -> None:

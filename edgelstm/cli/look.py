@@ -18,7 +18,8 @@ from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import load_tflite
 from edgelstm.ir import FloatArray, FloatModel, Layer, Model, QuantizedTensor, Tensor
 from edgelstm.output import write_atomically
-from edgelstm.pipeline.quantized import TFLITE, fitted, is_tflite, quantize_file
+from edgelstm.pipeline.quantized import TFLITE, is_tflite, quantize_file
+from edgelstm.pipeline.quantized_model import fitted
 from edgelstm.pipeline.request import BuildRequest, read_data
 from edgelstm.project.settings import INT8
 from edgelstm.report.table import plain_table

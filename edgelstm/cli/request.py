@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgelstm.cli.quantities import Bytes
 from edgelstm.codegen.emit import OPTIMIZE
 from edgelstm.device.targets import list_targets
 from edgelstm.errors import ProjectError
@@ -17,6 +18,7 @@ from edgelstm.pipeline.step_file import RECURRENT_CHOICES
 from edgelstm.project import PROJECT_FILE, load_project
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
+    AUTO,
     CALIBRATION_CHOICES,
     CLIP_CHOICES,
     LARGEST_LSB,
@@ -27,6 +29,7 @@ from edgelstm.project.settings import (
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
+from edgelstm.report.limits import Limits
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -82,6 +85,22 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
             "--calibration",
             type=click.Choice(CALIBRATION_CHOICES),
             help="tf: choose the scales that TensorFlow's converter would, to match a file of its [reset].",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that limit what `--activations auto` may cost."""
+    options = (
+        click.option("--max-flash", type=Bytes(), help="With --activations auto: of the model, bytes or like 64K."),
+        click.option("--max-ram", type=Bytes(), help="With --activations auto: of state, buffers and stack."),
+        click.option(
+            "--max-instructions",
+            type=click.IntRange(1, 10**12),
+            help="With --activations auto: of the slowest sample.",
         ),
     )
     for option in reversed(options):
@@ -168,8 +187,21 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
         "sequences",
     )
     given = {key: options[key] for key in direct if options.get(key) is not None}
-    request = replace(request, **given)
+    request = _limited(replace(request, **given), options)
     return request if output is None else replace(request, output=output)
+
+
+def _limited(request: BuildRequest, options: Mapping[str, Any]) -> BuildRequest:
+    """With the limits that are given in the place of the project's."""
+    given = Limits(*(options.get(name) for name in ("max_flash", "max_ram", "max_instructions")))
+    if not given.are_set:
+        return request
+    if request.activations != AUTO:
+        raise ProjectError(
+            "the limits are for --activations auto, which chooses what they leave room for",
+            "add --activations auto; `edgelstm estimate` checks limits of a model as it is",
+        )
+    return replace(request, limits=given)
 
 
 def _target_names(text: str) -> tuple[str, ...]:

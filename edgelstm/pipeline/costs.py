@@ -22,7 +22,7 @@ from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model
 from edgelstm.once import Once
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
-from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.quantized_model import Quantized
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.verified import flash_bytes
 from edgelstm.report.estimate import Estimate, Load, Memory

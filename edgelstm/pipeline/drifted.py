@@ -9,7 +9,8 @@ from edgelstm.data import Dataset, fit_dataset, load_dataset
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import FloatModel, Model
-from edgelstm.pipeline.quantized import calibrated, checked, load
+from edgelstm.pipeline.quantized import calibrated, load
+from edgelstm.pipeline.quantized_model import checked
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.report.drift import DriftReport, WiderCells
 from edgelstm.report.progress import Progress

@@ -11,7 +11,8 @@ from edgelstm.errors import TargetError
 from edgelstm.ir import FloatModel, Model, Ranges
 from edgelstm.pipeline.assumed import assumed_data, trained_ranges
 from edgelstm.pipeline.costs import Costed, costs_on
-from edgelstm.pipeline.quantized import Quantized, as_read, calibrated, checked, fitted, load
+from edgelstm.pipeline.quantized import as_read, calibrated, load
+from edgelstm.pipeline.quantized_model import Quantized, checked, fitted
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
 from edgelstm.pipeline.stand_in import Sizes, stand_in
 from edgelstm.report.estimate import Estimate
@@ -29,8 +30,10 @@ def chips() -> tuple[str, ...]:
     return tuple(name for name in list_targets() if load_target(name).memory)
 
 
-def estimate_model(request: BuildRequest, progress: Progress | None = None) -> tuple[Estimate, ...]:
-    """What a model costs on each of the request's targets.
+def estimate_model(
+    request: BuildRequest, progress: Progress | None = None, names: Sequence[str] = ()
+) -> tuple[Estimate, ...]:
+    """What a model costs on each of the targets of these names, or the request's.
 
     A float model without data is quantized on data made up for it, and a project that is not trained yet is taken as
     training would begin.
@@ -39,7 +42,7 @@ def estimate_model(request: BuildRequest, progress: Progress | None = None) -> t
         EdgelstmError: what is wrong with model, data or targets. What only hides a figure is in the estimates.
     """
     news = progress or Silent()
-    targets = _targets(request)
+    targets = _targets(request, names)
     data = read_data(request.data, request.base)
     if request.project is not None and data.dataset is not None and not request.model.exists():
         news.note(f"{request.model.name} is not trained yet: its weights are as training would begin with them")
@@ -61,7 +64,7 @@ def estimate_sizes(
         TargetError: a layer's weights alone are more than any target holds; lists all such.
     """
     news = progress or Silent()
-    targets = _targets(request)
+    targets = _targets(request, ())
     room = max(load_target(name).region("flash").size_bytes for name in chips())
     too_large = [
         f"{one.label} on {one.inputs} inputs: {one.weights} bytes of weights" for one in sizes if one.weights > room
@@ -78,8 +81,8 @@ def estimate_sizes(
     return tuple(found)
 
 
-def _targets(request: BuildRequest) -> list[Target]:
-    targets = [load_target(name) for name in request.targets]
+def _targets(request: BuildRequest, names: Sequence[str]) -> list[Target]:
+    targets = [load_target(name) for name in names or request.targets]
     for target in targets:
         if not target.memory:
             raise TargetError(f"{target.name} has no memory that a model could fill", "choose a microcontroller")

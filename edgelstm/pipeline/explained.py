@@ -2,7 +2,8 @@
 
 from edgelstm.errors import DataError, ProjectError
 from edgelstm.ir import Model
-from edgelstm.pipeline.quantized import calibrated, checked, load
+from edgelstm.pipeline.quantized import calibrated, load
+from edgelstm.pipeline.quantized_model import checked
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project.settings import TF
 from edgelstm.report.errors_found import ErrorReport

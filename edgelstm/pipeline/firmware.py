@@ -12,7 +12,7 @@ from edgelstm.device.targets import Target, support_dirs, support_sources
 from edgelstm.device.toolchain import Firmware, Object, compile_firmware
 from edgelstm.once import Once
 from edgelstm.output import OutputFolder, content_hash
-from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.quantized_model import Quantized
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.stages import FIRMWARE, SOURCE, begin
 from edgelstm.report.progress import Progress

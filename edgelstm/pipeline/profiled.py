@@ -17,7 +17,8 @@ from edgelstm.device.targets import Target, load_target
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model, QuantizedTensor
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
-from edgelstm.pipeline.quantized import Quantized, fitted, quantize_file
+from edgelstm.pipeline.quantized import quantize_file
+from edgelstm.pipeline.quantized_model import Quantized, fitted
 from edgelstm.pipeline.request import BuildRequest, read_data
 from edgelstm.pipeline.trained import ensure_trained
 from edgelstm.report.profile import Profile

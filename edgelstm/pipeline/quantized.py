@@ -1,13 +1,12 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 from edgelstm import __version__
-from edgelstm.data import Dataset, fit_dataset
+from edgelstm.data import Dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
@@ -18,17 +17,18 @@ from edgelstm.ir import FloatModel, Model, Ranges, Tensor
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline import narrow
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
+from edgelstm.pipeline.affordable import excess_of
 from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
 from edgelstm.pipeline.observed import observed
 from edgelstm.pipeline.quantization_notes import note_int8, note_native, warn_ignored, warn_several_scales
+from edgelstm.pipeline.quantized_model import Quantized, checked
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.pipeline.widths_chosen import choose_widths
+from edgelstm.pipeline.widths_chosen import Choice, choose_widths
 from edgelstm.project.settings import AUTO, INT8, INT16, TF
 from edgelstm.quantization import int16_layers, observe_moments, quantize, round_to_data, widen, with_cell_bits
 from edgelstm.quantization.rounding import Moments
-from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
 from edgelstm.schedule import make_schedule
@@ -37,28 +37,6 @@ from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy, measure_quantized
 
 TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
-
-
-@dataclass(frozen=True, eq=False)
-class Quantized:
-    """A quantized model, its file, and how well it does.
-
-    Attributes:
-        accuracy: None without data, and of a .tflite without targets.
-        step: the graph of one step; None where it was not asked for.
-        was_read: whether the file was quantized already.
-    """
-
-    model: Model
-    tflite: bytes
-    accuracy: Accuracy | None
-    step: StepFile | None = None
-    was_read: bool = False
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the file."""
-        return hashlib.sha256(self.tflite).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +170,8 @@ def calibrated(
 
     wide = int16_layers(asked) if request.activations == INT16 else frozenset()
     if request.activations == AUTO:
-        wide = choose_widths(asked, dataset, request.contract, partial(integers, ranges), progress)
+        choice = Choice(asked, request.contract, partial(integers, ranges), excess_of(dataset, request))
+        wide = choose_widths(choice, dataset, progress)
     model = integers(ranges, wide)
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
@@ -238,19 +217,6 @@ def is_own_tflite(path: Path) -> bool:
         return False
 
 
-def fitted(dataset: Dataset, model: Model) -> Dataset:
-    """The data as a model takes them, of any length; raises DataError where it cannot."""
-    return fit_dataset(dataset, model.inputs, None)[0]
-
-
-def checked(dataset: Dataset, model: Model | FloatModel, progress: Progress) -> Dataset:
-    """The data as a model takes them, of its window; raises DataError where it cannot."""
-    found, warnings = fit_dataset(dataset, model.inputs, model.timesteps)
-    for warning in warnings:
-        progress.warn(warning)
-    return found
-
-
 def _check_lengths(model: Model, dataset: Dataset) -> None:
     has_lengths = any(samples.lengths is not None for samples in (dataset.calibration, dataset.test))
     if has_lengths and not make_schedule(model, model.timesteps).is_streaming:
@@ -289,6 +255,15 @@ def _arrays_of(inputs: Sequence[Tensor]) -> str:
     return "an array for each input: " + ", ".join(f"x.{tensor.name}" for tensor in inputs)
 
 
+def _cost_key(request: BuildRequest) -> tuple[str, ...]:
+    """What decides costs, where these decide the integers."""
+    if request.activations != AUTO or not request.limits.are_set:
+        return ()
+    return (
+        str(request.limits), *request.targets, request.choices, str(request.compiler), str(request.runner),
+    )  # fmt: skip
+
+
 def _key(path: Path, request: BuildRequest, data: Data) -> str:
     return content_hash(
         __version__, hash_file(path) or "", data.sha256, str(request.contract), request.name or path.stem,
@@ -296,4 +271,5 @@ def _key(path: Path, request: BuildRequest, data: Data) -> str:
         str(request.margin), request.clip, request.calibration, request.activations, request.weights,
         str(request.rounding),
         str(request.cell_bits), str(request.max_drift), str(request.drift_steps),
+        *_cost_key(request),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
 from edgelstm.project.settings import DATA, DRIFT_STEPS, INT4, INT16, RESET
+from edgelstm.report.limits import Limits
 
 _LARGEST_MAIN_BYTES = 1 << 20
 
@@ -45,6 +46,7 @@ class BuildRequest:
         weights: one of `project.settings.WEIGHTS_CHOICES`: what a weight takes, where that gains something.
         calibration: one of `project.settings.CALIBRATION_CHOICES`: how ranges are observed.
         activations: one of `project.settings.ACTIVATION_CHOICES`: the integers between layers that have both.
+        limits: within which `activations` are chosen where that is "auto".
         may_train: whether training is wanted at all. It is not where data other than the project's were named.
     """
 
@@ -74,6 +76,7 @@ class BuildRequest:
     rounding: str | None = None
     calibration: str = RESET
     activations: str = "int8"
+    limits: Limits = field(default_factory=Limits)
     project: Project | None = None
     main: Path | None = None
     tflite_recurrent: str = "layer"
@@ -92,6 +95,7 @@ class BuildRequest:
             name=project.name,
             contract=build.contract,
             activations=build.activations,
+            limits=Limits(build.max_flash, build.max_ram, build.max_instructions),
             optimize=build.optimize,
             constant_time=build.constant_time,
             no_asm=build.no_asm,

@@ -21,7 +21,7 @@ from edgelstm.numerics.contracts import Contract
 from edgelstm.once import Once
 from edgelstm.output import OutputFolder, content_hash
 from edgelstm.pipeline.firmware import Program, compile_host_twin
-from edgelstm.pipeline.quantized import Quantized, fitted
+from edgelstm.pipeline.quantized_model import Quantized, fitted
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import REPORT, begin
 from edgelstm.report.progress import Progress

@@ -7,8 +7,10 @@ import numpy as np
 
 from edgelstm.data import Dataset
 from edgelstm.data.dataset import Samples
+from edgelstm.errors import TargetError
 from edgelstm.ir import FloatArray, FloatModel, Model
 from edgelstm.numerics.contracts import Contract
+from edgelstm.pipeline.affordable import Excess
 from edgelstm.quantization import int16_layers
 from edgelstm.report.metrics import Accuracy
 from edgelstm.report.progress import Progress
@@ -30,6 +32,23 @@ Quantize = Callable[[frozenset[str]], Model]
 
 
 @dataclass(frozen=True, eq=False)
+class Choice:
+    """What there is to choose from.
+
+    Attributes:
+        model: float.
+        contract: that was asked for.
+        quantize: what makes integers of it.
+        excess: the limits that these exceed; None where none is set.
+    """
+
+    model: FloatModel
+    contract: Contract | None
+    quantize: Quantize
+    excess: Excess | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class _Trials:
     """Training sequences, what the float model says of them, and how to try a choice."""
 
@@ -44,25 +63,40 @@ class _Trials:
         return compare(model, self.samples, self.labels, self.reference, run_simulator(model, self.samples))
 
 
-def choose_widths(
-    model: FloatModel, dataset: Dataset, contract: Contract | None, quantize: Quantize, progress: Progress
-) -> frozenset[str]:
+def choose_widths(choice: Choice, dataset: Dataset, progress: Progress) -> frozenset[str]:
     """The names of the layers to raise: none where int8 keeps within the budget, or where int16 would not help.
 
     From all that can be raised, those are put back without which the model keeps within the budget, or that hardly
-    change its noise. Test data decide nothing.
+    change its noise, and then, one by one, what the limits leave no room for. Test data decide nothing.
+
+    Raises:
+        TargetError: the model exceeds the limits in int8, too.
     """
+    trials = _trials(choice, dataset)
+    wanted = _wanted(choice, trials, progress)
+    found = wanted if choice.excess is None else _affordable(wanted, choice, trials)
+    if found:
+        progress.note(f"activations int16 in {', '.join(sorted(found))}")
+    if found < wanted:
+        lost = ", ".join(sorted(wanted - found))
+        progress.warn(f"the limits leave no room for int16 in {lost}, which would bring the model closer to float")
+    return found
+
+
+def _wanted(choice: Choice, trials: _Trials, progress: Progress) -> frozenset[str]:
+    """What accuracy alone asks for."""
+    model = choice.model
     every = int16_layers(model)
-    is_possible = contract in (None, Contract.TFLM) and not any(op.is_native for op in quantize(frozenset()).ops)
+    is_native = any(op.is_native for op in choice.quantize(frozenset()).ops)
+    is_possible = choice.contract in (None, Contract.TFLM) and not is_native
     if not every or not is_possible:
         progress.note("activations int8: int16 is for --contract tflm, and for layers that TensorFlow Lite Micro has")
         return frozenset()
-    bench = _bench(model, dataset, quantize)
-    narrow = bench.accuracy(frozenset())
+    narrow = trials.accuracy(frozenset())
     if keeps(narrow):
         progress.note(f"activations int8, which keep within {100 * BUDGET:g} % of float")
         return frozenset()
-    widest = bench.accuracy(every)
+    widest = trials.accuracy(every)
     if _noise(widest) * (1.0 + PAYS) > _noise(narrow):
         progress.note("activations int8: int16 would not bring the model closer to float")
         return frozenset()
@@ -70,10 +104,30 @@ def choose_widths(
     for done, layer in enumerate(model.layers, 1):
         progress.advance("choosing widths", done, len(model.layers))
         fewer = chosen - {layer.name}
-        if layer.name in chosen and fewer and _is_enough(bench.accuracy(fewer), widest):
+        if layer.name in chosen and fewer and _is_enough(trials.accuracy(fewer), widest):
             chosen = fewer
-    progress.note(f"activations int16 in {', '.join(sorted(chosen))}")
     return chosen
+
+
+def _affordable(wanted: frozenset[str], choice: Choice, trials: _Trials) -> frozenset[str]:
+    """As many of these layers as the limits leave room for: given up first, and taken back last, is what pays least."""
+    assert choice.excess is not None
+    order = sorted(wanted, key=lambda name: (_noise(trials.accuracy(wanted - {name})), name))
+    kept, given_up = wanted, list[str]()
+    while problems := choice.excess(choice.quantize(kept)):
+        if not kept:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise TargetError(
+                f"it costs too much, with int8 activations, too:\n{listed}",
+                "choose --optimize size, fewer units, or higher limits",
+            )
+        given_up.append(order[len(given_up)])
+        kept = wanted - set(given_up)
+    for name in reversed(given_up[:-1]):
+        if not choice.excess(choice.quantize(kept | {name})):
+            kept |= {name}
+    pays = _noise(trials.accuracy(kept)) * (1.0 + PAYS) <= _noise(trials.accuracy(frozenset()))
+    return kept if kept == wanted or pays else frozenset()
 
 
 def keeps(accuracy: Accuracy) -> bool:
@@ -97,7 +151,7 @@ def _noise(accuracy: Accuracy) -> float:
     return float(10.0 ** (-accuracy.sqnr_db / 10.0))
 
 
-def _bench(model: FloatModel, dataset: Dataset, quantize: Quantize) -> _Trials:
+def _trials(choice: Choice, dataset: Dataset) -> _Trials:
     count = len(dataset.x)
     samples = dataset.training.take(np.unique(np.linspace(0, count - 1, min(MOST_SEQUENCES, count)).astype(np.int64)))
-    return _Trials(samples, run_samples(model.forward, samples), dataset.labels, quantize)
+    return _Trials(samples, run_samples(choice.model.forward, samples), dataset.labels, choice.quantize)

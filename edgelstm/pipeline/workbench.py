@@ -8,7 +8,7 @@ from edgelstm.device.targets import load_target
 from edgelstm.device.toolchain import Object
 from edgelstm.once import Once
 from edgelstm.pipeline.firmware import generate, twin_hash
-from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.quantized_model import Quantized
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.verified import common_rungs
 from edgelstm.report.progress import Progress

@@ -166,6 +166,9 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "raw_lsb": _list_of(_real(SMALLEST_LSB, LARGEST_LSB), 1, 4096),
         "contract": _contract,
         "activations": _choice(*ACTIVATION_CHOICES),
+        "max_flash": _whole(1, 1 << 30),
+        "max_ram": _whole(1, 1 << 30),
+        "max_instructions": _whole(1, 10**12),
         # No path: a project got from elsewhere must not name a program to run.
         "compiler": _choice("gcc", "clang", "zig"),
         "runner": _word,
@@ -179,6 +182,9 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
     "flash": {"runner": _word, "address": _text},
 }
 """Sections, their keys, and the check of each."""
+
+LIMITS = ("max_flash", "max_ram", "max_instructions")
+"""Keys of [build] that say nothing but where `activations` is "auto"."""
 
 EXCLUDED_BY_BUILD = ("lstm", "dense", "activation", "dropout")
 """Keys of [model] that say nothing where `build` makes the model."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name
-from edgelstm.project.keys import EXCLUDED_BY_BUILD, KEYS
+from edgelstm.project.keys import EXCLUDED_BY_BUILD, KEYS, LIMITS
 from edgelstm.project.settings import (
+    AUTO,
     BuildSection,
     DataSection,
     FlashSection,
@@ -52,6 +53,9 @@ def load_project(folder: Path) -> Project:
     excluded = [key for key in EXCLUDED_BY_BUILD if key in values["model"]]
     if "build" in values["model"] and excluded:
         problems.append(f"model.build makes the whole model, so model.{', model.'.join(excluded)} must not be set")
+    limits = [key for key in LIMITS if key in values["build"]]
+    if limits and values["build"].get("activations") != AUTO:
+        problems.append(f'build.{", build.".join(limits)} is for activations = "auto", which is not set')
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ProjectError(

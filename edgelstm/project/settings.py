@@ -87,8 +87,12 @@ class QuantizeSection:
 
 @dataclass(frozen=True)
 class BuildSection:
-    """[build]. `compiler` and `runner` are None where the target's own order of preference decides, `main`, relative to
-    the project's folder, where the generated main.c serves."""
+    """[build]. What is not set is None.
+
+    `max_flash`, `max_ram` (both in bytes) and `max_instructions` (of the slowest sample) limit what `activations` =
+    "auto" may cost. `compiler` and `runner` are None where the target's own order of preference decides, `main`,
+    relative to the project's folder, where the generated main.c serves.
+    """
 
     targets: tuple[str, ...] = ("cortex-m4",)
     optimize: str = "balanced"
@@ -98,6 +102,9 @@ class BuildSection:
     raw_lsb: tuple[float, ...] = ()
     contract: Contract | None = None
     activations: str = INT8
+    max_flash: int | None = None
+    max_ram: int | None = None
+    max_instructions: int | None = None
     compiler: str | None = None
     runner: str | None = None
     main: str | None = None

@@ -52,6 +52,11 @@ class Limits:
     deadline: int | None = None
     deadline_s: float | None = None
 
+    @property
+    def are_set(self) -> bool:
+        """Whether anything is limited."""
+        return self != Limits()
+
 
 def cycles_of_instruction(estimate: Estimate) -> float:
     """The highest that is known; 1 where the core's maker publishes nothing."""

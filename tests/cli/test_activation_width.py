@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import BUILD, edgelstm, succeed
+
+from edgelstm.frontends.keras import load_keras
+from edgelstm.ir import FloatModel
 
 QUANTIZE = ("quantize", *BUILD[1:])
 
@@ -48,6 +52,55 @@ def test_auto_keeps_int8_where_it_is_good_enough_and_says_so(workspace: Path) ->
     assert "activations int8" in outcome.err or "activations int16 in" in outcome.err
     if "activations int8" in outcome.err:
         assert (workspace / "auto.tflite").read_bytes() == (workspace / "int8.tflite").read_bytes()
+
+
+def needs_int16(workspace: Path) -> tuple[str, ...]:
+    """A model and targets that it meets to a thousandth, which 8 bits do not."""
+    model = load_keras(workspace / "model.keras")
+    assert isinstance(model, FloatModel)
+    with np.load(workspace / "data.npz") as data:
+        arrays = {name: data[name] for name in data.files if name.startswith("x")}
+    truth = {name.replace("x", "y", 1): model.forward(x.astype(np.float32)) for name, x in arrays.items()}
+    rng = np.random.default_rng(0)
+    noisy = {name: (y + rng.normal(0, 1e-3, y.shape)).astype(np.float32) for name, y in truth.items()}
+    np.savez(workspace / "precise.npz", **arrays, **noisy)
+    return ("model.keras", "--data", "precise.npz", "--target", "cortex-m4")
+
+
+def costs(*options: object) -> tuple[int, int, int]:
+    """Flash and RAM in bytes, and the slowest sample in instructions."""
+    (found,) = succeed("estimate", *options, "--json").json["estimates"]
+    return found["flash_bytes"]["total"], found["ram_bytes"]["total"], found["load"]["worst"]
+
+
+def test_limits_decide_what_auto_may_cost(workspace: Path) -> None:
+    """Just enough for all that accuracy asks for, and a byte less."""
+    of = needs_int16(workspace)
+    generate = ("generate", *of, "--activations", "auto", "-o")
+    free = succeed(*generate, "free")
+    assert "activations int16 in" in free.err
+    flash, ram, worst = costs(*of, "--activations", "auto")
+    assert costs(*of)[0] < flash
+    at_all = succeed(*generate, "at_all", "--max-ram", ram, "--max-flash", flash, "--max-instructions", worst)
+    assert "leave no room" not in at_all.err
+    less = succeed(*generate, "less", "--max-flash", flash - 1)
+    assert "the limits leave no room for int16 in" in less.err
+    assert costs(*of, "--activations", "auto", "--max-flash", flash - 1)[0] < flash
+    narrow = edgelstm(*generate, "none", "--max-ram", 16, "--max-flash", "1K")
+    assert narrow.code == 1
+    assert narrow.error.count("more than") == 2
+    assert not (workspace / "none").exists()
+
+
+def test_limits_are_for_auto(workspace: Path) -> None:
+    error = edgelstm("generate", *BUILD[1:], "--max-ram", 600).error
+    assert "--activations auto" in error
+    assert "estimate" in error
+
+
+def test_limits_need_something_to_count(workspace: Path) -> None:
+    error = edgelstm(*BUILD, "--activations", "auto", "--max-ram", 600, "--target", "host").error
+    assert "host has no memory" in error
 
 
 @pytest.mark.parametrize("width", ["int16", "auto"])

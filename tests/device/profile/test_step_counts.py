@@ -15,7 +15,7 @@ from edgelstm.ops.reverse import Reverse
 from edgelstm.pipeline import BuildRequest
 from edgelstm.pipeline.firmware import compile_sources, generate, write_sources
 from edgelstm.pipeline.profiled import profile_firmware, profile_inputs
-from edgelstm.pipeline.quantized import Quantized
+from edgelstm.pipeline.quantized_model import Quantized
 from edgelstm.report.progress import Silent
 from edgelstm.tflite import write_tflite
 from edgelstm.tflite.export import to_tflite_model
