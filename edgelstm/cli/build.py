@@ -92,6 +92,7 @@ def generate(model: Path | None, output: Path | None, terminal: Terminal, **opti
     if len(request.targets) > 1:
         raise ProjectError("C is written for one target at a time", f"choose one of {', '.join(request.targets)}")
     target = load_target(request.targets[0])
+    request.require_wide_weights([target])
     folder = OutputFolder(request.output)
     data = read_data(request.data, request.base)
     quantized = quantize_file(ensure_trained(request, data, terminal), request, data, terminal)

@@ -64,7 +64,7 @@ MOST_SLICES = 1 << 20
 
 def make_plan(model: Model) -> Plan:
     """Plan a model. Raises UnsupportedModelError for what cannot be written as C."""
-    problems = [problem for op in model.ops for problem in op.problems(model.contract)]
+    problems = model.problems()
     if all(op.is_alias for op in model.ops):
         problems.append("the model has no layer that computes anything")
     if problems:

@@ -53,6 +53,10 @@ class Model:
         """Whether an output is a sequence, so that there may be an answer at each step."""
         return any(tensor.is_sequence for tensor in self.outputs)
 
+    def problems(self) -> list[str]:
+        """Where 32-bit arithmetic would overflow, of all ops; see `Op.problems`."""
+        return [problem for op in self.ops for problem in op.problems(self.contract)]
+
     @property
     def has_int16(self) -> bool:
         """Whether layers compute on int16 values, which TensorFlow Lite Micro alone has kernels for."""

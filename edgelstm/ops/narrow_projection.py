@@ -50,8 +50,10 @@ class NarrowProjection(Projection):
         wanted = float(np.maximum(whole, least).max()) * value.scale / result_scale
         shift = min(max(math.floor(math.log2(largest / wanted)), 0), LARGEST_SHIFT)
         step = math.ldexp(result_scale / value.scale, -shift)
-        lowest = np.minimum(np.ceil(least / step), largest)
-        factors = weight_bits.least_error_factors(weights, step, lowest, largest)
+        # Where values come in steps too coarse for it, a factor is too large, which `fits` tells: it must not clip.
+        highest = max(largest, math.ceil(wanted))
+        lowest = np.minimum(np.ceil(least / step), highest)
+        factors = weight_bits.least_error_factors(weights, step, lowest, highest)
         per_row = (factors * step).astype(np.float32).astype(np.float64)
         return cls(
             weights=weight_bits.round_weights(weights, per_row[:, None], cls.bits),

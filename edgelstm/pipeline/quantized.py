@@ -9,7 +9,7 @@ from edgelstm import __version__
 from edgelstm.data import Dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.data.dataset import Samples
-from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
+from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError, UnsupportedModelError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
@@ -173,6 +173,8 @@ def calibrated(
         choice = Choice(asked, request.contract, partial(integers, ranges), excess_of(dataset, request))
         wide = choose_widths(choice, dataset, progress)
     model = integers(ranges, wide)
+    if problems := model.problems():
+        raise UnsupportedModelError(problems, "where raw readings come in, put a Normalization layer in front of them")
     narrow.note_weights(model, request, progress)
     if request.activations == INT16:
         note_int8(float_model, progress)

@@ -159,13 +159,20 @@ class BuildRequest:
             ) from error
 
     def require_wide_weights(self, targets: Sequence[Target]) -> None:
-        """Raise ProjectError where wide weights are wanted for a core that has none."""
+        """Raise ProjectError where wide weights are wanted for a core, or of a width, that has none."""
         lacking = [target.name for target in targets if target.isa not in (*WIDE_LAYOUTS, PORTABLE)]
         if self.wide_weights and lacking:
             raise ProjectError(
                 f"there are no wide weights for {', '.join(lacking)}",
                 "leave --wide-weights out; they are for Cortex-M4, M7 and M33",
             )
+        other = {f"--weights {self.weights}": self.weights == INT4, "--activations int16": self.activations == INT16}
+        for option, is_chosen in other.items():
+            if self.wide_weights and is_chosen:
+                raise ProjectError(
+                    f"--wide-weights and {option} exclude each other: wide are weights of 8 bits for int8 values",
+                    "leave one of them out",
+                )
 
 
 @dataclass(frozen=True, eq=False)

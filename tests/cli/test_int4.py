@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from command import edgelstm, succeed
 from keras_files import dense, lstm, tiny_arrays, write_keras
 
@@ -38,6 +39,27 @@ def test_what_cannot_be(workspace: Path) -> None:
     succeed("quantize", "model.keras", "--data", "data.npz", "-o", "wide.tflite")
     error = edgelstm("quantize", "wide.tflite", "--weights", "int4", "-o", "x.tflite").error
     assert "quantized already, with weights of 8 bits" in error
+
+
+def test_raw_counts_that_4_bits_cannot_weigh_are_refused(workspace: Path) -> None:
+    """Instead of clipping the weights without a word."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 1 << 15, (64, 8, 3)).astype(np.float32)
+    np.savez(workspace / "raw.npz", x=x)
+    write_keras(workspace / "model.keras", (lstm(rng, 3, 8), dense(rng, 8, 2)))
+    quantize = ("quantize", "model.keras", "--data", "raw.npz", "-o", "raw.tflite")
+    succeed(*quantize)
+    error = edgelstm(*quantize, "--weights", "int4").error
+    assert "scales lie too far apart" in error
+    assert "Normalization" in error
+
+
+@pytest.mark.parametrize("other", [("--weights", "int4"), ("--activations", "int16")])
+def test_wide_weights_have_8_bits(workspace: Path, other: tuple[str, str]) -> None:
+    assert workspace.is_dir()
+    options = ("model.keras", "--data", "data.npz", "--target", "cortex-m4", "--wide-weights", *other)
+    for verb in ("generate", "build", "estimate"):
+        assert f"--wide-weights and {' '.join(other)} exclude each other" in edgelstm(verb, *options).error
 
 
 def test_a_project_says_so_too(workspace: Path) -> None:

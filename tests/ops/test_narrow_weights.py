@@ -80,6 +80,15 @@ def test_a_large_bias_raises_its_row() -> None:
     assert abs(real - 5.0) < GATE
 
 
+def test_steps_too_coarse_for_the_weights_are_told_and_not_clipped() -> None:
+    """Raw counts in steps of 16: a weight of 0.02 is 1311 steps of Q3.12, one of 0.5 is 32768, and 7 * 255 are held."""
+    coarse = Quantization(16.0, 0)
+    held = NarrowProjection.of(np.full((4, 3), 0.02), np.zeros(4), coarse, GATE)
+    assert held.fits()
+    assert np.allclose(held.weights * np.array(held.scales)[:, None], 0.02, rtol=0.01)
+    assert not NarrowProjection.of(np.full((4, 3), 0.5), np.zeros(4), coarse, GATE).fits()
+
+
 def test_many_columns_get_factors_of_fewer_bits() -> None:
     rng = np.random.default_rng(3)
     narrow = NarrowProjection.of(rng.choice([-1.0, 1.0], (4, 9000)), np.zeros(4), VALUE, GATE)
