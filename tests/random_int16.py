@@ -121,7 +121,7 @@ def _lstm(rng: np.random.Generator, name: str, source: QuantizedTensor, units: i
     clip = float(rng.choice([0.0, 0.0, 10.0, 0.5]))
     cell = Quantization(2.0 ** float(rng.integers(-15, -8)), 0, "int16")
     output = QuantizedTensor(name, units, is_sequence=True, quantization=hidden)
-    return Lstm16(name, source, output, (gate(), gate(), gate(), gate()), cell, clip)
+    return Lstm16(name, source, output, (gate(), gate(), gate(), gate()), clip, cell=cell)
 
 
 def _both_ways(rng: np.random.Generator, name: str, source: QuantizedTensor, units: int) -> list[Op]:

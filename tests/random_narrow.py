@@ -57,8 +57,8 @@ def _lstm_rows(rng: np.random.Generator, name: str, source: QuantizedTensor, uni
         QuantizedTensor(name, units, True, hidden),
         projection(source.size, source.quantization),
         projection(units, hidden),
-        Quantization(2.0 ** float(rng.integers(-15, -8)), 0, "int16"),
-        GateFunction(rng.choice([gate.value for gate in GateFunction], p=[0.8, 0.1, 0.1])),
+        cell=Quantization(2.0 ** float(rng.integers(-15, -8)), 0, "int16"),
+        gate=GateFunction(rng.choice([gate.value for gate in GateFunction], p=[0.8, 0.1, 0.1])),
     )
 
 

@@ -18,7 +18,7 @@ from edgelstm.ops.lstm import Lstm, LstmLayer
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.repeat_vector import RepeatVectorLayer
 from edgelstm.ops.reverse import ReverseLayer
-from edgelstm.quantization import calibrate, quantize, with_cell_bits
+from edgelstm.quantization import calibrate, int16_layers, quantize, with_cell_bits
 from edgelstm.report.drift import DriftReport, exceeded
 from edgelstm.report.progress import Silent
 from edgelstm.simulate import initial_state, real_outputs, simulate_steps, stored_inputs
@@ -53,6 +53,20 @@ def test_a_stream_is_what_the_simulator_answers_after_each_step(name: str, contr
     for steps in (1, 7, 60):
         whole = stream.float_model.forward(feed["x"][:, :steps])
         np.testing.assert_allclose(exact[:, steps - 1], whole if whole.ndim == 2 else whole[:, -1], atol=1e-6)
+
+
+def test_a_stream_on_int16_values_is_what_the_simulator_answers() -> None:
+    model = lstm_model(0)
+    stream = Stream(model, quantize(model, calibrate(model, inputs(1)), STEPS, None, int16_layers(model)))
+    feed = strung_together(stream.model, Samples(inputs(2, 9), None, None), 60)
+    stored = stored_inputs(stream.model, feed["x"])
+    wanted = [real_outputs(stream.model, step.output) for step in simulate_steps(stream.model, stored)]
+    np.testing.assert_array_equal(stream.in_integers(feed), np.stack(wanted, axis=1))
+    report = measure_drift(stream, Samples(inputs(2, 9), None, None), 2000, Silent())
+    narrow = drift_of(model, inputs(1), inputs(2, 9), 2000)
+    assert report.cells[0].layer == "lstm"
+    assert report.error_percent < narrow.error_percent
+    assert report.warm_up.integer is not None
 
 
 def test_sequences_are_strung_together_as_far_as_they_count() -> None:

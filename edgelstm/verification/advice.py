@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgelstm.ir import Model, QuantizedTensor, Ranges
-from edgelstm.ops.lstm import Lstm
-from edgelstm.ops.lstm.rows import LstmRows
+from edgelstm.ops.lstm import LstmOp
 from edgelstm.project.settings import LARGEST_MARGIN, MOST_CELL_BITS
 from edgelstm.quantization import widen, with_cell_bits
 from edgelstm.report.errors_found import Advice, PartError
@@ -89,7 +88,7 @@ def _few_levels(errors: Errors, tensor: QuantizedTensor) -> Iterator[tuple[int, 
 def _of_ranges(errors: Errors, chosen: Chosen) -> Iterator[Advice]:
     """Arrays that test data leave often, and the margin, or the bits of cell states, that serves them best."""
     bench = errors.bench
-    cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, Lstm | LstmRows)}
+    cells = {f'the cell state of "{op.name}"': op for op in bench.model.ops if isinstance(op, LstmOp)}
     least = min(CLIPPED_SEQUENCES, len(bench.samples.x))
     clipped = [
         one
@@ -131,7 +130,7 @@ def _margin(errors: Errors, clipped: Sequence[Saturation], chosen: Chosen) -> st
     return f"--margin {best:.1f} brings {_from_to(errors, tried[best])}, or calibrate on data that cover it"
 
 
-def _cell_bits(errors: Errors, chosen: Chosen, op: Lstm | LstmRows) -> str:
+def _cell_bits(errors: Errors, chosen: Chosen, op: LstmOp) -> str:
     largest = errors.largest(f"{op.name}/cell")
     bits = math.ceil(math.log2(largest))
     if bits > MOST_CELL_BITS:

@@ -10,8 +10,7 @@ import numpy as np
 from edgelstm.data.dataset import Samples
 from edgelstm.errors import DataError
 from edgelstm.ir import BoolArray, FloatArray, IntArray, Model, Quantization
-from edgelstm.ops.lstm import Lstm
-from edgelstm.ops.lstm.rows import LstmRows
+from edgelstm.ops.lstm import LstmOp
 from edgelstm.ops.scales import LARGEST_CELL_EXPONENT
 from edgelstm.report.drift import CellUse, Decade, DriftReport, Settling
 from edgelstm.report.progress import Progress
@@ -103,7 +102,7 @@ def _data_steps(test: Samples) -> int:
 
 
 def _whole_run(stream: Stream, feed: Feed, progress: Progress) -> _Runs:
-    lstms = ((layer, op) for layer, op in stream.recurrent if isinstance(op, Lstm | LstmRows))
+    lstms = ((layer, op) for layer, op in stream.recurrent if isinstance(op, LstmOp))
     watch = {op.name: _CellWatch(layer.name, op) for layer, op in lstms}
     reached: dict[str, float] = {}
     steps = next(iter(feed.values())).shape[1]
@@ -134,7 +133,7 @@ def _whole_run(stream: Stream, feed: Feed, progress: Progress) -> _Runs:
 class _CellWatch:
     """Counts the cell states of an LSTM that lie at the end of what they can hold."""
 
-    def __init__(self, layer: str, op: Lstm | LstmRows) -> None:
+    def __init__(self, layer: str, op: LstmOp) -> None:
         self.layer = layer
         self._bits = 15 + round(math.log2(op.cell.scale))
         self._clipped: IntArray = np.zeros(op.units, np.int64)

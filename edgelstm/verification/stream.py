@@ -24,7 +24,6 @@ from edgelstm.ir import (
     Reduction,
 )
 from edgelstm.ops.last_step import LastStep, LastStepLayer
-from edgelstm.ops.lstm import Lstm16
 from edgelstm.ops.masking import Masking
 from edgelstm.ops.recurrent import RecurrentLayer
 from edgelstm.ops.recurrent_op import RecurrentOp
@@ -150,8 +149,6 @@ def _problems(model: Model) -> list[str]:
             found.append(f'layer "{op.name}" ({op.kind}) waits for its whole window')
         elif isinstance(op, Masking) or (op.pace is not None and op.pace.name):
             found.append(f'layer "{op.name}" ({op.kind}) leaves steps out')
-        elif isinstance(op, Lstm16):
-            found.append(f'layer "{op.name}" ({op.kind}) is on int16 values, whose states nothing follows here')
         elif isinstance(op, RecurrentOp) and op.initial_state:
             found.append(f'layer "{op.name}" ({op.kind}) starts from the states of another layer')
     if found or make_schedule(model, model.timesteps).is_streaming:

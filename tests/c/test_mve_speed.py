@@ -122,4 +122,5 @@ def _layer(inputs: int, units: int, gains: tuple[float, float]) -> Lstm:
         )  # fmt: skip
 
     output = QuantizedTensor("layer", units, is_sequence=True, quantization=hidden)
-    return Lstm("layer", source, output, (gate(), gate(), gate(), gate()), Quantization(2.0**-12, 0, "int16"), 10.0)
+    cell = Quantization(2.0**-12, 0, "int16")
+    return Lstm("layer", source, output, (gate(), gate(), gate(), gate()), 10.0, cell=cell)

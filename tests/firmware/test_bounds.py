@@ -72,7 +72,7 @@ def _model(cell_exponent: int) -> Model:
         output = QuantizedTensor(kind, UNITS, is_sequence=True, quantization=Quantization(2.0**-7, 3))
         gates = tuple(_gate(kind, rng, tensor.size, tensor.quantization, output.quantization) for _ in range(4))
         cell = Quantization(2.0**cell_exponent, 0, "int16")
-        ops.append(Lstm(kind, tensor, output, gates, cell, 0.0))
+        ops.append(Lstm(kind, tensor, output, gates, cell=cell))
         tensor = output
     return Model("bounds", model_input, tuple(ops), STEPS, Contract.LITERT)
 

@@ -46,7 +46,8 @@ def bounds_model() -> Model:
         kernel = projection(rng, units, tensor.quantization, tensor.size, kind)
         recurrent = projection(rng, units, hidden, units, kind)
         output = QuantizedTensor(f"layer{index}", units, True, hidden)
-        ops.append(LstmRows(output.name, tensor, output, kernel, recurrent, Quantization(2.0**-12, 0, "int16")))
+        cell = Quantization(2.0**-12, 0, "int16")
+        ops.append(LstmRows(output.name, tensor, output, kernel, recurrent, cell=cell))
         tensor = output
     return Model("narrow_bounds", source, tuple(ops), STEPS, Contract.NATIVE)
 

@@ -149,7 +149,7 @@ class LstmLayer(RecurrentLayer):
         """See `Layer.to_ops16`."""
         output = self._output(scales.output_range16(self.output.name, ranges))
         gates = self._gates(inputs[0], output, "int64")
-        return (Lstm16(self.name, inputs[0], output, gates, self._cell(ranges)),)
+        return (Lstm16(self.name, inputs[0], output, gates, cell=self._cell(ranges)),)
 
     def _output(self, quantization: Quantization) -> QuantizedTensor:
         return QuantizedTensor(self.output.name, self.units, is_sequence=True, quantization=quantization)

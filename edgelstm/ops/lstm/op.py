@@ -16,7 +16,6 @@ from edgelstm.ir import (
     Matrix,
     Quantization,
     QuantizedTensor,
-    StateArray,
     TfliteOperator,
     TfliteTensor,
 )
@@ -31,21 +30,20 @@ from edgelstm.numerics.fixedpoint import (
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
+from edgelstm.ops.lstm.base import LstmOp
 from edgelstm.ops.lstm.operator import as_custom, lstm_operator
 from edgelstm.ops.lstm.step import next_cell, unit_by_unit
-from edgelstm.ops.recurrent_op import RecurrentOp
 
 _EFFECTIVE_HIDDEN = 4
 """The intermediate that gives LiteRT the hidden state's quantization."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lstm(RecurrentOp):
+class Lstm(LstmOp):
     """The integer LSTM step.
 
     Attributes:
         gates: input, forget, cell, output.
-        cell: scale of the cell state.
         cell_clip: the real bound of the cell state, 0 for none.
         gate: the function of input, forget and output gate; with another than sigmoid the op is `native`.
         written: scale and zero point with which a step writes the hidden state, where they are not the output's.
@@ -56,10 +54,7 @@ class Lstm(RecurrentOp):
 
     kind: ClassVar[str] = "lstm"
 
-    filled: ClassVar[tuple[tuple[str, ...], ...]] = (("hidden",), ("cell",))
-
     gates: tuple[Gate, ...]
-    cell: Quantization
     cell_clip: float = 0.0
     gate: GateFunction = GateFunction.SIGMOID
     written: Quantization | None = None
@@ -82,40 +77,21 @@ class Lstm(RecurrentOp):
         return replace(self, shows_cell=True) if array == "cell" else super().exposing(array)
 
     @property
-    def units(self) -> int:
-        """Size of the hidden and cell state."""
-        return self.output.size
-
-    @property
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
         return ("activations", *(("hard_sigmoid",) if self.gate.factor else ()))
 
     @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one step."""
-        return 4 * self.units * (self.input.size + self.units)
-
-    @property
-    def parameters(self) -> int:
-        """Kernel, recurrent kernel and bias."""
-        return self.macs + 4 * self.units
-
-    @property
-    def state(self) -> tuple[StateArray, ...]:
-        """The hidden state is also the output; the cell state is int16."""
-        return (
-            scales.hidden_state(self.units, self.recurrent or self.output.quantization),
-            StateArray("cell", "int16", self.units, 0, self.cell),
-        )
+    def hidden(self) -> Quantization:
+        """See `LstmOp.hidden`."""
+        return self.recurrent or self.output.quantization
 
     def facts(self, contract: Contract) -> LstmArithmetic:
         """Every integer of the step that is not a weight."""
-        recurrent = self.recurrent or self.output.quantization
         # TFLite Micro takes the state's own scale for both.
-        written = recurrent if contract is Contract.TFLM else self.written or self.output.quantization
+        written = self.hidden if contract is Contract.TFLM else self.written or self.output.quantization
         source = self.input.quantization
-        return lstm_arithmetic(contract, self.gates, source, written, recurrent, self.cell, self.cell_clip)
+        return lstm_arithmetic(contract, self.gates, source, written, self.hidden, self.cell, self.cell_clip)
 
     def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
         """Kernel and recurrent kernel, unit by unit: the four gates of a unit stand together."""

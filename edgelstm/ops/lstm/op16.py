@@ -15,66 +15,38 @@ from edgelstm.ir import (
     Matrix,
     Quantization,
     QuantizedTensor,
-    StateArray,
     TfliteOperator,
     TfliteTensor,
-    UnaryOp,
 )
 from edgelstm.numerics import activations
 from edgelstm.numerics.contracts import Contract
 from edgelstm.numerics.fixedpoint import Int64Array, requantize, requantize_wide, saturate16
-from edgelstm.ops import scales
 from edgelstm.ops.lstm.arithmetic import Gate, GateArithmetic, LstmArithmetic, lstm_arithmetic
+from edgelstm.ops.lstm.base import LstmOp
 from edgelstm.ops.lstm.operator import lstm_operator
 from edgelstm.ops.lstm.step import next_cell, unit_by_unit
 from edgelstm.ops.sums16 import exact_products, sum_problems
 
 
 @dataclass(frozen=True, eq=False)
-class Lstm16(UnaryOp):
+class Lstm16(LstmOp):
     """The integer LSTM step.
 
     Attributes:
         gates: input, forget, cell, output; their biases are int64.
-        cell: scale of the cell state.
         cell_clip: the real bound of the cell state, 0 for none.
     """
 
     kind: ClassVar[str] = "lstm16"
-    output_state: ClassVar[str] = "hidden"
     needs_tflm: ClassVar[bool] = True
 
     gates: tuple[Gate, ...]
-    cell: Quantization
     cell_clip: float = 0.0
-
-    @property
-    def units(self) -> int:
-        """Size of the hidden and cell state."""
-        return self.output.size
 
     @property
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
         return ("activations", "rows16", "squash16")
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one step."""
-        return 4 * self.units * (self.input.size + self.units)
-
-    @property
-    def parameters(self) -> int:
-        """Kernel, recurrent kernel and bias."""
-        return self.macs + 4 * self.units
-
-    @property
-    def state(self) -> tuple[StateArray, ...]:
-        """The hidden state is also the output."""
-        return (
-            scales.hidden_state(self.units, self.output.quantization),
-            StateArray("cell", "int16", self.units, 0, self.cell),
-        )
 
     def facts(self, contract: Contract) -> LstmArithmetic:
         """Every integer of the step that is not a weight."""

@@ -12,7 +12,6 @@ from edgelstm.ir import (
     Matrix,
     Quantization,
     QuantizedTensor,
-    StateArray,
     TfliteOperator,
 )
 from edgelstm.numerics import activations
@@ -27,12 +26,9 @@ from edgelstm.numerics.fixedpoint import (
 )
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
+from edgelstm.ops.lstm.base import GATES, LstmOp
 from edgelstm.ops.projection import Projection, gates_library, projection_tensors
 from edgelstm.ops.projections import projections_from
-from edgelstm.ops.recurrent_op import RecurrentOp
-
-GATES = 4
-"""Input, forget, cell, output: the rows of a unit, side by side."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +51,20 @@ class LstmRowsFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class LstmRows(RecurrentOp):
+class LstmRows(LstmOp):
     """The integer LSTM step.
 
     Attributes:
         kernel: (4 * units, input size), unit by unit: the rows of its four gates stand together.
         recurrent_kernel: (4 * units, units).
-        cell: scale of the cell state, a power of two.
         gate: the function of input, forget and output gate.
         shows_cell: whether other ops read the cell state.
     """
 
     kind: ClassVar[str] = "lstm_rows"
 
-    filled: ClassVar[tuple[tuple[str, ...], ...]] = (("hidden",), ("cell",))
-
     kernel: Projection
     recurrent_kernel: Projection
-    cell: Quantization
     gate: GateFunction = GateFunction.SIGMOID
     shows_cell: bool = False
 
@@ -92,32 +84,9 @@ class LstmRows(RecurrentOp):
         return replace(self, shows_cell=True) if array == "cell" else super().exposing(array)
 
     @property
-    def units(self) -> int:
-        """Size of the hidden and cell state."""
-        return self.output.size
-
-    @property
     def library(self) -> tuple[str, ...]:
         """See `Op.library`."""
         return ("activations", gates_library(self.kernel), *(("hard_sigmoid",) if self.gate.factor else ()))
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one step."""
-        return GATES * self.units * (self.input.size + self.units)
-
-    @property
-    def parameters(self) -> int:
-        """Kernel, recurrent kernel and bias."""
-        return self.macs + GATES * self.units
-
-    @property
-    def state(self) -> tuple[StateArray, ...]:
-        """The hidden state is also the output; the cell state is int16."""
-        return (
-            scales.hidden_state(self.units, self.output.quantization),
-            StateArray("cell", "int16", self.units, 0, self.cell),
-        )
 
     @cached_property
     def _facts(self) -> LstmRowsFacts:

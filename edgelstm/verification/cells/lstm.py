@@ -9,7 +9,7 @@ from edgelstm.ir import FloatArray, Observe
 from edgelstm.numerics import activations
 from edgelstm.numerics.fixedpoint import Int64Array
 from edgelstm.ops import scales
-from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer
 from edgelstm.ops.lstm.arithmetic import GATES
 from edgelstm.verification.cells.parts import FUNCTION, STATE, SUM, WEIGHTS, GateRows, Part, Rounding, stored_rows
 
@@ -20,11 +20,11 @@ CELL, HIDDEN = "cell state", "hidden state"
 class MixedLstm(LstmLayer):
     """See `MixedCell`."""
 
-    op: Lstm = field(kw_only=True)
+    op: Lstm | Lstm16 = field(kw_only=True)
     rounding: Rounding = field(default=Rounding(), kw_only=True)
 
     @classmethod
-    def of(cls, layer: LstmLayer, op: Lstm) -> "MixedLstm":
+    def of(cls, layer: LstmLayer, op: Lstm | Lstm16) -> "MixedLstm":
         """The layer with nothing rounded yet."""
         return cls(**vars(layer), op=op)
 

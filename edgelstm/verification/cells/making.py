@@ -2,7 +2,7 @@
 
 from edgelstm.ir import Layer, Op
 from edgelstm.ops.gru import Gru, GruLayer
-from edgelstm.ops.lstm import Lstm, LstmLayer
+from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer
 from edgelstm.ops.simple_rnn import SimpleRnn, SimpleRnnLayer
 from edgelstm.verification.cells.gru import MixedGru
 from edgelstm.verification.cells.lstm import MixedLstm
@@ -12,7 +12,7 @@ from edgelstm.verification.cells.simple_rnn import MixedSimpleRnn
 
 def mixed_cell(layer: Layer, op: Op) -> MixedCell | None:
     """The layer with nothing rounded, given its integer op; None for a layer without gates."""
-    if isinstance(layer, LstmLayer) and type(op) is Lstm:
+    if isinstance(layer, LstmLayer) and isinstance(op, Lstm | Lstm16):
         return MixedLstm.of(layer, op)
     if isinstance(layer, GruLayer) and type(op) is Gru:
         return MixedGru.of(layer, op)
