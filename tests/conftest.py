@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 
 LIBRARIES = {"simavr": Path("/usr/include/simavr/sim_avr.h")}
 """What is no program and no Python package, by a file that it has."""
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again where the shell that started this in the background had it ignored, which children inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

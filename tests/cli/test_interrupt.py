@@ -115,7 +115,7 @@ def test_an_interrupted_estimate_waits_for_nobody(workspace: Path) -> None:
         time.sleep(1)  # until the next targets are well under way
         started = time.monotonic()
         code, out, err = child.end(signal.SIGINT)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 5  # of the nine and more that a step count takes in Unicorn
         assert code == 130
         assert "error: interrupted" in err
         assert out == ""

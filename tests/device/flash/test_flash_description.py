@@ -53,11 +53,11 @@ def test_hostile_and_broken_maps(document: bytes) -> None:
 
 
 def test_deep_documents_take_little_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(FlashError):
         parse_memory_map(b"<memory-map>" + b"<a>" * 80_000)
     assert parse_memory_map(b"<memory-map>" + b"<a>" * 30_000 + b"</a>" * 30_000 + b"</memory-map>") == ()
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_register_numbers_count_on_from_the_last_one() -> None:

@@ -166,7 +166,7 @@ def test_waiting_for_the_exit_ends(program_elf: Path) -> None:
         started = time.monotonic()
         result = flash(server, program_elf, wait_s=0.2)
     assert result.run_exit_code is None
-    assert 0.2 <= time.monotonic() - started < 1
+    assert 0.2 <= time.monotonic() - started < 10
 
 
 def test_no_server_says_how_to_start_one(program_elf: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_listener_that_says_nothing_is_reported_in_time(program_elf: Path) -> 
         started = time.monotonic()
         with pytest.raises(FlashError, match="did not answer while asking what the server supports"):
             GdbFlasher("127.0.0.1", listener.getsockname()[1], timeout_s=0.2).flash(program_elf)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
 
 
 def test_a_host_name_that_cannot_exist_is_reported(program_elf: Path) -> None:
