@@ -7,10 +7,8 @@ import numpy as np
 
 from edgelstm.data import Dataset, fit_dataset, load_dataset
 from edgelstm.data.dataset import Samples
-from edgelstm.errors import DataError, ProjectError
-from edgelstm.ir import FloatModel, Model
-from edgelstm.pipeline.quantized import calibrated, load
-from edgelstm.pipeline.quantized_model import checked
+from edgelstm.ir import FloatModel
+from edgelstm.pipeline.quantized import calibrated, float_with_data
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.report.drift import DriftReport, WiderCells
 from edgelstm.report.progress import Progress
@@ -34,15 +32,7 @@ def drift(request: BuildRequest, data: Data, source: Path | None, progress: Prog
         DataError: there are no data, or they do not fit.
         UnsupportedModelError: the model does not run along a stream; each layer that waits for a window is named.
     """
-    loaded = load(request.model, request, progress)
-    if isinstance(loaded, Model):
-        raise ProjectError(
-            f"{request.model.name} is quantized already, so that there is nothing to compare it with",
-            "give the Keras model that it came from",
-        )
-    if data.dataset is None:
-        raise DataError("scales are chosen on data", "give --data data.npz with an array x, and x_test if there is")
-    dataset = checked(data.dataset, loaded, progress)
+    loaded, dataset = float_with_data(request, data, progress)
     test = dataset.test if source is None else _stream(source, loaded)
     report = _measured(loaded, dataset, test, request, progress)
     if report.cell_bits is None:

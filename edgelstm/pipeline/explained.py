@@ -1,9 +1,6 @@
 """From a float model and data to where its integers go wrong, and what to do about it."""
 
-from edgelstm.errors import DataError, ProjectError
-from edgelstm.ir import Model
-from edgelstm.pipeline.quantized import calibrated, load
-from edgelstm.pipeline.quantized_model import checked
+from edgelstm.pipeline.quantized import calibrated, float_with_data
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project.settings import TF
 from edgelstm.report.errors_found import ErrorReport
@@ -20,15 +17,7 @@ def explain(request: BuildRequest, data: Data, progress: Progress) -> ErrorRepor
         ProjectError: the model is quantized already.
         DataError: there are no data, or they do not fit.
     """
-    loaded = load(request.model, request, progress)
-    if isinstance(loaded, Model):
-        raise ProjectError(
-            f"{request.model.name} is quantized already, so that there is nothing to compare it with",
-            "give the Keras model that it came from",
-        )
-    if data.dataset is None:
-        raise DataError("errors are measured on data", "give --data data.npz with an array x, and x_test if there is")
-    dataset = checked(data.dataset, loaded, progress)
+    loaded, dataset = float_with_data(request, data, progress)
     found = calibrated(loaded, dataset, request, progress)
     errors = Errors(Bench.of(loaded, found.model, dataset.test))
     layers, parts = measure_layers(errors, progress)

@@ -137,6 +137,27 @@ def load(path: Path, request: BuildRequest, progress: Progress) -> Model | Float
     return replace(loaded, name=request.name or as_model_name(path.stem))
 
 
+def float_with_data(request: BuildRequest, data: Data, progress: Progress) -> tuple[FloatModel, Dataset]:
+    """The float model of a request, and data that fit it, to compare integers with.
+
+    Raises:
+        ProjectError: the model is quantized already.
+        DataError: there are no data, or they do not fit.
+    """
+    loaded = load(request.model, request, progress)
+    if isinstance(loaded, Model):
+        raise ProjectError(
+            f"{request.model.name} is quantized already, so that there is nothing to compare it with",
+            "give the Keras model that it came from",
+        )
+    if data.dataset is None:
+        raise DataError(
+            "errors are measured on data, and scales chosen on them",
+            "give --data data.npz with an array x, and x_test if there is",
+        )
+    return loaded, checked(data.dataset, loaded, progress)
+
+
 def calibrated(
     float_model: FloatModel,
     dataset: Dataset,

@@ -85,15 +85,20 @@ def integers_layer(
         def _of(self, fake: FakeOp[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             start = f"{fake.op.name}:"
             own = {name[len(start) :]: self._number(name) for name in self.numbers if name.startswith(start)}
-            weights = {}
-            for name in fake.trained:
-                smooth = 0.0
-                for source in sources[fake.op.output.name, name]:
-                    flat = keras.ops.reshape(keras.ops.cast(self.arrays[source.array], "float64"), (-1,))
-                    smooth = smooth + source.of(keras.ops, flat)
-                stored = own[f"{name}.stored"]
-                scaled = smooth / own[f"{name}.scale"] + own[f"{name}.zero"]
-                weights[name] = straight.through(stored, scaled + keras.ops.zeros_like(stored))
-            return own, weights
+            return own, {name: self._weight(fake, name, own) for name in fake.trained}
+
+        def _weight(self, fake: FakeOp[Any], name: str, own: Mapping[str, Tensor]) -> Tensor:
+            of = [(source, self.arrays[source.array]) for source in sources[fake.op.output.name, name]]
+            stored = own[f"{name}.stored"]
+            scaled = _trained(keras, of) / own[f"{name}.scale"] + own[f"{name}.zero"]
+            return straight.through(stored, scaled + keras.ops.zeros_like(stored))
 
     return Integers()
+
+
+def _trained(keras: ModuleType, sources: Sequence[tuple[Source | Sums, Any]]) -> Tensor:
+    """The sum of what sources take of their arrays."""
+    total = 0.0
+    for source, array in sources:
+        total = total + source.of(keras.ops, keras.ops.reshape(keras.ops.cast(array, "float64"), (-1,)))
+    return total
