@@ -12,7 +12,8 @@ from random_windows import random_convolution
 
 from edgelstm import ops as ops_package
 from edgelstm.codegen.names import layer_identifiers
-from edgelstm.codegen.planning import DERIVED, make_plan
+from edgelstm.codegen.placing import DERIVED
+from edgelstm.codegen.planning import make_plan
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.ir import Model, Quantization, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
