@@ -5,8 +5,8 @@
     python benchmarks/estimate.py --example spoken_digits --optimize size --optimize speed
     python benchmarks/estimate.py --example spoken_digits --compiler zig --runner unicorn     # pip packages alone
 
-Each example is estimated three times: as trained, counted on its own data; as trained, on data that are made up; and as
-training would begin. Flash and RAM must be within 5 % of what build measured, instructions of a step and of a run
+Each example is estimated three times: as trained, counted on its own data; as trained, on data that are made up; and
+before training. Flash and RAM must be within 5 % of what build measured, instructions of a step and of a run
 within 10 %. Exits with 1 if any is not.
 """
 

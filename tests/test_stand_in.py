@@ -5,14 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgelstm.data import Dataset
 from edgelstm.device.targets import load_target
 from edgelstm.ir import FloatModel, Tensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.lstm import LstmLayer
-from edgelstm.pipeline.assumed import LONGEST, TIMESTEPS, TRAINED_CELL, assumed_data, trained_ranges
+from edgelstm.pipeline.assumed import (
+    LONGEST,
+    TIMESTEPS,
+    TRAINED_CELL,
+    TRAINED_INPUT,
+    assumed_data,
+    trained_ranges,
+    trained_weights,
+)
 from edgelstm.pipeline.costs import MACS, core_of, counted_inputs, with_room
 from edgelstm.pipeline.estimated import chips
-from edgelstm.pipeline.stand_in import KINDS, Sizes, signals, stand_in
+from edgelstm.pipeline.stand_in import KINDS, RECURRENT_GAIN, Sizes, recurrent_layer, signals, stand_in
 from edgelstm.quantization import calibrate, quantize
 from edgelstm.report.estimate import Estimate, Load, Memory
 from edgelstm.report.limits import Limits, Pace, exceeded
@@ -60,6 +69,23 @@ def test_cells_of_fresh_weights_reach_what_trained_ones_do() -> None:
     found = trained_ranges(model, {layer.cell_range_name: (-0.5, 0.7), "other": (0.0, 1.0)})
     assert found == {layer.cell_range_name: (-TRAINED_CELL, 0.7), "other": (0.0, 1.0)}
     assert trained_ranges(model, {layer.cell_range_name: (-20.0, 0.7)})[layer.cell_range_name] == (-20.0, 0.7)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fresh_weights_are_scaled_as_training_does_each_layer_on_what_the_one_before_yields_then(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    source = Tensor("x", 3, is_sequence=True)
+    first = recurrent_layer(kind, rng, "first", source, 8)
+    second = recurrent_layer(kind, rng, "second", first.output, 6)
+    fresh = FloatModel("stack", source, (first, second), 20)
+    x = 7.0 * signals(rng, 12, 20, 3)
+    scaled = trained_weights(fresh, Dataset(x))
+    values = scaled.tensors(x)
+    for before, after in zip(fresh.layers, scaled.layers, strict=True):
+        assert (values[after.input.name] @ after.kernel).std() == pytest.approx(TRAINED_INPUT, rel=1e-4)  # type: ignore[attr-defined]
+        gain = 1.0 if kind == "simple_rnn" else RECURRENT_GAIN
+        np.testing.assert_array_equal(after.recurrent_kernel, np.float32(gain) * before.recurrent_kernel)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(trained_weights(fresh, Dataset(0 * x)).layers[0].kernel, first.kernel)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("units", "fewest"), [(4, 5 * 32), (200, 5 * 16)])

@@ -137,7 +137,7 @@ def target_options(*, several: bool, default: str = "cortex-m4") -> Decorator:
     if several:
         options += [
             click.option("--compiler", help="gcc, clang, zig, or a path [the first found]."),
-            click.option("--runner", help="qemu, unicorn or host [the first found]."),
+            click.option("--runner", help="qemu, unicorn, rp2040js or host [the first found]."),
             click.option(
                 "--sequences",
                 type=click.IntRange(1, 1_000_000),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.flash import choose_flash_runner
 from edgelstm.device.runners import choose_runner
+from edgelstm.device.runners.rp2040js import rp2040js_version
 from edgelstm.device.targets import Target, list_targets, load_target
-from edgelstm.errors import EdgelstmError, ToolMissingError
+from edgelstm.errors import EdgelstmError, ToolError, ToolMissingError
 
 _PACKAGES = (
     ("tensorflow", "train models", 'pip install "edgelstm[train]"'),
@@ -56,8 +57,8 @@ class Readiness:
 
 
 def examine_packages() -> list[Finding]:
-    """Look for the Python packages."""
-    return [_package(*package) for package in _PACKAGES]
+    """Look for the Python packages, and for what comes from npm."""
+    return [*(_package(*package) for package in _PACKAGES), _rp2040js()]
 
 
 def examine_targets() -> list[Readiness]:
@@ -89,6 +90,14 @@ def _package(name: str, purpose: str, advice: str) -> Finding:
     except importlib.metadata.PackageNotFoundError:
         return Finding(purpose, f"{name} is not installed", False, advice)
     return Finding(purpose, f"{name} {version}", True, "")
+
+
+def _rp2040js() -> Finding:
+    purpose = "emulate the Pico's chip"
+    try:
+        return Finding(purpose, f"rp2040js {rp2040js_version()}", True, "")
+    except ToolError:
+        return Finding(purpose, "rp2040js is not installed", False, "optional; `npm install rp2040js`, with nodejs")
 
 
 def _finding(what: str, find: Callable[[], str]) -> Finding:

@@ -8,7 +8,7 @@ from edgelstm.device.compiler_flags import forbidden_flags
 from edgelstm.device.target import Target
 from edgelstm.resources import targets_dir
 
-RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr")
+RUNNER_NAMES = ("host", "qemu", "unicorn", "simavr", "rp2040js")
 COMPILER_FAMILIES = ("gcc", "clang", "zig")
 
 _MPS2 = ((0x0000_0000, 0x0080_0000), (0x2000_0000, 0x2080_0000), (0x2100_0000, 0x2200_0000))
@@ -53,6 +53,8 @@ def contradictions(target: Target) -> list[str]:
         problems.append("unicorn: needed, because runners names it")
     if "simavr" in target.runners and target.simavr is None:
         problems.append("simavr: needed, because runners names it")
+    if "rp2040js" in target.runners and target.boot != "rp2040":
+        problems.append('runners: rp2040js starts in boot = "rp2040", and emulates no other chip')
     if target.boot and not (targets_dir() / "boot" / f"{target.boot}.c").is_file():
         problems.append(f"boot: there is no targets/boot/{target.boot}.c")
     if target.arch not in ARCHITECTURES:

@@ -3,12 +3,16 @@
 A step's cost hardly depends on the scales: inputs of mean 0 and variance 1 that remember, and any ids, stand in.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgelstm.data import Dataset
-from edgelstm.ir import FloatArray, FloatModel, Ranges, Tensor
+from edgelstm.ir import Compute, FloatArray, FloatModel, Layer, Observe, Ranges, Tensor
+from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
-from edgelstm.pipeline.stand_in import signals
+from edgelstm.ops.simple_rnn import SimpleRnnLayer
+from edgelstm.pipeline.stand_in import RECURRENT_GAIN, signals
 
 TIMESTEPS = 32
 """The window of a model that takes any, which goes no further than LONGEST even where a longer one is asked for."""
@@ -18,6 +22,10 @@ LONGEST = 512
 TRAINED_CELL = 16.0
 """What cell states reach after training: half of the examples' LSTMs are beyond 12. Those of fresh weights stay below
 2, where other code serves."""
+
+TRAINED_INPUT = 0.5
+"""The standard deviation of a recurrent layer's input part after training: in half of the examples' it is more than
+0.48. That of fresh weights is a third of it, or with an Embedding a fiftieth, where no gate leaves its table."""
 
 _SEQUENCES = 32
 _MOST_VALUES = 1 << 22
@@ -34,10 +42,36 @@ def assumed_data(model: FloatModel, timesteps: int | None) -> Dataset:
     return Dataset(model.layout.join(arrays))
 
 
+def trained_weights(model: FloatModel, dataset: Dataset) -> FloatModel:
+    """A model of fresh weights with its recurrent layers' kernels scaled as training does on such data."""
+    scaled: dict[str, Layer] = {}
+
+    def instead(layer: GruLayer | LstmLayer | SimpleRnnLayer) -> Compute:
+        def compute(inputs: tuple[FloatArray, ...], observe: Observe) -> FloatArray:
+            if layer.name not in scaled:  # where masks make parts of a batch, the first of them decides
+                scaled[layer.name] = _as_trained(layer, inputs[0])
+            return scaled[layer.name].compute(inputs, observe)
+
+        return compute
+
+    recurrent = [layer for layer in model.layers if isinstance(layer, GruLayer | LstmLayer | SimpleRnnLayer)]
+    in_their_place = {layer.output.name: instead(layer) for layer in recurrent}
+    model.tensors(dataset.calibration.x[:_SEQUENCES], instead=in_their_place)
+    return replace(model, layers=tuple(scaled.get(layer.name, layer) for layer in model.layers))
+
+
 def trained_ranges(model: FloatModel, ranges: Ranges) -> Ranges:
     """The ranges of fresh weights, with cell states as after training."""
     cells = [layer.cell_range_name for layer in model.layers if isinstance(layer, LstmLayer)]
     return {**ranges, **{name: (min(ranges[name][0], -TRAINED_CELL), ranges[name][1]) for name in cells}}
+
+
+def _as_trained(layer: GruLayer | LstmLayer | SimpleRnnLayer, inputs: FloatArray) -> Layer:
+    deviation = float((inputs @ layer.kernel).std())
+    gain = np.float32(TRAINED_INPUT / deviation if deviation else 1.0)
+    # Without gates it would swing from end to end.
+    recurrent_gain = np.float32(1.0 if isinstance(layer, SimpleRnnLayer) else RECURRENT_GAIN)
+    return replace(layer, kernel=gain * layer.kernel, recurrent_kernel=recurrent_gain * layer.recurrent_kernel)
 
 
 def _values(rng: np.random.Generator, tensor: Tensor, sequences: int, timesteps: int) -> FloatArray:

@@ -1,8 +1,9 @@
-"""Ways to run a firmware: directly, in QEMU, in Unicorn, in simavr. One interface, one function that chooses."""
+"""Ways to run a firmware: directly, in QEMU, Unicorn, simavr or rp2040js. One interface, one function that chooses."""
 
 from edgelstm.device.runners.host import HostRunner
 from edgelstm.device.runners.interface import EXIT_FAULT, Runner, RunResult
 from edgelstm.device.runners.qemu import QemuRunner
+from edgelstm.device.runners.rp2040js import Rp2040jsRunner
 from edgelstm.device.runners.simavr import SimavrRunner
 from edgelstm.device.runners.unicorn import UnicornRunner
 from edgelstm.device.targets import Target
@@ -11,7 +12,7 @@ from edgelstm.errors import TargetError, ToolMissingError
 __all__ = ["EXIT_FAULT", "RunResult", "Runner", "choose_runner"]
 
 _RUNNERS: dict[str, type[Runner]] = {
-    runner.name: runner for runner in (HostRunner, QemuRunner, UnicornRunner, SimavrRunner)
+    runner.name: runner for runner in (HostRunner, QemuRunner, UnicornRunner, SimavrRunner, Rp2040jsRunner)
 }
 
 
