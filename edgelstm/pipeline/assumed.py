@@ -3,12 +3,17 @@
 A step's cost hardly depends on the scales: inputs of mean 0 and variance 1 that remember, and any ids, stand in.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgelstm.data import Dataset
-from edgelstm.ir import FloatArray, FloatModel, Ranges, Tensor
+from edgelstm.ir import FloatArray, FloatModel, Model, Ranges, Tensor
 from edgelstm.ops.lstm import LstmLayer
+from edgelstm.pipeline.quantized import calibrated
+from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.stand_in import signals
+from edgelstm.report.progress import Silent
 
 TIMESTEPS = 32
 """The window of a model that takes any, which goes no further than LONGEST even where a longer one is asked for."""
@@ -38,6 +43,11 @@ def trained_ranges(model: FloatModel, ranges: Ranges) -> Ranges:
     """The ranges of fresh weights, with cell states as after training."""
     cells = [layer.cell_range_name for layer in model.layers if isinstance(layer, LstmLayer)]
     return {**ranges, **{name: (min(ranges[name][0], -TRAINED_CELL), ranges[name][1]) for name in cells}}
+
+
+def on_assumed_data(model: FloatModel, data: Dataset, request: BuildRequest) -> Model:
+    """The model in integers; raises UnsupportedModelError where it cannot be built."""
+    return calibrated(model, data, replace(request, calibration_samples=None), Silent()).model
 
 
 def _values(rng: np.random.Generator, tensor: Tensor, sequences: int, timesteps: int) -> FloatArray:
