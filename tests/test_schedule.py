@@ -27,7 +27,7 @@ from edgelstm.ops.pooling import MaxPool
 from edgelstm.ops.repeat_vector import RepeatVector
 from edgelstm.ops.reverse import Reverse
 from edgelstm.ops.window import Window
-from edgelstm.schedule import Copy, Line, Loop, make_schedule
+from edgelstm.schedule import Copy, Line, Loop, Waiting, make_schedule, waiting_layers
 from edgelstm.simulate import initial_state, simulate, simulate_window
 
 
@@ -87,21 +87,21 @@ def _over_time(model: Model, op: Op, sources: list[IntArray], vectors: Mapping[s
     return {op.output.name: np.stack(results, axis=1), **shown}
 
 
-@pytest.mark.parametrize(
-    "build",
-    [
-        random_whole_model,
-        random_graph,
-        _native,
-        random_windows,
-        random_mixed_model,
-        random_attention_model,
-        random_several,
-        random_held,
-        _held_native,
-        _states,
-    ],
+BUILDERS: tuple[Callable[[int, Contract], Model], ...] = (
+    random_whole_model,
+    random_graph,
+    _native,
+    random_windows,
+    random_mixed_model,
+    random_attention_model,
+    random_several,
+    random_held,
+    _held_native,
+    _states,
 )
+
+
+@pytest.mark.parametrize("build", BUILDERS)
 @pytest.mark.parametrize("seed", range(12))
 def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Model], seed: int) -> None:
     model = build(seed, Contract.LITERT)
@@ -109,6 +109,14 @@ def test_loops_compute_what_whole_arrays_do(build: Callable[[int, Contract], Mod
     found, wanted = simulate_window(model, inputs).values, _on_whole_arrays(model, inputs)
     for name, values in found.items():
         np.testing.assert_array_equal(values, wanted[name], name)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("seed", range(40))
+def test_what_does_not_stream_waits_for_a_layer(build: Callable[[int, Contract], Model], seed: int) -> None:
+    model = build(seed, Contract.LITERT)
+    schedule = make_schedule(model, model.timesteps)
+    assert schedule.is_streaming == (not waiting_layers(schedule))
 
 
 SCALE = Quantization(0.05, 0)
@@ -130,6 +138,57 @@ def test_what_reads_a_sequence_from_its_end_waits_for_the_window() -> None:
     assert isinstance(loop, Loop)
     assert (loop.level, loop.ticks, [op.name for op, _ in loop.steps]) == (1, 5, ["both"])
     assert schedule.stored == {"input"}
+    assert waiting_layers(schedule) == (Waiting("turned", "reverse", "reads its sequence from the end"),)
+
+
+def test_a_layer_that_goes_both_ways_waits_once() -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    turned = Reverse.of("both/backward/reversed", source)
+    again = Reverse.of("both/forwards_again", turned.output)
+    both = Add("both", source, QuantizedTensor("both", 2, True, Quantization(0.1, 0)), again.output)
+    later = Reverse.of("after/reversed", both.output)
+    model = Model("m", source, (turned, again, both, later), 5, Contract.LITERT)
+    assert [one.name for one in waiting_layers(make_schedule(model, 5))] == ["both/backward", "after"]
+
+
+def _windowed(source: QuantizedTensor, lag: int) -> tuple[Op, ...]:
+    window = Window(3, before=2 - lag, behind=lag)
+    output = QuantizedTensor("conv", 2, is_sequence=True, quantization=SCALE)
+    return (MaxPool("conv", source, output, window),)
+
+
+def _repeated(source: QuantizedTensor) -> tuple[Op, ...]:
+    end = LastStep.of("end", source)
+    return (end, RepeatVector.of("again", end.output, 3))
+
+
+def _attended(source: QuantizedTensor) -> tuple[Op, ...]:
+    end = LastStep.of("end", source)
+    return (end, random_attention(np.random.default_rng(3), "attention", end.output, source, source, 5))
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda source: _windowed(source, lag=2), ("conv", "adds padding to the end of its sequence")),
+        (lambda source: _windowed(source, lag=0), None),
+        (_repeated, ("again", 'makes a sequence of the vector "end"')),
+        (_attended, ("attention", 'needs all of the sequence "input" at once')),
+    ],
+    ids=("padded", "causal", "repeated", "attended"),
+)
+def test_what_waits_says_why(
+    build: Callable[[QuantizedTensor], tuple[Op, ...]], expected: tuple[str, str] | None
+) -> None:
+    source = QuantizedTensor("input", 2, is_sequence=True, quantization=SCALE)
+    schedule = make_schedule(Model("m", source, build(source), 5, Contract.LITERT), 5)
+    assert [(one.name, one.reason) for one in waiting_layers(schedule)] == ([expected] if expected else [])
+
+
+def test_a_decoder_of_given_samples_waits_for_its_states() -> None:
+    models = [random_states_model(seed) for seed in range(40)]
+    found = [one for model in models for one in waiting_layers(make_schedule(model, model.timesteps))]
+    assert any(one.name == "decoder0" and one.reason.startswith('starts from "encoder') for one in found)
 
 
 def test_an_output_that_is_only_turned_around_is_copied() -> None:

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from edgelstm.output import write_atomically
 from edgelstm.pipeline.quantized import TFLITE, is_tflite, quantize_file
 from edgelstm.pipeline.quantized_model import fitted
 from edgelstm.pipeline.request import BuildRequest, read_data
+from edgelstm.pipeline.streaming import Streaming, streaming_of
 from edgelstm.project.settings import INT8
 from edgelstm.report.table import plain_table
 from edgelstm.verification.accuracy import run_simulator
@@ -84,7 +86,7 @@ def _print_outputs(outputs: FloatArray, labels: tuple[str, ...], console: Consol
 @model_options
 @output_options
 def inspect(model: Path | None, of_error: bool, terminal: Terminal, **options: object) -> None:
-    """Show what a .keras, .h5 or .tflite file holds, without running anything in it.
+    """Show what a .keras, .h5 or .tflite file holds, and whether it streams, without running anything in it.
 
     With --error, quantize a float model and run it on some test sequences of --data: signal to noise of every layer and
     gate, what each contributes to the output's error, the worst sequence, and what to do. Other options go with it.
@@ -99,10 +101,25 @@ def inspect(model: Path | None, of_error: bool, terminal: Terminal, **options: o
         hint = "run `edgelstm train` first" if request.project else "give a .keras, .h5 or .tflite file"
         raise ProjectError(f"there is no model file {path}", hint)
     loaded = load_tflite(path, None) if is_tflite(path) else load_keras(path)
+    streaming = streaming_of(loaded, request)
     if isinstance(loaded, Model):
-        terminal.result(_quantized_mapping(loaded), lambda console: _print_quantized(loaded, console))
+        found, show = _quantized_mapping(loaded), partial(_print_quantized, loaded)
     else:
-        terminal.result(_float_mapping(loaded), lambda console: _print_float(loaded, console))
+        found, show = _float_mapping(loaded), partial(_print_float, loaded)
+    terminal.result({**asdict(streaming), **found}, lambda console: show(_answers(loaded, streaming), console))
+
+
+def _answers(model: FloatModel | Model, streaming: Streaming) -> str:
+    """How a model answers, and what it waits for, a line each."""
+    if streaming.is_streaming is None:
+        head = f"cannot be built for windows of {streaming.timesteps} steps:"
+        return "\n".join((head, *(f"  {problem}" for problem in streaming.problems)))
+    if streaming.is_streaming:
+        each = "some of them" if streaming.is_paced else "each" if streaming.answers_steps else "any of them"
+        return f"streams sample by sample: answers after {each}"
+    steps = f"{model.timesteps} steps" if model.timesteps else "all steps"
+    listed = (f'  layer "{one.name}" {one.reason}' for one in streaming.waiting)
+    return "\n".join((f"needs the whole window of {steps} before it answers, because", *listed))
 
 
 def _float_mapping(model: FloatModel) -> dict[str, object]:
@@ -139,9 +156,10 @@ def _kind(layer: Layer) -> str:
     return re.sub(r"(?<=.)(?=[A-Z])", "_", type(layer).__name__.removesuffix("Layer")).lower()
 
 
-def _print_float(model: FloatModel, console: Console) -> None:
+def _print_float(model: FloatModel, answers: str, console: Console) -> None:
     steps = model.timesteps or "any number of"
-    console.print(f"{model.name}: {_takes(steps, model.inputs)}, {model.parameters} parameters, float\n")
+    console.print(f"{model.name}: {_takes(steps, model.inputs)}, {model.parameters} parameters, float")
+    console.print(f"{answers}\n")
     table = plain_table("layer", "kind", "output", "parameters", left=3)
     for layer in model.layers:
         shape = f"{layer.output.size} a step" if layer.output.is_sequence else str(layer.output.size)
@@ -203,9 +221,10 @@ def _widths(model: Model) -> str:
     return " and ".join(sorted(found, reverse=True))
 
 
-def _print_quantized(model: Model, console: Console) -> None:
+def _print_quantized(model: Model, answers: str, console: Console) -> None:
     takes = _takes(model.timesteps, model.inputs)
     console.print(f"{model.name}: {takes}, {model.parameters} parameters, {_widths(model)}")
+    console.print(answers)
     for tensor in model.inputs:
         console.print(f"{'input' if len(model.inputs) == 1 else tensor.name} {_scaling(tensor)}")
     console.print()

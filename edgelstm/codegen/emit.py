@@ -24,7 +24,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.identifiers import as_model_name
 from edgelstm.ir import IntArray, Model, QuantizedTensor
 from edgelstm.resources import templates_dir
-from edgelstm.schedule import Schedule
+from edgelstm.schedule import Schedule, waiting_layers
 from edgelstm.simulate import simulate_steps
 
 __all__ = ["APP_FILES", "OPTIMIZE", "Generated", "Options", "emit", "selftest_inputs"]
@@ -210,15 +210,8 @@ def _widths(model: Model) -> list[str]:
 
 
 def _needs_window(schedule: Schedule) -> str:
-    """The layer for which a model waits for the end of its window; "" if it does not."""
-    ops = schedule.model.ops
-    waits = [op for op in ops if op.needs_whole_input or op.whole_inputs or op.repeats]
-    # Padding alone holds back the last results only.
-    lags = [op for op in ops if op.pace is not None and op.pace.lag]
-    waiting = (waits or lags or list(ops))[0]
-    if waiting.is_alias and waiting.input in schedule.model.inputs:
-        waiting = next((op for op in ops if waiting.output in op.inputs), waiting)
-    return as_model_name(waiting.name, "layer") if not schedule.is_streaming else ""
+    """The first layer for which a model waits for the end of its window; "" if it does not."""
+    return next((as_model_name(one.name, "layer") for one in waiting_layers(schedule)), "")
 
 
 def _window(model: Model) -> str:

@@ -260,7 +260,8 @@ def _nodes(entries: Mapping[str, Entry]) -> Mapping[str, Node]:
 
 def _node(entry: Entry) -> Node:
     is_input = entry.class_name == "InputLayer"
-    return Node(entry.label, is_input, () if is_input else read_calls(entry.raw.get("inbound_nodes", [])))
+    calls = () if is_input else read_calls(entry.raw.get("inbound_nodes", []), is_operation=entry.is_operation)
+    return Node(entry.label, is_input, calls)
 
 
 def _graph_layer(entry: Entry) -> GraphLayer:

@@ -34,9 +34,10 @@ class Node:
     calls: tuple[Call, ...]
 
 
-def read_calls(inbound_nodes: Any) -> tuple[Call, ...]:
-    """Read a layer's "inbound_nodes"."""
-    return tuple(_read_call(node) for node in sequence(inbound_nodes, "the inbound nodes of a layer"))
+def read_calls(inbound_nodes: Any, *, is_operation: bool = False) -> tuple[Call, ...]:
+    """Read a layer's "inbound_nodes"; a function of Keras may be called with what is no tensor, which is not kept."""
+    nodes = sequence(inbound_nodes, "the inbound nodes of a layer")
+    return tuple(_read_call(node, is_operation=is_operation) for node in nodes)
 
 
 def model_outputs(config: Mapping[str, Any]) -> list[TensorReference]:
@@ -118,23 +119,42 @@ def _leading_to(nodes: Mapping[str, Node], target: str) -> set[str]:
     return found
 
 
-def _read_call(node: Any) -> Call:
+def _read_call(node: Any, *, is_operation: bool) -> Call:
     if isinstance(node, Mapping) and "args" in node:
         options = mapping(node.get("kwargs", {}), "the keyword arguments of a layer")
-        return _call(*_without_gaps(node["args"], options))
+        arguments = node["args"]
+        if is_operation and isinstance(arguments, list):
+            arguments = [value for value in arguments if any(tensors_in(value))]
+        return _call(*_by_position(arguments, options))
     merged: dict[str, Any] = {}
     for options in _legacy_options(node):
         merged.update(options)
     return _call(node, merged)
 
 
-def _without_gaps(arguments: Any, options: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-    """Positional arguments up to the first None; those behind it are options, named by their number."""
-    if not isinstance(arguments, list) or None not in arguments:
+def _by_position(arguments: Any, options: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    """Positional arguments up to the first behind the inputs that is more, or less, than tensors.
+
+    That and those behind it are options, named by their number; so are inputs with something else among them.
+    """
+    if not isinstance(arguments, list):
         return arguments, options
-    gap = arguments.index(None)
-    behind = {f"argument {index + 1}": value for index, value in enumerate(arguments) if index > gap}
-    return arguments[:gap], {**options, **behind}
+    end = next((index for index, value in enumerate(arguments) if index and not _is_tensors(value)), len(arguments))
+    others = [index for index, value in enumerate(arguments) if index >= end or not _is_tensors(value)]
+    numbered = {f"argument {index + 1}": arguments[index] for index in others if not _says_nothing(arguments[index])}
+    return arguments[:end], {**options, **numbered}
+
+
+def _is_tensors(value: Any) -> bool:
+    if _is_tensor(value) or _is_reference(value):
+        return True
+    values = list(value.values()) if isinstance(value, Mapping) else value
+    return isinstance(values, list) and bool(values) and all(map(_is_tensors, values))
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether an argument leaves a layer as it is called without: none of those that we know defaults to more."""
+    return all(map(_says_nothing, value)) if isinstance(value, list) else value is None or value in (False, 0)
 
 
 def _call(arguments: Any, options: Mapping[str, Any]) -> Call:
@@ -145,7 +165,7 @@ def _call(arguments: Any, options: Mapping[str, Any]) -> Call:
 def tensors_in(value: Any) -> Iterator[TensorReference]:
     """All tensors in an argument; the depth is bounded by that of the JSON."""
     if isinstance(value, Mapping):
-        if value.get("class_name") == "__keras_tensor__":
+        if _is_tensor(value):
             tensor = mapping(value.get("config"), "a tensor")
             value = sequence(tensor.get("keras_history"), "the history of a tensor")
             if not _is_reference(value):
@@ -158,6 +178,10 @@ def tensors_in(value: Any) -> Iterator[TensorReference]:
         else:
             for item in value:
                 yield from tensors_in(item)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"
 
 
 def _is_reference(value: Any) -> bool:
@@ -194,7 +218,7 @@ def _node_problems(node: Node) -> Iterator[str]:
         if not call.inputs:
             yield "has no inputs"
         for key, value in call.options.items():
-            if value is not None and value is not False:
+            if not _says_nothing(value):
                 yield _option_problem(text(key, "an argument"), value)
 
 
@@ -202,8 +226,8 @@ def _option_problem(key: str, value: Any) -> str:
     if (tensors := list(tensors_in(value))) and key == "mask":
         return f"takes the mask of {_listed(tensors)}, which no layer hands on to there that could be compiled"
     if tensors:
-        return f"takes {key} from {_listed(tensors)}"
-    return f"is called with {key}={ascii(value)[:40]}"
+        return f"takes {key} from {_listed(tensors)}; call it without"
+    return f"is called with {key}={ascii(value)[:40]}, which acts at inference too; call it without"
 
 
 def _users(nodes: Mapping[str, Node]) -> Mapping[str, list[str]]:

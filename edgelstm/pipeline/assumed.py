@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from edgelstm.data import Dataset
-from edgelstm.ir import Compute, FloatArray, FloatModel, Layer, Observe, Ranges, Tensor
+from edgelstm.ir import Compute, FloatArray, FloatModel, Layer, Model, Observe, Ranges, Tensor
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
+from edgelstm.pipeline.quantized import calibrated
+from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.stand_in import RECURRENT_GAIN, signals
+from edgelstm.report.progress import Silent
 
 TIMESTEPS = 32
 """The window of a model that takes any, which goes no further than LONGEST even where a longer one is asked for."""
@@ -72,6 +75,11 @@ def _as_trained(layer: GruLayer | LstmLayer | SimpleRnnLayer, inputs: FloatArray
     # Without gates it would swing from end to end.
     recurrent_gain = np.float32(1.0 if isinstance(layer, SimpleRnnLayer) else RECURRENT_GAIN)
     return replace(layer, kernel=gain * layer.kernel, recurrent_kernel=recurrent_gain * layer.recurrent_kernel)
+
+
+def on_assumed_data(model: FloatModel, data: Dataset, request: BuildRequest) -> Model:
+    """The model in integers; raises UnsupportedModelError where it cannot be built."""
+    return calibrated(model, data, replace(request, calibration_samples=None), Silent()).model
 
 
 def _values(rng: np.random.Generator, tensor: Tensor, sequences: int, timesteps: int) -> FloatArray:

@@ -9,7 +9,7 @@ from edgelstm.data import Dataset
 from edgelstm.device.targets import Target, list_targets, load_target
 from edgelstm.errors import TargetError
 from edgelstm.ir import FloatModel, Model, Ranges
-from edgelstm.pipeline.assumed import assumed_data, trained_ranges, trained_weights
+from edgelstm.pipeline.assumed import assumed_data, on_assumed_data, trained_ranges, trained_weights
 from edgelstm.pipeline.costs import Costed, costs_on
 from edgelstm.pipeline.quantized import as_read, calibrated, load
 from edgelstm.pipeline.quantized_model import Quantized, checked, fitted
@@ -126,8 +126,7 @@ def _measured(
 
 def _assumed(float_model: FloatModel, request: BuildRequest) -> Costed:
     dataset = assumed_data(float_model, request.timesteps)
-    model = calibrated(float_model, dataset, replace(request, calibration_samples=None), Silent()).model
-    return Costed(_exported(model), dataset)
+    return Costed(_exported(on_assumed_data(float_model, dataset, request)), dataset)
 
 
 def _exported(model: Model) -> Quantized:

@@ -6,6 +6,7 @@ of the next level over what was stored. The simulator and the generated C both f
 
 from edgelstm.schedule.making import make_schedule
 from edgelstm.schedule.parts import BEFORE, Begin, Clock, Copy, Line, Loop, Part, Schedule, is_virtual, slices_of
+from edgelstm.schedule.waiting import Waiting, waiting_layers
 
 __all__ = [
     "BEFORE",
@@ -16,7 +17,9 @@ __all__ = [
     "Loop",
     "Part",
     "Schedule",
+    "Waiting",
     "is_virtual",
     "make_schedule",
     "slices_of",
+    "waiting_layers",
 ]

@@ -27,7 +27,7 @@ from edgelstm.ops.last_step import LastStep, LastStepLayer
 from edgelstm.ops.masking import Masking
 from edgelstm.ops.recurrent import RecurrentLayer
 from edgelstm.ops.recurrent_op import RecurrentOp
-from edgelstm.schedule import make_schedule
+from edgelstm.schedule import make_schedule, waiting_layers
 from edgelstm.simulate import dequantize_array, quantize_array
 from edgelstm.verification.fast_steps import State
 from edgelstm.verification.op_runs import run_op
@@ -141,22 +141,16 @@ def stored_states(op: RecurrentOp, states: tuple[FloatArray, ...]) -> State:
 
 def _problems(model: Model) -> list[str]:
     found = [f'input "{one.name}" is given once, at a reset' for one in model.inputs if not one.is_sequence]
+    waiting = waiting_layers(make_schedule(model, model.timesteps))
+    found += [f'layer "{one.name}" ({one.kind}) {one.reason}' for one in waiting]
     for op in model.ops:
-        if op.repeats or (op.is_alias and op.needs_whole_input):
-            what = "makes a sequence of a vector" if op.repeats else "reads its sequence from the end"
-            found.append(f'layer "{op.name}" ({op.kind}) {what}')
-        elif isinstance(op, Reduction) or op.whole_inputs or op.needs_whole_input:
-            found.append(f'layer "{op.name}" ({op.kind}) waits for its whole window')
+        if isinstance(op, Reduction):
+            found.append(f'layer "{op.name}" ({op.kind}) takes the whole window into one answer')
         elif isinstance(op, Masking) or (op.pace is not None and op.pace.name):
             found.append(f'layer "{op.name}" ({op.kind}) leaves steps out')
         elif isinstance(op, RecurrentOp) and op.initial_state:
             found.append(f'layer "{op.name}" ({op.kind}) starts from the states of another layer')
-    if found or make_schedule(model, model.timesteps).is_streaming:
-        return found
-    behind = [op for op in model.ops if op.pace is not None and op.pace.lag]
-    return [
-        f'layer "{op.name}" ({op.kind}) waits for the end of its sequence, to which it adds padding' for op in behind
-    ] or [f'the output "{model.output.name}" waits for the whole window']
+    return found
 
 
 def _shape(feed: Feed) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import BUILD, edgelstm, succeed
-from keras_files import CHANNELS, TIMESTEPS, tiny_arrays, tiny_layers, write_keras
+from keras_files import CHANNELS, TIMESTEPS, KerasLayer, dense, lstm, tiny_arrays, tiny_layers, write_keras
 from random_models import Bounds, random_model
 
 from edgelstm import __version__
@@ -145,6 +145,7 @@ def test_run_names_the_decided_class(workspace: Path) -> None:
 def test_inspect_a_keras_file_and_a_tflite(built: Path) -> None:
     shown = succeed("inspect", "model.keras").out
     assert f"{TIMESTEPS} steps of {CHANNELS} values, 138 parameters, float" in shown
+    assert "streams sample by sample: answers after any of them\n" in shown
     assert re.search(r"^lstm +lstm +4 a step +128$", shown, re.MULTILINE)
     layers = succeed("inspect", "model.keras", "--json").json["layers"]
     quantized = succeed("inspect", "out/model.tflite").out
@@ -152,6 +153,29 @@ def test_inspect_a_keras_file_and_a_tflite(built: Path) -> None:
     assert max(map(len, quantized.splitlines())) <= 80
     operations = succeed("inspect", "out/model.tflite", "--json").json["operations"]
     assert [layer["kind"] for layer in layers] == [operation["kind"] for operation in operations]
+
+
+def test_inspect_names_what_waits_for_the_window(workspace: Path) -> None:
+    rng = np.random.default_rng(3)
+    turned = lstm(rng, CHANNELS, 4, name="turned", go_backwards=True)
+    write_keras(Path("backwards.keras"), [turned, dense(rng, 4, 2)])
+    reason = f'needs the whole window of {TIMESTEPS} steps before it answers, because\n  layer "turned" reads its'
+    assert reason in succeed("inspect", "backwards.keras").out
+    found = succeed("inspect", "backwards.keras", "--json").json
+    assert found["is_streaming"] is False
+    assert found["waiting"] == [{"name": "turned", "kind": "reverse", "reason": "reads its sequence from the end"}]
+    succeed("quantize", "backwards.keras", *DATA, "-o", "turned.tflite")
+    assert reason in succeed("inspect", "turned.tflite").out
+
+
+def test_inspect_says_what_cannot_be_built(workspace: Path) -> None:
+    rng = np.random.default_rng(3)
+    pool = KerasLayer("MaxPooling1D", {"name": "wide", "pool_size": 40, "strides": 40, "padding": "valid"})
+    write_keras(Path("long.keras"), [pool, lstm(rng, CHANNELS, 4)], timesteps=None)
+    shown = succeed("inspect", "long.keras").out
+    assert "cannot be built for windows of 32 steps:\n  layer 'wide' looks at 40 time steps" in shown
+    found = succeed("inspect", "long.keras", "--json").json
+    assert (found["is_streaming"], found["timesteps"]) == (None, None)
 
 
 def test_names_in_a_model_file_give_no_orders_to_the_terminal(workspace: Path) -> None:

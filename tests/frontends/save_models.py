@@ -199,10 +199,18 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "training": lambda: functional(
         lambda inputs: layers.Dropout(0.5, name="drop")(layers.LSTM(2)(inputs), training=True)
     ),
+    "scores": lambda: functional(
+        lambda inputs: layers.Attention(name="look")([inputs, inputs], return_attention_scores=True)[0]
+    ),
     "half_precision": lambda: sequential(layers.LSTM(2, dtype="mixed_float16", name="half")),
     "unbuilt": lambda: keras.Sequential([layers.LSTM(2)]),
     "subclassed": subclassed,
 }
+if keras.__version__ < "3":
+    # Keras 3 takes nothing but tensors by position.
+    MODELS["training_by_position"] = lambda: functional(
+        lambda inputs: layers.Dropout(0.5, name="drop")(layers.LSTM(2)(inputs), True)
+    )
 
 
 def flat(model: Any, prefix: str = "") -> dict[str, list[Any]]:

@@ -22,6 +22,26 @@ def test_what_follows_a_gap_is_no_state() -> None:
     assert call.inputs == (TensorReference("x"), TensorReference("h"))
 
 
+def read(*arguments: Any, is_operation: bool = False) -> Call:
+    (call,) = read_calls([{"args": [*arguments], "kwargs": {}}], is_operation=is_operation)
+    return call
+
+
+def test_what_is_no_tensor_is_kept_as_an_option() -> None:
+    two = (TensorReference("x"), TensorReference("y"))
+    assert read(tensor("x"), True) == Call(two[:1], {"argument 2": True})
+    assert read([tensor("x"), tensor("y")], [None, tensor("m")]) == Call(two, {"argument 2": [None, tensor("m")]})
+    assert read([tensor("x"), tensor("y")], [None, None], None, False) == Call(two, {})
+    assert read([tensor("x"), 0.5]) == Call(two[:1], {"argument 1": [tensor("x"), 0.5]})
+    assert read({"a": tensor("x"), "b": tensor("y")}) == Call(two, {})
+
+
+def test_a_function_of_keras_takes_what_is_no_tensor() -> None:
+    assert read(2.0, tensor("x"), is_operation=True) == Call((TensorReference("x"),), {})
+    joined = [tensor("x"), {"class_name": "__numpy__", "config": {"value": [1.0]}}]
+    assert read(joined, is_operation=True) == Call((TensorReference("x"),), {"argument 1": joined})
+
+
 @pytest.mark.parametrize("named", [["x"], ["x", "x"], ["x", "rnn"]])
 def test_input_layers_are_those_of_the_model(named: list[str]) -> None:
     calls = (Call((TensorReference("x"), TensorReference("y")), {}),)

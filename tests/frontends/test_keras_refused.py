@@ -1,6 +1,8 @@
 """What cannot be compiled is named, all of it, and nothing that is merely a consequence."""
 
-from collections.abc import Mapping
+import json
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from edgelstm.ops import registry
 from edgelstm.ops.masking import MaskingLayer
 from edgelstm.ops.time_distributed import PER_STEP
 
+TRAINED = 'layer "drop" (Dropout): is called with training=True, which acts at inference too; call it without'
+
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "two_ends": (
         'the input "second" has any number of time steps, and "first" has 5; state it for both',
@@ -50,7 +54,11 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
         "are supported",
     ),
     "vector_input": ("the input has the shape (?, 3); expected (batch, time steps, features)",),
-    "training": ('layer "drop" (Dropout): is called with training=True',),
+    "training": (TRAINED,),
+    "scores": (
+        'layer "look" (Attention): is called with return_attention_scores=True, which acts at inference too; call it '
+        "without",
+    ),
     "half_precision": (
         "layer \"half\" (LSTM): has the dtype policy 'mixed_float16'; give the float32 model, quantizing is done here",
     ),
@@ -65,6 +73,55 @@ def test_says_why(saved_models: Mapping[str, Path], implementation: str, suffix:
         load_keras(saved_models[implementation] / f"{name}{suffix}")
     assert caught.value.problems == REFUSED[name]
     assert caught.value.hint.startswith("a mask leaves" if "mask" in name else "change the model in Keras")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_training_by_position_in_tf_keras(saved_models: Mapping[str, Path], suffix: str) -> None:
+    assert problems_of(saved_models["tf_keras"] / f"training_by_position{suffix}") == (TRAINED,)
+
+
+def called(path: Path, layer: str, change: Callable[[dict[str, Any]], None]) -> dict[str, bytes]:
+    """The members of a `.keras` file in which a layer is called otherwise."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    model = json.loads(members["config.json"])
+    (found,) = (one for one in model["config"]["layers"] if one["name"] == layer)
+    (call,) = found["inbound_nodes"]
+    change(call)
+    return {**members, "config.json": json.dumps(model).encode()}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, (TRAINED.replace("training", "argument 2"),)),
+        (1, (TRAINED.replace("training=True", "argument 2=1"),)),
+        (0.5, (TRAINED.replace("training=True", "argument 2=0.5"),)),
+        ([True], (TRAINED.replace("training=True", "argument 2=[True]"),)),
+        ("yes", (TRAINED.replace("training=True", "argument 2='yes'"),)),
+        (False, ()),
+        (0, ()),
+        (None, ()),
+    ],
+    ids=str,
+)
+def test_training_by_position_in_keras(
+    saved_models: Mapping[str, Path], tmp_path: Path, value: Any, expected: tuple[str, ...]
+) -> None:
+    path = tmp_path / "m.keras"
+
+    def by_position(call: dict[str, Any]) -> None:
+        assert call["kwargs"].pop("training") is True
+        call["args"].append(value)
+
+    path.write_bytes(zipped(called(saved_models["keras"] / "training.keras", "drop", by_position)))
+    assert read_keras(path).problems == expected
+
+    def by_name(call: dict[str, Any]) -> None:
+        call["kwargs"]["training"] = value
+
+    path.write_bytes(zipped(called(saved_models["keras"] / "training.keras", "drop", by_name)))
+    assert read_keras(path).problems == tuple(one.replace("argument 2", "training") for one in expected)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
