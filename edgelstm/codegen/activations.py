@@ -41,6 +41,7 @@ def activation_headers(
     isa: str,
     *,
     is_wide: bool = False,
+    is_vector: bool = False,
 ) -> Headers:
     """Render the headers of the activations.
 
@@ -51,9 +52,10 @@ def activation_headers(
         constant_time: no branch or table miss depends on data; "speed" then has the tables of "balanced".
         isa: its own functions replace portable ones, where it has any.
         is_wide: for int16 values too, which have a table for "speed" and for constant time.
+        is_vector: whether vectors alone meet these, which read the contract's own table.
     """
     tables = _tables(contract, optimize, constant_time, flash_qualifier(isa))
-    squash = is_wide and (optimize == "speed" or constant_time)
+    squash = is_wide and not is_vector and (optimize == "speed" or constant_time)
     tables += _squash_table(flash_qualifier(isa)) if squash else ()
     own = _own(contract, isa)
     names = {table.name for table in tables}

@@ -16,7 +16,7 @@ from edgelstm.resources import templates_dir
 
 VECTOR_LIBRARIES = (
     "rows", "activations", "requantize", "lstm", "recurrent", "hard_sigmoid",
-    "depthwise", "normalization", "softmax", "attention",
+    "depthwise", "normalization", "softmax", "attention", "rows16", "squash16", "lstm16",
 )  # fmt: skip
 """Headers of the vector kernels, `templates/c/lib/<isa>_<part>.h` and its form without assembler,
 `<isa>_<part>_intrinsics.h`, in the order of their inclusion."""
@@ -39,8 +39,15 @@ def library_headers(environment: jinja2.Environment, model: Model, options: Opti
     if "activations" in needed:
         # Vectors compute the closed form; the portable one defines it, and stands in where there is no assembler.
         optimize = "size" if parts else options.optimize
+        wide = [item for item in items if "squash16" in item.op.library]
         activations = activation_headers(
-            environment, model.contract, optimize, options.constant_time, isa, is_wide="squash16" in needed
+            environment,
+            model.contract,
+            optimize,
+            options.constant_time,
+            isa,
+            is_wide=bool(wide),
+            is_vector=all(item.vector for item in wide),
         )
     cell = {"edgelstm_isa_cell.h": _text("isa", f"{isa}_cell")} if any(item.cell for item in items) else {}
     vectors = [

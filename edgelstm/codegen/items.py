@@ -68,6 +68,11 @@ class Weights:
     is_narrow: bool = False
 
     @property
+    def corrects(self) -> bool:
+        """Whether the widening function returns a correction, which the functions that read its values take."""
+        return self.widen != "el_copy16"
+
+    @property
     def scale_type(self) -> str:
         """The C type of the elements of `scales_symbol`."""
         return "uint8_t" if self.is_narrow else "int32_t"

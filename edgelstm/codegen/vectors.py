@@ -1,5 +1,6 @@
 """Which ops have a form on vectors."""
 
+from edgelstm.codegen.vector16 import VectorDense16, VectorLstm16, vector_dense16, vector_lstm16
 from edgelstm.codegen.vector_dense import VectorDense, vector_dense
 from edgelstm.codegen.vector_depthwise import VectorDepthwise, vector_depthwise
 from edgelstm.codegen.vector_lstm import VectorLstm, vector_lstm
@@ -9,7 +10,7 @@ from edgelstm.ir import Op
 from edgelstm.numerics.contracts import Contract
 from edgelstm.ops.weight_bits import NARROW
 
-Vectors = VectorLstm | VectorDense | VectorNative | VectorDepthwise | VectorValues
+Vectors = VectorLstm | VectorLstm16 | VectorDense | VectorDense16 | VectorNative | VectorDepthwise | VectorValues
 
 
 def vector_form(op: Op, contract: Contract) -> Vectors | None:
@@ -17,8 +18,9 @@ def vector_form(op: Op, contract: Contract) -> Vectors | None:
 
     Its `replaced` are the op's constants that its weight stream holds, too.
     """
-    if op.needs_tflm or any(matrix.bits == NARROW for matrix in op.matrices(contract)):
+    if any(matrix.bits == NARROW for matrix in op.matrices(contract)):
         return None
-    forms = (vector_lstm, vector_dense, vector_native, vector_depthwise)
+    wide = (vector_lstm16, vector_dense16)
+    forms = wide if op.needs_tflm else (vector_lstm, vector_dense, vector_native, vector_depthwise)
     found = (form for form in (make(op, contract) for make in forms) if form is not None)
     return next(found, vector_values(op))

@@ -1,4 +1,4 @@
-"""Rows on int16 values whose sums do not fit 32 bits: TFLite Micro, C on this computer and a Cortex-M4."""
+"""Rows on int16 values whose sums do not fit 32 bits: TFLite Micro, C on this computer and cores."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from edgelstm.verification.oracles import TFLM
 from edgelstm.verification.trace import compare, official_trace, simulator_trace
 
 
-@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+@pytest.mark.parametrize("target", ["host", "cortex-m4", "cortex-m55"])
 def test_sums_that_leave_32_bits_have_64(target: str) -> None:
     size = 700
     source = QuantizedTensor("input", size, True, Quantization(2.0**-15, 0, "int16"))

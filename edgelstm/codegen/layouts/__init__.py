@@ -2,6 +2,7 @@
 
 from edgelstm.codegen.layouts.chain4 import Chain4
 from edgelstm.codegen.layouts.columns import BiasedColumns, Columns
+from edgelstm.codegen.layouts.columns16 import Columns16
 from edgelstm.codegen.layouts.columns_mulh import ColumnsMulh
 from edgelstm.codegen.layouts.columns_unsigned import FarColumns, NearColumns
 from edgelstm.codegen.layouts.hybrid import Hybrid
@@ -56,7 +57,10 @@ NARROW_LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "armv7em": (NibbleChain(), NibblePairs()),
 }
 """The same for weights of 4 bits."""
-LAYOUTS16: dict[str, tuple[Layout, ...]] = {"armv7em": (Pairs16(),)}
+LAYOUTS16: dict[str, tuple[Layout, ...]] = {
+    "armv7em": (Pairs16(),),
+    **dict.fromkeys(("armv7m", "armv6m", "rv32", "lx106"), (Columns16(),)),
+}
 """The layouts for int16 values of instruction sets that have some of their own."""
 
 FUSED16 = frozenset({"pairs16"})

@@ -35,7 +35,10 @@ class Layout(ABC):
     """Names the header with these functions, `templates/c/isa/<isa>_<header>.h`; by default the layout's name does."""
 
     widen: ClassVar[str] = "el_widen"
-    """The C function that widens activations, and returns what the layout adds to every row's sum for them."""
+    """The C function that widens activations, and returns what the layout adds to every row's sum for them.
+
+    `el_copy16` returns nothing, and what reads its values takes no correction.
+    """
 
     has_gates: ClassVar[bool] = True
     """Whether there is an `el_gates_<name>`, where the instruction set's last layout has none anyway."""

@@ -17,6 +17,7 @@ class Pairs16(Layout):
     """Rows A, B, C, D: start values, then per 4 columns 2 words of A, B and 2 of C, D."""
 
     name: ClassVar[str] = "pairs16"
+    widen: ClassVar[str] = "el_copy16"
     sum_limit: ClassVar[int] = 2**31
     lowest_weight: ClassVar[int] = -127
     scales_comment: ClassVar[str] = "of the input and of the recurrent part 4 multipliers in halves, and 4 roundings"

@@ -76,16 +76,21 @@ EL_INLINE int32_t el_high_multiply_by_halves(int32_t value, int32_t multiplier)
     return 2 * high * multiplier_high + (middle >> 15);
 }
 
-/* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point); |value| <= 2^30, multiplier >= 0, shift <= 0.
- * Half away from zero is half up of a value that is one lower where it is negative. */
-EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
+#define EL_OWN_REQUANTIZE_PRODUCT 1
+
+/* value * multiplier * 2^(shift - 31); |value| <= 2^30, multiplier >= 0, shift <= 0. Half away from zero is half up of
+ * a value that is one lower where it is negative. */
+EL_INLINE int32_t el_requantize_product(int32_t value, int32_t multiplier, int shift)
 {
     const unsigned right = (unsigned)-shift;
-    int32_t result = el_high_multiply_by_halves(value, multiplier);
-    if (right > 0u) {
-        result = (result + (value >> 31) + (int32_t)(1u << (right - 1u))) >> right;
-    }
-    return el_saturate8(result + zero_point);
+    const int32_t result = el_high_multiply_by_halves(value, multiplier);
+    return right > 0u ? (result + (value >> 31) + (int32_t)(1u << (right - 1u))) >> right : result;
+}
+
+/* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point), likewise. */
+EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
+{
+    return el_saturate8(el_requantize_product(value, multiplier, shift) + zero_point);
 }
 
 /* int8 to int32, zeros up to a whole number of 4 columns. Returns the part of a sum C + 256 D in the layout

@@ -54,16 +54,23 @@ EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
     return bits == 16u ? el_saturate16(value) : value;
 }
 
-/* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point); |value| < 2^30, shift <= 0.
- * Half away from zero is half up of a value that is one lower where it is negative; SMLAL adds that to the high half.
- */
-EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
+#define EL_OWN_REQUANTIZE_PRODUCT 1
+
+/* value * multiplier * 2^(shift - 31); |value| < 2^30, shift <= 0. Half away from zero is half up of a value that is
+ * one lower where it is negative; SMLAL adds that to the high half. */
+EL_INLINE int32_t el_requantize_product(int32_t value, int32_t multiplier, int shift)
 {
     const unsigned right = (unsigned)-shift;
     const uint32_t rounding = right > 0u ? (1u << (right - 1u)) - ((uint32_t)value >> 31) : 0u;
     const int64_t start = (int64_t)((uint64_t)rounding << 32 | 0x80000000u);
     const int64_t sum = start + (int64_t)(int32_t)((uint32_t)value << 1) * multiplier;
-    return el_saturate8(((int32_t)(sum >> 32) >> right) + zero_point);
+    return (int32_t)(sum >> 32) >> right;
+}
+
+/* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point), likewise. */
+EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
+{
+    return el_saturate8(el_requantize_product(value, multiplier, shift) + zero_point);
 }
 
 /* int8 to int32, zeros up to a whole number of 4 columns. Returns the part of the columns layout's sums that its offset

@@ -87,18 +87,26 @@ EL_INLINE int32_t el_mulhsu(int32_t a, uint32_t b)
 #endif
 }
 
-/* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point); |value| < 2^30, multiplier > 0, shift <= 0.
+#define EL_OWN_REQUANTIZE_PRODUCT 1
+
+/* value * multiplier * 2^(shift - 31); |value| < 2^30, multiplier > 0, shift <= 0.
  *
  * t = floor(value * multiplier / 2^30) lies below the multiplier in magnitude, and the rounded high half is
  * floor((t + 1) / 2). Half away from zero joins it as in el_requantize_256 where the sum cannot overflow. */
-EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
+EL_INLINE int32_t el_requantize_product(int32_t value, int32_t multiplier, int shift)
 {
     const unsigned right = (unsigned)-shift;
     if (right == 0u || right > 29u || multiplier > INT32_MAX - (1 << right)) {
-        return el_saturate8(el_requantize(value, multiplier, shift) + zero_point);
+        return el_requantize(value, multiplier, shift);
     }
     const int32_t t = el_mulhsu((int32_t)((uint32_t)value << 1), (uint32_t)multiplier << 1);
-    return el_saturate8(((t + (1 + (1 << right)) + ((t >> 31) & -2)) >> (right + 1u)) + zero_point);
+    return (t + (1 + (1 << right)) + ((t >> 31) & -2)) >> (right + 1u);
+}
+
+/* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point), likewise. */
+EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
+{
+    return el_saturate8(el_requantize_product(value, multiplier, shift) + zero_point);
 }
 
 /* int8 to the width in which they are multiplied, zeros up to a whole number of 4 columns. Returns what the columns

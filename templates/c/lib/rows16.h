@@ -39,6 +39,22 @@ EL_INLINE int32_t el_requantize16(int32_t sum, int32_t multiplier, unsigned shif
 }
 #endif
 
+/* el_requantize(product, 2^30, -shift), |product| < 2^30, shift 1..30: half of it, half up, then to nearest, half away
+ * from zero, which is half up of a value that is one lower where it is negative. */
+EL_INLINE int32_t el_scale_twice16(int32_t product, unsigned shift)
+{
+    const int32_t half = (product + 1) >> 1;
+    return el_shift_right(half + (half >> 31) + (int32_t)(UINT32_C(1) << (shift - 1u)), shift);
+}
+
+#if !defined(EL_OWN_REQUANTIZE_PRODUCT)
+/* el_requantize of |product| < 2^30; shift <= 0. */
+EL_INLINE int32_t el_requantize_product(int32_t product, int32_t multiplier, int shift)
+{
+    return el_requantize(product, multiplier, shift);
+}
+#endif
+
 /* bias + row * values for 4 rows, whose weights begin with the 4 biases. Returns the weights behind them. */
 static inline const el_word *el_dot4_rows16(int32_t sums[4], const el_word *weights, const int16_t *values,
                                             unsigned columns)
