@@ -3,8 +3,8 @@
     python benchmarks/qat.py [case ...] [--folder models]
 
 Trains each network (or takes it from the folder, where an earlier run left it), fine-tunes it, and prints a row of the
-table in benchmarks/README.md. Exits with 1 where the trained metric is not the deployed one to 0.1 %, or the int8 error
-of `adding_lstm` is above LIMIT times the float one.
+table in benchmarks/README.md. Exits with 1 where the trained metric is not the deployed one to 0.1 %, or an error is
+above what LIMITS asks.
 """
 
 import argparse
@@ -28,9 +28,24 @@ from edgelstm.training.backend import load_keras
 from edgelstm.training.qat.tune import Schedule
 
 EXAMPLES = Path(__file__).parent.parent / "firmware_examples"
-LIMIT = 1.02
 AGREEMENT = 0.001
 _TIMEOUT_S = 3600
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest errors asked for.
+
+    Attributes:
+        float_value: of the trained float model, so that it is no poor one that fine-tuning improves.
+        deployed: of the integers after fine-tuning.
+    """
+
+    float_value: float
+    deployed: float
+
+
+LIMITS = {"adding_lstm": Limits(float_value=0.0108, deployed=0.0110)}
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,7 @@ def train_digits(dataset: Dataset, path: Path) -> None:
 
 
 CASES = {
-    "adding_lstm": Case(lambda: adding(60, 10_000), train_adding("LSTM", 32, 20), Schedule(epochs=4)),
+    "adding_lstm": Case(lambda: adding(60, 10_000), train_adding("LSTM", 32, 30), Schedule(epochs=4)),
     "adding_gru": Case(lambda: adding(30, 4000), train_adding("GRU", 16, 40), Schedule(epochs=4)),
     "spoken_digits": Case(digits, train_digits, Schedule(epochs=3)),
 }
@@ -129,8 +144,11 @@ def problems(name: str, found: FineTuned) -> list[str]:
     unkept = []
     if abs(trained - deployed) > AGREEMENT * abs(deployed):
         unkept.append(f"{name}: trained {trained}, deployed {deployed}")
-    if name == "adding_lstm" and deployed > LIMIT * reference:
-        unkept.append(f"{name}: {deployed:.5f} is more than {LIMIT} times {reference:.5f}")
+    limits = LIMITS.get(name)
+    if limits is not None and reference > limits.float_value:
+        unkept.append(f"{name}: the float error {reference:.5f} is above {limits.float_value}")
+    if limits is not None and deployed > limits.deployed:
+        unkept.append(f"{name}: the int8 error {deployed:.5f} is above {limits.deployed}")
     return unkept
 
 

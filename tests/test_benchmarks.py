@@ -10,6 +10,7 @@ import kernel_tables as tables
 import kernels
 import numpy as np
 import pytest
+import qat
 from cores import CORES
 from cost_model import random_shapes
 from kernel_costs import Choice, Cost, is_available, measure
@@ -22,6 +23,9 @@ from kernel_results import Prediction, merge_costs, read_costs, read_predictions
 
 from edgelstm.errors import MismatchError
 from edgelstm.numerics.contracts import Contract
+from edgelstm.pipeline.finetuned import FineTuned
+from edgelstm.report.metrics import Accuracy
+from edgelstm.training.qat.tune import Tuned
 from edgelstm.verification.trace import simulator_trace
 
 COST = Cost(
@@ -242,3 +246,25 @@ def test_tables_show_what_was_measured() -> None:
     assert "+10.9 % / +47.9 %" in tables.worst_steps([COST])
     assert "723 / 1673" in tables.loads([COST])
     assert tuple("lstm_{}_{}".format(*shape_of(name)) for name in LSTMS) == LSTMS
+
+
+def fine_tuned(float_value: float, trained: float, deployed: float) -> FineTuned:
+    before = Accuracy("rmse", float_value, 0.0178, 1.0, 36.5, 1000)
+    after = Accuracy("rmse", 0.0152, deployed, 1.0, 37.4, 1000)
+    return FineTuned(b"", before, after, trained, Tuned((), 3, ()), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("case", "float_value", "trained", "deployed", "unkept"),
+    [
+        ("adding_lstm", 0.0084, 0.0095, 0.0095, []),
+        ("adding_lstm", 0.0109, 0.0095, 0.0095, ["adding_lstm: the float error 0.01090 is above 0.0108"]),
+        ("adding_lstm", 0.0084, 0.0111, 0.0111, ["adding_lstm: the int8 error 0.01110 is above 0.011"]),
+        ("adding_lstm", 0.0084, 0.0094, 0.0095, ["adding_lstm: trained 0.0094, deployed 0.0095"]),
+        ("adding_gru", 0.0200, 0.0200, 0.0200, []),
+    ],
+)
+def test_fine_tuning_keeps_what_is_asked(
+    case: str, float_value: float, trained: float, deployed: float, unkept: list[str]
+) -> None:
+    assert qat.problems(case, fine_tuned(float_value, trained, deployed)) == unkept

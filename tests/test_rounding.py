@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgelstm.ir import FloatArray, FloatModel, Tensor
+from edgelstm.ir import FloatArray, FloatModel, Model, Tensor
 from edgelstm.numerics.contracts import Contract
+from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import DenseLayer
 from edgelstm.ops.lstm import Lstm16, LstmLayer
+from edgelstm.ops.window import Window
+from edgelstm.ops.window_layer import windowed
 from edgelstm.quantization import calibrate, int16_layers, observe_moments, quantize, round_to_data
 from edgelstm.quantization.rounding import Moments, round_rows
 from edgelstm.report.metrics import sqnr_db
@@ -94,6 +97,49 @@ def test_int16_models_come_closer_to_float_on_other_data(seed: int) -> None:
     for gate, again in zip(lstm.gates, other.gates, strict=True):
         assert again.kernel_scale == pytest.approx(gate.kernel_scale, rel=1e-6)
         assert np.abs(again.kernel.astype(int) - gate.kernel).max() <= 8
+
+
+def delayed(seed: int) -> FloatArray:
+    """Sequences of which each channel says what the one before it will say a step later."""
+    rng = np.random.default_rng(seed)
+    told = rng.normal(0, 1.0, (60, STEPS + SIZE))
+    channels = [told[:, channel : channel + STEPS] for channel in range(SIZE)]
+    return (np.stack(channels, axis=-1) + rng.normal(0, 0.02, (60, STEPS, SIZE))).astype(np.float32)
+
+
+@pytest.mark.parametrize("window", [Window(5), Window(4, stride=2), Window(6, dilation=2, before=10)])
+def test_what_the_taps_of_a_convolution_see_moves_together(window: Window) -> None:
+    rng = np.random.default_rng(window.taps)
+    source = Tensor("x", SIZE, is_sequence=True, timesteps=STEPS)
+    kernel, bias = rng.normal(0, 0.6, (window.taps, SIZE, 24)), rng.normal(0, 0.3, 24)
+    output = windowed("conv", 24, source, window)
+    layer = Conv1DLayer(
+        "conv", source, output, kernel.astype(np.float32), bias.astype(np.float32), relu=False, window=window
+    )
+    trained, known, test = FloatModel("model", source, (layer,), STEPS), delayed(1), delayed(2)
+    ranges = calibrate(trained, known)
+    nearest = quantize(trained, ranges, STEPS, Contract.LITERT)
+    rounded = round_to_data(trained, nearest, observe_moments(trained, known))
+    before, after = (np.std(one.forward(test) - trained.forward(test)) for one in (as_stored(layer, nearest), rounded))
+    assert after < 0.95 * before
+    again = as_stored(layer, quantize(rounded, ranges, STEPS, Contract.LITERT))
+    np.testing.assert_allclose(kernel_of(again), kernel_of(rounded), rtol=1e-5)
+
+
+def kernel_of(model: FloatModel) -> FloatArray:
+    (layer,) = model.layers
+    assert isinstance(layer, Conv1DLayer)
+    return layer.kernel
+
+
+def as_stored(layer: Conv1DLayer, model: Model) -> FloatModel:
+    """A float model of one convolution, with the weights that the integer model has."""
+    op = model.ops[0]
+    assert isinstance(op, Conv1D)
+    rows = op.kernel * np.array(op.kernel_scales)[:, None]
+    stored = replace(layer, kernel=rows.T.reshape(layer.kernel.shape).astype(np.float32))
+    bias = op.bias * np.array(op.kernel_scales) * op.input.quantization.scale
+    return FloatModel("stored", layer.input, (replace(stored, bias=bias.astype(np.float32)),), STEPS)
 
 
 def test_layers_of_other_kinds_and_wide_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:

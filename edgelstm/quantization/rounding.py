@@ -6,6 +6,7 @@ to the sums, as far as they can: least squares over the data (Frantar et al. 202
 left of it on average goes into the bias. Scales stay those of the largest weights.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,11 @@ import numpy as np
 
 from edgelstm.ir import AnyArray, FloatArray, FloatModel, Layer, Model, Op
 from edgelstm.numerics.fixedpoint import Int64Array
+from edgelstm.ops.conv1d import Conv1D, Conv1DLayer
 from edgelstm.ops.dense import Dense, DenseLayer
 from edgelstm.ops.dense16 import Dense16
 from edgelstm.ops.lstm import Lstm, Lstm16, LstmLayer
+from edgelstm.ops.window_layer import tap_values
 from edgelstm.quantization.calibration import equal_lengths
 
 MOST_COLUMNS = 2048
@@ -59,7 +62,7 @@ class _Sums:
 
 
 def round_to_data(model: FloatModel, nearest: Model, moments: Mapping[str, Moments]) -> FloatModel:
-    """The model with the weights of LSTM and Dense layers on steps of their scales.
+    """The model with the weights of LSTM, Dense and Conv1D layers on steps of their scales.
 
     Args:
         model: float.
@@ -110,11 +113,13 @@ def _passed_on(covariance: AnyArray) -> AnyArray:
 def _columns(layer: Layer) -> int:
     if isinstance(layer, LstmLayer):
         return layer.input.size + layer.units
-    return layer.kernel.shape[0] if isinstance(layer, DenseLayer) else 0
+    return math.prod(layer.kernel.shape[:-1]) if isinstance(layer, DenseLayer | Conv1DLayer) else 0
 
 
 def observe_moments(model: FloatModel, inputs: FloatArray, lengths: AnyArray | None = None) -> dict[str, Moments]:
-    """Of what the rows of each layer meet, by its name: the input, and of an LSTM the hidden state of the step before.
+    """Of what the rows of each layer meet, by its name.
+
+    That is the input, of an LSTM also the hidden state of the step before, and of a Conv1D what its taps see.
 
     Args:
         model: float.
@@ -133,6 +138,8 @@ def observe_moments(model: FloatModel, inputs: FloatArray, lengths: AnyArray | N
 
 def _met(layer: Layer, tensors: Mapping[str, FloatArray]) -> FloatArray:
     values = tensors[layer.input.name]
+    if isinstance(layer, Conv1DLayer):
+        return np.concatenate(list(tap_values(layer.name, values, layer.window)), axis=-1)
     if not isinstance(layer, LstmLayer):
         return values
     hidden = tensors[layer.output.name]
@@ -143,10 +150,11 @@ def _met(layer: Layer, tensors: Mapping[str, FloatArray]) -> FloatArray:
 def _rounded(layer: Layer, op: Op | None, moments: Moments) -> Layer:
     if isinstance(layer, LstmLayer) and isinstance(op, Lstm | Lstm16):
         return _rounded_lstm(layer, op, moments)
-    if isinstance(layer, DenseLayer) and isinstance(op, Dense | Dense16):
-        scales = np.broadcast_to(np.array(op.kernel_scales)[:, None], layer.kernel.T.shape)
-        rows, shift = _on_steps(layer.kernel.T, scales, moments)
-        return replace(layer, kernel=rows.T, bias=layer.bias - shift)
+    if isinstance(layer, DenseLayer | Conv1DLayer) and isinstance(op, Dense | Dense16 | Conv1D):
+        weights = layer.kernel.reshape(-1, layer.kernel.shape[-1]).T
+        scales = np.broadcast_to(np.array(op.kernel_scales)[:, None], weights.shape)
+        rows, shift = _on_steps(weights, scales, moments)
+        return replace(layer, kernel=rows.T.reshape(layer.kernel.shape), bias=layer.bias - shift)
     return layer
 
 

@@ -47,7 +47,8 @@ class TrainedModel:
 def train(project: Project, dataset: Dataset, *, on_epoch: OnEpoch = lambda *_: None) -> TrainedModel:
     """Train the model that `project` describes and save it.
 
-    The same seed, data and versions give the same weights. An interrupted training leaves nothing behind.
+    The same seed, data and versions give the same weights, on the same kind of processor and with as many threads:
+    floats that are added in another order round otherwise. An interrupted training leaves nothing behind.
 
     Args:
         project: its [model] section says what to train and where to save it.
