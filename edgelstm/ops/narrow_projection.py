@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgelstm.ir import FloatArray, IntArray, Matrix, Quantization
+from edgelstm.ir import FloatArray, Matrix, Quantization
 from edgelstm.numerics.fixedpoint import Int64Array
 from edgelstm.ops import scales, weight_bits
 from edgelstm.ops.projection import Projection, padded_rows
@@ -76,11 +76,10 @@ class NarrowProjection(Projection):
             factors, shift = factors // 2, shift - 1
         return factors, shift
 
-    def apply(self, values: IntArray) -> Int64Array:
-        """Stored values (batch, columns) to scaled sums (batch, rows), which may exceed 16 bits."""
-        product = values.astype(np.float64) @ self.weights.T.astype(np.float64)
+    def scaled(self, sums: Int64Array) -> Int64Array:
+        """See `Projection.scaled`."""
         factors, shift = self._scaling
-        scaled: Int64Array = (np.rint(product).astype(np.int64) + self.folded_bias) * factors + ((1 << shift) >> 1)
+        scaled: Int64Array = sums * factors + ((1 << shift) >> 1)
         return scaled >> shift
 
     def matrix(self) -> Matrix:

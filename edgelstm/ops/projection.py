@@ -67,7 +67,17 @@ class Projection:
     def apply(self, values: IntArray) -> Int64Array:
         """Stored values (batch, columns) to requantized sums (batch, rows), which may exceed 16 bits."""
         product = values.astype(np.float64) @ self.weights.T.astype(np.float64)
-        return self.multipliers.requantize(np.rint(product).astype(np.int64) + self.folded_bias)
+        return self.scaled(np.rint(product).astype(np.int64) + self.folded_bias)
+
+    def scaled(self, sums: Int64Array) -> Int64Array:
+        """Sums (..., rows) in steps of the result scale."""
+        return self.multipliers.requantize(sums)
+
+    @property
+    def reach(self) -> int:
+        """The largest magnitude of any result, whatever the values."""
+        ends = scales.accumulator_range(self.weights, self.folded_bias)
+        return max(int(np.abs(self.scaled(end)).max()) for end in ends)
 
     def matrix(self) -> Matrix:
         """For C: rows of zeros up to a whole number of groups."""

@@ -1,6 +1,8 @@
 """Projections of either width: from float weights, and from the tensors of a .tflite."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,11 +11,25 @@ from edgelstm.ops import weight_bits
 from edgelstm.ops.narrow_projection import NarrowProjection
 from edgelstm.ops.projection import Projection
 
+MOST_DOUBLINGS = 14
+"""Of the steps of a result, which then reaches 2^17 real units."""
+
+_LARGEST_INT16 = 2**15 - 1
+
 
 def project(weights: FloatArray, bias: FloatArray, value: Quantization, result_scale: float, bits: int) -> Projection:
     """Round float weights (rows, columns) to so many bits, and bias (rows,)."""
     kind = NarrowProjection if bits == weight_bits.NARROW else Projection
     return kind.of(weights, bias, value, result_scale)
+
+
+def within_16_bits(projection: Projection) -> Projection:
+    """The same with results in the smallest steps, of twice as large ones each, whose 16 bits hold every result."""
+    for doublings in range(MOST_DOUBLINGS + 1):
+        wide = replace(projection, result_scale=math.ldexp(projection.result_scale, doublings))
+        if wide.reach <= _LARGEST_INT16:
+            break
+    return wide
 
 
 def projections_from(

@@ -216,7 +216,7 @@ class SimpleRnn(RecurrentOp):
         self, contract: Contract, values: IntArray, state: tuple[IntArray, ...]
     ) -> tuple[IntArray, tuple[IntArray, ...]]:
         """Compute one step; see `Op.simulate`."""
-        sums = saturate16(saturate16(self.kernel.apply(values)) + self.recurrent_kernel.apply(state[0]))
+        sums = saturate16(self.kernel.apply(values) + self.recurrent_kernel.apply(state[0]))
         zero_point = self.output.quantization.zero_point
         if self.function == "tanh":
             squashed = activations.tanh(contract, sums, 3)

@@ -5,6 +5,7 @@ import numpy as np
 from edgelstm.ir import TfliteOperator, TfliteTensor
 from edgelstm.ops import scales
 from edgelstm.ops.projection import Projection
+from edgelstm.ops.projections import within_16_bits
 
 Q15 = 2.0**-15
 """The scale of what LOGISTIC and TANH yield, and of hidden states between -1 and 1."""
@@ -44,7 +45,7 @@ class Int16Graph:
         shape = projection.weights.shape
         weights = TfliteTensor(self._label(name), shape, "int8", projection.scales, zeros, data=projection.weights)
         bias = TfliteTensor(self._label(f"{name}_bias"), shape[:1], "int64", bias_scales, zeros, data=steps)
-        result = self._tensor(f"{name}_sums", shape[0], projection.result_scale)
+        result = self._tensor(f"{name}_sums", shape[0], within_16_bits(projection).result_scale)
         return self._add("FULLY_CONNECTED", (source, weights, bias), result, 4, fused_activation_function="NONE")
 
     def combined(

@@ -129,10 +129,11 @@ def _case(
     return KernelCase(name, values.astype(np.int8), matrix, pack([matrix], layouts_of(isa), fused=True))
 
 
-def gate_sums(case: KernelCase) -> tuple[Int64Array, Int64Array]:
-    """What el_gates leaves in z, and what el_gates_add of the same matrix makes of that."""
+def gate_sums(case: KernelCase, bits: int) -> tuple[Int64Array, Int64Array]:
+    """What el_gates leaves in z, of so many bits, and what el_gates_add of the same matrix makes of that."""
     scaled = case.scaled()
-    return saturate16(scaled), saturate16(scaled) + scaled
+    first = saturate16(scaled) if bits == 16 else scaled
+    return first, first + scaled
 
 
 def saturation_rows() -> Int64Array:

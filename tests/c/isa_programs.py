@@ -125,12 +125,13 @@ def _kernel(number: int, case: KernelCase) -> str:
     squares = int((case.values.astype(np.int64) ** 2).sum())
     gates = ""
     if packed.gate_scales:
-        first, second = gate_sums(case)
+        bits = 16 if number % 2 else 32
+        first, second = gate_sums(case, bits)
         parts += [_array(f"{name}_first", first), _array(f"{name}_second", second)]
         parts.append(_array(f"{name}_scales", np.array(packed.gate_scales[0])))
         shifts = ", ".join(str(shift) for shift in packed.gate_shifts[0])
         gates = f"""
-        el_gates_{packed.layout.name}(z, start, x, {width}u, correction, {name}_scales, {shifts});
+        el_gates_{packed.layout.name}(z, start, x, {width}u, correction, {name}_scales, {shifts}, {bits}u);
         if (differ(z, &{name}_first[row], 4u)) {{
             return 2;
         }}

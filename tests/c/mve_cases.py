@@ -23,7 +23,7 @@ from edgelstm.numerics.fixedpoint import (
 
 FUNCTIONS = (
     "rows", "sigmoid", "tanh", "hard_sigmoid", "gate_inputs", "cell", "hidden",
-    "part", "add_part", "gate_values", "add_gated", "carry", "to_hidden", "relu",
+    "narrow_part", "add_part", "gate_values", "add_gated", "carry", "to_hidden", "relu",
 )  # fmt: skip
 GUARD = b"\x5a" * 8
 ALL_INT16 = np.arange(-32768, 32768, dtype=np.int64)

@@ -18,7 +18,7 @@ enum function {
     GATE_INPUTS,
     CELL,
     HIDDEN,
-    PART,
+    NARROW_PART,
     ADD_PART,
     GATE_VALUES,
     ADD_GATED,
@@ -129,20 +129,36 @@ static int state(uint32_t function, uint32_t units)
     return give(bytes, units + GUARD);
 }
 
-/* The multipliers of a matrix, sums, z; to z. */
-static int part(uint32_t function, uint32_t units)
+/* The multipliers of a matrix, its sums, and another's sums with the same multipliers, or gate and values with the shift of
+ * their product; to z. */
+static int part(uint32_t function, uint32_t units, uint32_t shift)
 {
     static int32_t scales[MOST_ROWS];
     const uint32_t count = 3u + (units + 7u) / 8u * 8u;
-    if (!take(scales, 4u * count) || !take(sums[0], 4u * units) || !take_values(1u, units)) {
+    if (!take(scales, 4u * count) || !take(sums[0], 4u * units)) {
         return 0;
     }
-    const int32_t *end = function == PART ? el_mve_part(values[0], sums[0], scales, units)
-                                          : el_mve_add_part(values[0], sums[0], scales, units);
+    const int32_t *end = &scales[count];
+    if (function == NARROW_PART) {
+        end = el_mve_narrow_part(values[0], sums[0], scales, units);
+    } else if (el_mve_part(sums[0], sums[0], scales, units) != end) {
+        return 0;
+    } else if (function == ADD_PART) {
+        if (!take(sums[1], 4u * units)) {
+            return 0;
+        }
+        end = el_mve_add_part(values[0], sums[0], sums[1], scales, units);
+    } else {
+        if (!take_values(2u, units)) {
+            return 0;
+        }
+        el_mve_add_gated(values[2], sums[0], values[0], values[1], shift, units);
+        return give(values[2], 2u * units);
+    }
     return end == &scales[count] && give(values[0], 2u * units);
 }
 
-/* Gate and values, z, gate and values, or carried, candidate and update; to the first, and to the candidate. */
+/* Gate and values, or carried, candidate and update; to the first, and to the candidate. */
 static int carried(uint32_t function, uint32_t units)
 {
     if (!take_values(function == GATE_VALUES ? 2u : 3u, units)) {
@@ -151,8 +167,6 @@ static int carried(uint32_t function, uint32_t units)
     guard(&values[0][units], 2u * GUARD);
     if (function == GATE_VALUES) {
         el_mve_gate_values(values[0], values[1], units);
-    } else if (function == ADD_GATED) {
-        el_mve_add_gated(values[0], values[1], values[2], units);
     } else {
         el_mve_carry(values[0], values[1], values[2], units);
     }
@@ -190,9 +204,10 @@ static int apply(uint32_t function, uint32_t count, uint32_t columns, uint32_t o
     case CELL:
     case HIDDEN:
         return state(function, count);
-    case PART:
+    case NARROW_PART:
     case ADD_PART:
-        return part(function, count);
+    case ADD_GATED:
+        return part(function, count, columns);
     case TO_HIDDEN:
     case RELU:
         return output_bytes(function, count);

@@ -48,10 +48,22 @@ def _part_cases() -> Iterator[Case]:
         units = 1 + 5 * index % 43
         mantissas = rng.choice([0, 2**23, 2**24 - 1, *rng.integers(2**15, 2**24, 6)], units) * 128
         multipliers = RowMultipliers(mantissas.astype(np.int64), shift)
-        sums, z = _sums(rng, shift, units), rng.choice([*EDGES, *rng.integers(-32768, 32768, 20)], units)
+        sums, others = _sums(rng, shift, units), _sums(rng, shift, units)
         part = multipliers.requantize(sums)
-        yield _part("part", multipliers, sums, z, saturate16(part))
-        yield _part("add_part", multipliers, sums, z, saturate16(z + part))
+        both = saturate16(part + multipliers.requantize(others))
+        yield _part("narrow_part", multipliers, sums, b"", saturate16(part))
+        yield _part("add_part", multipliers, sums, int32_bytes(others), both)
+        yield from _gated_part_cases(rng, multipliers, sums)
+
+
+def _gated_part_cases(rng: np.random.Generator, multipliers: RowMultipliers, sums: Int64Array) -> Iterator[Case]:
+    """Products of 15 bits each that are shifted by less than 15, too, beside parts that 16 bits do not hold."""
+    shift = int(rng.choice([15, 15, 14, 12, 1]))
+    values = rng.choice([-32767, *EDGES[4:], *rng.integers(-32767, 32768, 30)], len(sums))
+    gate = rng.choice([*EDGES[4:], *rng.integers(0, 32768, 30)], len(sums))
+    given = int16_bytes(gate) + int16_bytes(values)
+    expected = saturate16(multipliers.requantize(sums) + rounding_shift(gate * values, shift))
+    yield _part("add_gated", multipliers, sums, given, expected, shift)
 
 
 def _sums(rng: np.random.Generator, shift: int, units: int) -> Int64Array:
@@ -64,22 +76,22 @@ def _sums(rng: np.random.Generator, shift: int, units: int) -> Int64Array:
     return np.clip(np.where(kind == 0, ends, np.where(kind < 3, ties, spread)), -largest, largest).astype(np.int64)
 
 
-def _part(function: str, multipliers: RowMultipliers, sums: Int64Array, z: Int64Array, expected: Int64Array) -> Case:
+def _part(
+    function: str, multipliers: RowMultipliers, sums: Int64Array, more: bytes, expected: Int64Array, shift: int = 0
+) -> Case:
     units = len(sums)
     scales = row_scales(multipliers.of_rows(), units)
     assert len(scales) == 3 + whole_vectors(units)
-    vectors = header(function, units) + int32_bytes(scales) + int32_bytes(sums) + int16_bytes(z)
+    vectors = header(function, units, shift) + int32_bytes(scales) + int32_bytes(sums) + more
     return Case(f"{function}, {units} units, shift {multipliers.shift}", vectors, expected.astype("<i2"))
 
 
 def _gated_cases() -> Iterator[Case]:
     rng = np.random.default_rng(10)
     for units in (*range(1, 20), 500):
-        z, values = rng.choice([*EDGES, *rng.integers(-32768, 32768, 30)], (2, units))
+        values = rng.choice([*EDGES, *rng.integers(-32768, 32768, 30)], units)
         gate = rng.choice([*EDGES[4:], *rng.integers(0, 32768, 30)], units)
-        product = rounding_shift(gate * values, 15)
-        yield _state("gate_values", (gate, values), product)
-        yield _state("add_gated", (z, gate, values), saturate16(z + product))
+        yield _state("gate_values", (gate, values), rounding_shift(gate * values, 15))
 
 
 def _carry_cases() -> Iterator[Case]:

@@ -66,8 +66,9 @@ FAULTS = [
     ("requantize", "vqadd.s16    q0, q0, r9", "vadd.i16     q0, q0, r9"),
     ("recurrent", "vqrdmulh.s32 q3, q3, q1", "vqdmulh.s32  q3, q3, q1"),
     ("recurrent", "vadd.i32     q2, q2, q0", "vmov         q2, q2"),
-    ("recurrent", "vmovlt.s16   q1, q0", "vmovlb.s16   q1, q0"),
-    ("recurrent", '"vqadd.s16    q3, q3, q0', '"vadd.i16     q3, q3, q0'),
+    ("recurrent", "vqmovnt.s32  q2, q3", "vqmovnt.s32  q2, q2"),
+    ("recurrent", "vrshl.s32    q3, %[right]", "vshl.s32     q3, %[right]"),
+    ("recurrent", "vqdmulh.s32  q1, q3, %[one]", "vqrdmulh.s32 q1, q3, %[one]"),
     ("recurrent", "vrshrnt.i32  q3", "vshrnt.i32   q3"),
     ("recurrent", "vctp.16      %[left]", "vctp.8       %[left]"),
     ("recurrent", "vrshr.s16    q0, q0, #5", "vshr.s16     q0, q0, #5"),
@@ -83,6 +84,7 @@ FAULTS = [
     ("recurrent_intrinsics", "vqdmulhq_n_s32(sum", "vqrdmulhq_n_s32(sum"),
     ("recurrent_intrinsics", "vrshrntq_n_s32", "vshrntq_n_s32"),
     ("recurrent_intrinsics", "vmovltq_s16(wide", "vmovlbq_s16(wide"),
+    ("recurrent_intrinsics", "vqdmulhq_n_s32(product", "vqrdmulhq_n_s32(product"),
     ("hard_sigmoid_intrinsics", "vqaddq_n_s16(product", "vaddq_n_s16(product"),
 ]  # fmt: skip
 

@@ -108,6 +108,7 @@ def gates_source(number: int, case: Gates) -> str:
         "words": words,
         "rows": rows,
         "sums": case.sums.astype(np.int32),
+        "scaled": results.astype(np.int32),
         "first": saturate16(results).astype(np.int32),
         "second": (saturate16(results) + results).astype(np.int32),
         "scales": np.array(COLUMNS.gate_scales(case.multipliers), np.int32),
@@ -132,7 +133,11 @@ static int {prefix}(void)
         if (differ(z, &{prefix}_sums[group])) {{
             return 2;
         }}
-        (void)el_gates_columns(z, words, {scaled});
+        (void)el_gates_columns(z, words, {scaled}, 32u);
+        if (differ(z, &{prefix}_scaled[group])) {{
+            return 3;
+        }}
+        (void)el_gates_columns(z, words, {scaled}, 16u);
         if (differ(z, &{prefix}_first[group])) {{
             return 3;
         }}

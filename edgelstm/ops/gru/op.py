@@ -1,6 +1,8 @@
 """The integer GRU step of the `native` contract; docs/numerics.md has the formulas and their reasons."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,7 +22,7 @@ from edgelstm.numerics.fixedpoint import (
 from edgelstm.numerics.gate_functions import GateFunction
 from edgelstm.ops import scales
 from edgelstm.ops.projection import Projection, gates_library, padded_rows, projection_tensors
-from edgelstm.ops.projections import projections_from
+from edgelstm.ops.projections import projections_from, within_16_bits
 from edgelstm.ops.recurrent_op import RecurrentOp
 
 GATES = ("update", "reset", "candidate")
@@ -30,11 +32,13 @@ HIDDEN_Q15 = Quantization(2.0**-15, 0, "int16")
 
 @dataclass(frozen=True, eq=False)
 class GruFacts:
-    """What the template needs beside the op: the factor from Q0.15 to the hidden state's scale."""
+    """What the template needs beside the op: the factor from Q0.15 to the hidden state's scale, and by how much the
+    product of the reset gate and what it acts on is shifted."""
 
     hidden_multiplier: Multiplier
     hidden_zero_point: int
     padded_units: int
+    reset_shift: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +94,23 @@ class Gru(RecurrentOp):
             StateArray("hidden_q15", "int16", self.units, 0, HIDDEN_Q15),
         )
 
+    @cached_property
+    def recurrent_parts(self) -> tuple[Projection, ...]:
+        """The recurrent kernels as they are computed: what the reset gate multiplies fits 16 bits."""
+        if not self.reset_after:
+            return self.recurrent_kernels
+        return (*self.recurrent_kernels[:2], within_16_bits(self.recurrent_kernels[2]))
+
+    @property
+    def reset_shift(self) -> int:
+        """From Q0.15 times the candidate's recurrent part to Q3.12."""
+        return 15 - round(math.log2(self.recurrent_parts[2].result_scale / scales.GATE_SCALE))
+
     def facts(self, contract: Contract) -> GruFacts:
         """See GruFacts."""
         hidden = self.output.quantization
         multiplier = quantize_multiplier(HIDDEN_Q15.scale / hidden.scale)
-        return GruFacts(multiplier, hidden.zero_point, padded_rows(self.units))
+        return GruFacts(multiplier, hidden.zero_point, padded_rows(self.units), self.reset_shift)
 
     def matrices(self, contract: Contract) -> tuple[Matrix, ...]:
         """Of each gate kernel and recurrent kernel; the candidate's in a stream of its own unless `reset_after`."""
@@ -105,7 +121,7 @@ class Gru(RecurrentOp):
         return () if self.reset_after else self._matrices(3)[4:]
 
     def _matrices(self, gates: int) -> tuple[Matrix, ...]:
-        pairs = zip(self.kernels[:gates], self.recurrent_kernels[:gates], strict=True)
+        pairs = zip(self.kernels[:gates], self.recurrent_parts[:gates], strict=True)
         return tuple(one.matrix() for pair in pairs for one in pair)
 
     def problems(self, contract: Contract) -> list[str]:
@@ -113,9 +129,11 @@ class Gru(RecurrentOp):
         found = self.initial_problems()
         found += [
             f"layer {self.name!r}: the {name} gate's sums do not fit 32 bits, or its scales lie too far apart"
-            for name, pair in zip(GATES, zip(self.kernels, self.recurrent_kernels, strict=True), strict=True)
+            for name, pair in zip(GATES, zip(self.kernels, self.recurrent_parts, strict=True), strict=True)
             if not all(one.fits() for one in pair)
         ]
+        if self.reset_after and self.recurrent_parts[2].reach >= 2**15:
+            found.append(f"layer {self.name!r}: the candidate's recurrent weights are too large for the reset gate")
         if self.facts(contract).hidden_multiplier.shift > 0:
             found.append(f"layer {self.name!r}: hidden scale {self.output.quantization.scale:g} is not above 2^-15")
         return found
@@ -126,7 +144,7 @@ class Gru(RecurrentOp):
         """Compute one step; see `Op.simulate`."""
         hidden, carried = state[0], state[1].astype(np.int64)
         gates = [
-            self.gate.integers(contract, _sum(self.kernels[index], values, self.recurrent_kernels[index].apply(hidden)))
+            self.gate.integers(contract, _sum(self.kernels[index], values, self.recurrent_parts[index].apply(hidden)))
             for index in (0, 1)
         ]
         candidate = activations.tanh(contract, self._candidate(values, hidden, carried, gates[1]), 3)
@@ -138,10 +156,10 @@ class Gru(RecurrentOp):
     def _candidate(self, values: IntArray, hidden: IntArray, carried: Int64Array, reset: Int64Array) -> Int64Array:
         """The candidate's pre-activation, Q3.12."""
         if self.reset_after:
-            recalled = saturate16(self.recurrent_kernels[2].apply(hidden))
-            return _sum(self.kernels[2], values, rounding_shift(reset * recalled, 15))
+            recalled = self.recurrent_parts[2].apply(hidden)
+            return _sum(self.kernels[2], values, rounding_shift(reset * recalled, self.reset_shift))
         kept = self._to_hidden(rounding_shift(reset * carried, 15))
-        return _sum(self.kernels[2], values, self.recurrent_kernels[2].apply(kept))
+        return _sum(self.kernels[2], values, self.recurrent_parts[2].apply(kept))
 
     def _to_hidden(self, carried: Int64Array) -> IntArray:
         """Q0.15 to 8 bits."""
@@ -187,5 +205,5 @@ class Gru(RecurrentOp):
 
 
 def _sum(kernel: Projection, values: IntArray, recurrent_part: Int64Array) -> Int64Array:
-    """Input part and recurrent part of a gate: Q3.12."""
-    return saturate16(saturate16(kernel.apply(values)) + recurrent_part)
+    """Input part and recurrent part of a gate, Q3.12. Only their sum is clipped: large parts may cancel out."""
+    return saturate16(kernel.apply(values) + recurrent_part)

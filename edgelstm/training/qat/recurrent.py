@@ -172,8 +172,9 @@ class FakeGru(FakeRecurrent[Gru]):
             **zero_points(op),
             **self.start_constants(op),
             **_row_multipliers("input", op.kernels),
-            **_row_multipliers("recurrent", op.recurrent_kernels),
+            **_row_multipliers("recurrent", op.recurrent_parts),
             **multipliers("hidden", [op.facts(self.contract).hidden_multiplier]),
+            "reset": np.array(2.0**-op.reset_shift),
             **gate_tables(op.gate, self.contract),
         }
 
@@ -189,7 +190,7 @@ class FakeGru(FakeRecurrent[Gru]):
     def prepared(self, straight: Straight, constants: Constants, weights: Constants, inputs: Tensor) -> Tensor:
         """See `FakeRecurrent.prepared`."""
         sums = straight.ops.matmul(inputs - constants["input_zero"], weights["kernel"]) + weights["bias"]
-        return straight.saturate16(straight.requantize(sums, constants, "input"))
+        return straight.requantize(sums, constants, "input")
 
     def step(
         self, straight: Straight, constants: Constants, weights: Constants, part: Tensor, state: tuple[Tensor, ...]
@@ -201,7 +202,7 @@ class FakeGru(FakeRecurrent[Gru]):
         both = straight.saturate16(part[:, : 2 * units] + recalled[:, : 2 * units])
         z, r = (gate_value(straight, constants, self.op.gate, one) for one in straight.ops.split(both, 2, axis=-1))
         if self.op.reset_after:
-            last = straight.away(r * straight.saturate16(recalled[:, 2 * units :]) / _ONE)
+            last = straight.away(r * recalled[:, 2 * units :] * constants["reset"])
         else:
             kept = self._to_hidden(straight, constants, straight.away(r * carried / _ONE))
             last = self._recalled(straight, constants, weights, kept)[:, 2 * units :]
@@ -245,7 +246,7 @@ class FakeSimpleRnn(FakeRecurrent[SimpleRnn]):
     def prepared(self, straight: Straight, constants: Constants, weights: Constants, inputs: Tensor) -> Tensor:
         """See `FakeRecurrent.prepared`."""
         sums = straight.ops.matmul(inputs - constants["input_zero"], weights["kernel"]) + weights["bias"]
-        return straight.saturate16(straight.requantize(sums, constants, "input"))
+        return straight.requantize(sums, constants, "input")
 
     def step(
         self, straight: Straight, constants: Constants, weights: Constants, part: Tensor, state: tuple[Tensor, ...]

@@ -57,6 +57,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return el_saturate(value, (int16_t)value, 32767);
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* el_high_multiply by four products of 16 bits; |value| <= 2^30, multiplier >= 0, so that no sum overflows: a high half
  * of 2^14 goes with a low half <= 0. */
 EL_INLINE int32_t el_high_multiply_by_halves(int32_t value, int32_t multiplier)
@@ -334,7 +340,8 @@ EL_SHARED int32_t el_scale_by_bytes(int32_t sum, const int32_t bytes[3], int shi
 #define EL_SCALE_AND_SATURATE(sum, shift)                                                                              \
     EL_SCALE(sum, shift)                                                                                               \
     "movs   " sum ", #0\n\t" /* keeps the carry */                                                                     \
-    "adcs   " sum ", " sum ", r7\n\t" EL_SATURATE(sum)
+    "adcs   " sum ", " sum ", r7\n\t"                                                                                  \
+    ".if %c[bits] == 16\n\t" EL_SATURATE(sum) ".endif\n\t"
 
 #define EL_SCALE_AND_ADD(sum, shift, other)                                                                            \
     EL_SCALE(sum, shift)                                                                                               \
@@ -378,11 +385,11 @@ EL_SHARED const el_word *el_dot4_biased_columns(int32_t sums[4], const el_word *
     return weights;
 }
 
-/* The input part of four gates: z[r] = saturate16(sum of row r * multiplier), Q3.12. `scales` holds the 24 significant
- * bits of the multipliers, 3 bytes each. */
+/* The input part of four gates: z[r] = sum of row r * multiplier, Q3.12, see el_saturate_part. `scales` holds the 24
+ * significant bits of the multipliers, 3 bytes each. */
 EL_INLINE const el_word *el_gates_biased_columns(int32_t z[4], const el_word *weights, const el_wide *values,
                                                  unsigned columns, int32_t correction, const int32_t scales[12],
-                                                 int shift0, int shift1, int shift2, int shift3)
+                                                 int shift0, int shift1, int shift2, int shift3, unsigned bits)
 {
 #if EL_ASM_GATES
     register const el_wide *start __asm__("r0") = values;
@@ -392,25 +399,25 @@ EL_INLINE const el_word *el_gates_biased_columns(int32_t z[4], const el_word *we
     register int32_t offsets __asm__("r4") = (int32_t)((uint32_t)correction * 65537u);
     register const el_wide *end __asm__("r5") = values + columns / EL_BLOCK * EL_BLOCK;
     register int32_t *result __asm__("r6") = z;
-    __asm__ volatile(
-        ".syntax unified\n\t"
-        "push   {r2, r6, r7}\n\t" /* r7 may be the frame pointer */
-        "mov    r11, r5\n\t" EL_START EL_COLUMNS EL_DECODE "mov    r8, r1\n\t"
-        "pop    {r0}\n\t" EL_SCALE_AND_SATURATE("r2", "shift0") EL_SCALE_AND_SATURATE("r3", "shift1")
-            EL_SCALE_AND_SATURATE("r4", "shift2")
-                EL_SCALE_AND_SATURATE("r5", "shift3") "pop    {r6, r7}\n\t"
-                                                      "stmia  r6!, {r2, r3, r4, r5}\n\t"
-                                                      "mov    r1, r8"
-        : "+r"(start), "+r"(stream), "+r"(scale), "+r"(offset), "+r"(offsets), "+r"(end), "+r"(result)
-        : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2), [shift3] "i"(shift3)
-        : "r8", "r9", "r10", "r11", "cc", "memory");
+    __asm__ volatile(".syntax unified\n\t"
+                     "push   {r2, r6, r7}\n\t" /* r7 may be the frame pointer */
+                     "mov    r11, r5\n\t" EL_START EL_COLUMNS EL_DECODE "mov    r8, r1\n\t"
+                     "pop    {r0}\n\t" EL_SCALE_AND_SATURATE("r2", "shift0") EL_SCALE_AND_SATURATE("r3", "shift1")
+                         EL_SCALE_AND_SATURATE("r4", "shift2")
+                             EL_SCALE_AND_SATURATE("r5", "shift3") "pop    {r6, r7}\n\t"
+                                                                   "stmia  r6!, {r2, r3, r4, r5}\n\t"
+                                                                   "mov    r1, r8"
+                     : "+r"(start), "+r"(stream), "+r"(scale), "+r"(offset), "+r"(offsets), "+r"(end), "+r"(result)
+                     : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2),
+                       [shift3] "i"(shift3), [bits] "i"(bits)
+                     : "r8", "r9", "r10", "r11", "cc", "memory");
     return stream;
 #else
     weights = el_dot4_biased_columns(z, weights, values, columns, correction);
-    z[0] = el_saturate16(el_scale_by_bytes(z[0], &scales[0], shift0));
-    z[1] = el_saturate16(el_scale_by_bytes(z[1], &scales[3], shift1));
-    z[2] = el_saturate16(el_scale_by_bytes(z[2], &scales[6], shift2));
-    z[3] = el_saturate16(el_scale_by_bytes(z[3], &scales[9], shift3));
+    z[0] = el_saturate_part(el_scale_by_bytes(z[0], &scales[0], shift0), bits);
+    z[1] = el_saturate_part(el_scale_by_bytes(z[1], &scales[3], shift1), bits);
+    z[2] = el_saturate_part(el_scale_by_bytes(z[2], &scales[6], shift2), bits);
+    z[3] = el_saturate_part(el_scale_by_bytes(z[3], &scales[9], shift3), bits);
     return weights;
 #endif
 }

@@ -44,6 +44,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return result;
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* Bytes 0 and 2 of a word as two halves. */
 EL_INLINE uint32_t el_sxtb16(uint32_t bytes)
 {
@@ -361,9 +367,9 @@ static inline const el_word *el_hybrid_sums(int32_t raw[4], const el_word *weigh
 
 #define EL_SATURATE(value, shift)                                                                                      \
     ".if %c[" shift "] < 0\n\t"                                                                                        \
-    "ssat   " value ", #16, " value ", asr #(-(%c[" shift "]))\n\t"                                                    \
+    "ssat   " value ", #%c[bits], " value ", asr #(-(%c[" shift "]))\n\t"                                              \
     ".else\n\t"                                                                                                        \
-    "ssat   " value ", #16, " value "\n\t"                                                                             \
+    "ssat   " value ", #%c[bits], " value "\n\t"                                                                       \
     ".endif\n\t"
 
 #define EL_ADD(value, other, shift)                                                                                    \
@@ -406,14 +412,14 @@ EL_INLINE const el_word *el_dot4_hybrid(int32_t sums[4], const el_word *weights,
     return weights;
 }
 
-/* The input part of four gates: z[r] = saturate16(sum of row r * multiplier), Q3.12. `scales` holds the multipliers of
- * a, b / 128, c, d / 128 and the roundings 2^(-shift - 1), 0 for shifts >= 0.
+/* The input part of four gates: z[r] = sum of row r * multiplier, Q3.12, see el_saturate_part. `scales` holds the
+ * multipliers of a, b / 128, c, d / 128 and the roundings 2^(-shift - 1), 0 for shifts >= 0.
  *
  * In assembler a and c are doubled and b and d times 256: then the rounded high half of a product is what
  * el_high_multiply yields, and the decoding needs no shifts. */
 EL_INLINE const el_word *el_gates_hybrid(int32_t z[4], const el_word *weights, const el_wide *values, unsigned columns,
                                          int32_t correction, const int32_t scales[8], int shift0, int shift1,
-                                         int shift2, int shift3)
+                                         int shift2, int shift3, unsigned bits)
 {
 #if EL_ASM
     register int32_t z1 __asm__("r0");
@@ -424,13 +430,13 @@ EL_INLINE const el_word *el_gates_hybrid(int32_t z[4], const el_word *weights, c
     register int32_t doubled __asm__("r5") = correction * 2;
     register const el_wide *start __asm__("r6") = values;
     register const el_word *stream __asm__("lr") = weights;
-    __asm__(
-        "push   {r4, r5, r7}\n\t"
-        "mov    r7, r6\n\t" EL_HYBRID_COLUMNS "pop    {r4, r7}\n\t" EL_SCALE_4 EL_SATURATE("r1", "shift0")
-            EL_SATURATE("r0", "shift1") EL_SATURATE("r3", "shift2") EL_SATURATE("r2", "shift3") "pop    {r7}"
-        : "=r"(z1), "=r"(z0), "=r"(z3), "=r"(z2), "+r"(scale), "+r"(doubled), "+r"(start), "+r"(stream)
-        : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2), [shift3] "i"(shift3)
-        : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    __asm__("push   {r4, r5, r7}\n\t"
+            "mov    r7, r6\n\t" EL_HYBRID_COLUMNS "pop    {r4, r7}\n\t" EL_SCALE_4 EL_SATURATE("r1", "shift0")
+                EL_SATURATE("r0", "shift1") EL_SATURATE("r3", "shift2") EL_SATURATE("r2", "shift3") "pop    {r7}"
+            : "=r"(z1), "=r"(z0), "=r"(z3), "=r"(z2), "+r"(scale), "+r"(doubled), "+r"(start), "+r"(stream)
+            : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2),
+              [shift3] "i"(shift3), [bits] "i"(bits)
+            : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
     z[0] = z0;
     z[1] = z1;
     z[2] = z2;
@@ -438,10 +444,10 @@ EL_INLINE const el_word *el_gates_hybrid(int32_t z[4], const el_word *weights, c
     return stream;
 #else
     weights = el_dot4_hybrid(z, weights, values, columns, correction);
-    z[0] = el_saturate16(el_requantize(z[0], scales[0], shift0));
-    z[1] = el_saturate16(el_requantize(z[1], scales[1] * 128, shift1));
-    z[2] = el_saturate16(el_requantize(z[2], scales[2], shift2));
-    z[3] = el_saturate16(el_requantize(z[3], scales[3] * 128, shift3));
+    z[0] = el_saturate_part(el_requantize(z[0], scales[0], shift0), bits);
+    z[1] = el_saturate_part(el_requantize(z[1], scales[1] * 128, shift1), bits);
+    z[2] = el_saturate_part(el_requantize(z[2], scales[2], shift2), bits);
+    z[3] = el_saturate_part(el_requantize(z[3], scales[3] * 128, shift3), bits);
     return weights;
 #endif
 }

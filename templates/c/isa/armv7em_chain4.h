@@ -111,7 +111,7 @@ EL_INLINE const el_word *el_dot4_chain4(int32_t sums[4], const el_word *weights,
 /* The input part of four gates, as el_gates_hybrid; all multipliers are divided by 128. */
 EL_INLINE const el_word *el_gates_chain4(int32_t z[4], const el_word *weights, const el_wide *values, unsigned columns,
                                          int32_t correction, const int32_t scales[8], int shift0, int shift1,
-                                         int shift2, int shift3)
+                                         int shift2, int shift3, unsigned bits)
 {
 #if EL_ASM
     register int32_t z1 __asm__("r0");
@@ -122,13 +122,13 @@ EL_INLINE const el_word *el_gates_chain4(int32_t z[4], const el_word *weights, c
     register const el_wide *start __asm__("r6") = values;
     register const el_word *stream __asm__("lr") = weights;
     (void)correction;
-    __asm__(
-        "push   {r4, r7}\n\t"
-        "mov    r7, r6\n\t" EL_CHAIN4_COLUMNS "pop    {r4, r7}\n\t" EL_CHAIN4_SCALE EL_SATURATE("r3", "shift0")
-            EL_SATURATE("r0", "shift1") EL_SATURATE("r1", "shift2") EL_SATURATE("r2", "shift3")
-        : "=r"(z1), "=r"(z2), "=r"(z3), "=r"(z0), "+r"(scale), "+r"(start), "+r"(stream)
-        : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2), [shift3] "i"(shift3)
-        : "r5", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    __asm__("push   {r4, r7}\n\t"
+            "mov    r7, r6\n\t" EL_CHAIN4_COLUMNS "pop    {r4, r7}\n\t" EL_CHAIN4_SCALE EL_SATURATE("r3", "shift0")
+                EL_SATURATE("r0", "shift1") EL_SATURATE("r1", "shift2") EL_SATURATE("r2", "shift3")
+            : "=r"(z1), "=r"(z2), "=r"(z3), "=r"(z0), "+r"(scale), "+r"(start), "+r"(stream)
+            : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2),
+              [shift3] "i"(shift3), [bits] "i"(bits)
+            : "r5", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
     z[0] = z0;
     z[1] = z1;
     z[2] = z2;
@@ -136,10 +136,10 @@ EL_INLINE const el_word *el_gates_chain4(int32_t z[4], const el_word *weights, c
     return stream;
 #else
     weights = el_dot4_chain4(z, weights, values, columns, correction);
-    z[0] = el_saturate16(el_requantize(z[0], scales[0] * 128, shift0));
-    z[1] = el_saturate16(el_requantize(z[1], scales[1] * 128, shift1));
-    z[2] = el_saturate16(el_requantize(z[2], scales[2] * 128, shift2));
-    z[3] = el_saturate16(el_requantize(z[3], scales[3] * 128, shift3));
+    z[0] = el_saturate_part(el_requantize(z[0], scales[0] * 128, shift0), bits);
+    z[1] = el_saturate_part(el_requantize(z[1], scales[1] * 128, shift1), bits);
+    z[2] = el_saturate_part(el_requantize(z[2], scales[2] * 128, shift2), bits);
+    z[3] = el_saturate_part(el_requantize(z[3], scales[3] * 128, shift3), bits);
     return weights;
 #endif
 }

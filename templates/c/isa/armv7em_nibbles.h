@@ -142,9 +142,9 @@ static inline const el_word *el_nibble_chain_sums(int32_t raw[3], const el_word 
 
 #define EL_NIBBLES_SATURATE(value)                                                                                     \
     ".if %c[shift] > 0\n\t"                                                                                            \
-    "ssat   " value ", #16, " value ", asr #%c[shift]\n\t"                                                             \
+    "ssat   " value ", #%c[bits], " value ", asr #%c[shift]\n\t"                                                       \
     ".else\n\t"                                                                                                        \
-    "ssat   " value ", #16, " value "\n\t"                                                                             \
+    "ssat   " value ", #%c[bits], " value "\n\t"                                                                       \
     ".endif\n\t"
 
 #define EL_NIBBLES_ADD(value, other)                                                                                   \
@@ -192,11 +192,11 @@ EL_INLINE const el_word *el_dot4_nibble_chain(int32_t sums[4], const el_word *we
     return weights;
 }
 
-/* The input part of four gates: z[r] = saturate16(sum of row r * factor / 2^shift), rounded half up; |sum * factor| <
- * 2^30, shift <= 24. */
+/* The input part of four gates: z[r] = sum of row r * factor / 2^shift, rounded half up, see el_saturate_part;
+ * |sum * factor| < 2^30, shift <= 24. */
 EL_INLINE const el_word *el_gates_nibble_chain(int32_t z[4], const el_word *weights, const el_wide *values,
                                                unsigned columns, int32_t correction, const uint8_t factors[4],
-                                               unsigned shift)
+                                               unsigned shift, unsigned bits)
 {
 #if EL_ASM
     register int32_t z2 __asm__("r0");
@@ -211,7 +211,7 @@ EL_INLINE const el_word *el_gates_nibble_chain(int32_t z[4], const el_word *weig
             "mov    r7, r6\n\t" EL_NIBBLES_COLUMNS "pop    {r4, r7}\n\t" EL_NIBBLES_SCALE EL_NIBBLES_SATURATE("r3")
                 EL_NIBBLES_SATURATE("r1") EL_NIBBLES_SATURATE("r0") EL_NIBBLES_SATURATE("r2") "pop    {r7}"
             : "=r"(z2), "=r"(z1), "=r"(z3), "=r"(z0), "+r"(factor), "+r"(excess), "+r"(start), "+r"(stream)
-            : [columns] "i"(columns), [shift] "i"(shift)
+            : [columns] "i"(columns), [shift] "i"(shift), [bits] "i"(bits)
             : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
     z[0] = z0;
     z[1] = z1;
@@ -222,7 +222,7 @@ EL_INLINE const el_word *el_gates_nibble_chain(int32_t z[4], const el_word *weig
     int32_t sums[4];
     weights = el_dot4_nibble_chain(sums, weights, values, columns, correction);
     for (unsigned row = 0; row < 4u; row++) {
-        z[row] = el_saturate16((sums[row] * factors[row] + (((int32_t)1 << shift) >> 1)) >> shift);
+        z[row] = el_saturate_part((sums[row] * factors[row] + (((int32_t)1 << shift) >> 1)) >> shift, bits);
     }
     return weights;
 #endif

@@ -48,6 +48,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return result;
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point); |value| < 2^30, shift <= 0.
  * Half away from zero is half up of a value that is one lower where it is negative; SMLAL adds that to the high half.
  */
@@ -257,9 +263,9 @@ EL_INLINE void el_columns_decode(int32_t sums[4], const uint32_t raw[3], int32_t
 
 #define EL_SATURATE(result, value, shift)                                                                              \
     ".if %c[" shift "] < 0\n\t"                                                                                        \
-    "ssat   " result ", #16, " value ", asr #(-(%c[" shift "]))\n\t"                                                   \
+    "ssat   " result ", #%c[bits], " value ", asr #(-(%c[" shift "]))\n\t"                                             \
     ".else\n\t"                                                                                                        \
-    "ssat   " result ", #16, " value "\n\t"                                                                            \
+    "ssat   " result ", #%c[bits], " value "\n\t"                                                                      \
     ".endif\n\t"
 
 #define EL_ADD(result, value, shift)                                                                                   \
@@ -308,11 +314,11 @@ EL_INLINE int32_t el_scale(int32_t sum, int32_t multiplier, int shift)
     return (int32_t)((start + (int64_t)value * multiplier) >> 32) >> (shift < 0 ? -shift : 0);
 }
 
-/* The input part of four gates: z[r] = saturate16(sum of row r * multiplier), Q3.12. `scales` holds 128ths of the
- * multipliers and the roundings 2^(-shift - 1), 0 for shifts >= 0. */
+/* The input part of four gates: z[r] = sum of row r * multiplier, Q3.12, see el_saturate_part. `scales` holds 128ths of
+ * the multipliers and the roundings 2^(-shift - 1), 0 for shifts >= 0. */
 EL_INLINE const el_word *el_gates_columns(int32_t z[4], const el_word *weights, const el_wide *values, unsigned columns,
                                           int32_t correction, const int32_t scales[8], int shift0, int shift1,
-                                          int shift2, int shift3)
+                                          int shift2, int shift3, unsigned bits)
 {
 #if EL_ASM_GATES
     register int32_t z1 __asm__("r0");
@@ -323,14 +329,14 @@ EL_INLINE const el_word *el_gates_columns(int32_t z[4], const el_word *weights, 
     register int32_t offset __asm__("r5") = correction;
     register const el_wide *start __asm__("r6") = values;
     register const el_word *stream __asm__("lr") = weights;
-    __asm__(
-        "push   {r4, r5, r7}\n\t"
-        "mov    r7, r6\n\t" EL_COLUMNS "pop    {r4, r7}\n\t" EL_SCALE_4 EL_SATURATE("r3", "r9", "shift0")
-            EL_SATURATE("r0", "r10", "shift1") EL_SATURATE("r1", "r11", "shift2")
-                EL_SATURATE("r2", "r12", "shift3") "pop    {r7}"
-        : "=r"(z1), "=r"(z2), "=r"(z3), "=r"(z0), "+r"(scale), "+r"(offset), "+r"(start), "+r"(stream)
-        : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2), [shift3] "i"(shift3)
-        : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    __asm__("push   {r4, r5, r7}\n\t"
+            "mov    r7, r6\n\t" EL_COLUMNS "pop    {r4, r7}\n\t" EL_SCALE_4 EL_SATURATE("r3", "r9", "shift0")
+                EL_SATURATE("r0", "r10", "shift1") EL_SATURATE("r1", "r11", "shift2")
+                    EL_SATURATE("r2", "r12", "shift3") "pop    {r7}"
+            : "=r"(z1), "=r"(z2), "=r"(z3), "=r"(z0), "+r"(scale), "+r"(offset), "+r"(start), "+r"(stream)
+            : [columns] "i"(columns), [shift0] "i"(shift0), [shift1] "i"(shift1), [shift2] "i"(shift2),
+              [shift3] "i"(shift3), [bits] "i"(bits)
+            : "r8", "r9", "r10", "r11", "r12", "cc", "memory");
     z[0] = z0;
     z[1] = z1;
     z[2] = z2;
@@ -338,10 +344,10 @@ EL_INLINE const el_word *el_gates_columns(int32_t z[4], const el_word *weights, 
     return stream;
 #else
     weights = el_dot4_columns(z, weights, values, columns, correction);
-    z[0] = el_saturate16(el_scale(z[0], scales[0], shift0));
-    z[1] = el_saturate16(el_scale(z[1], scales[1], shift1));
-    z[2] = el_saturate16(el_scale(z[2], scales[2], shift2));
-    z[3] = el_saturate16(el_scale(z[3], scales[3], shift3));
+    z[0] = el_saturate_part(el_scale(z[0], scales[0], shift0), bits);
+    z[1] = el_saturate_part(el_scale(z[1], scales[1], shift1), bits);
+    z[2] = el_saturate_part(el_scale(z[2], scales[2], shift2), bits);
+    z[3] = el_saturate_part(el_scale(z[3], scales[3], shift3), bits);
     return weights;
 #endif
 }

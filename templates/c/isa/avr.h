@@ -22,6 +22,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return value < -32768 ? -32768 : value > 32767 ? 32767 : value;
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point); |value| < 2^30, shift <= 0. */
 EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
 {
@@ -190,10 +196,10 @@ EL_NOINLINE el_word *el_add_scaled(int32_t z[4], el_word *weights, const el_wide
     return weights;
 }
 
-/* The input part of 4 gates: z[r] = saturate16(the scaled sum of row r). */
+/* The input part of 4 gates: z[r] = the scaled sum of row r, see el_saturate_part. */
 static inline el_word *el_gates_quads(int32_t z[4], el_word *weights, const el_wide *values, unsigned columns,
                                       int32_t correction, const EL_FLASH int32_t *scales, int shift0, int shift1,
-                                      int shift2, int shift3)
+                                      int shift2, int shift3, unsigned bits)
 {
     (void)shift0, (void)shift1, (void)shift2, (void)shift3;
     for (uint8_t row = 0; row < 4u; row++) {
@@ -201,7 +207,7 @@ static inline el_word *el_gates_quads(int32_t z[4], el_word *weights, const el_w
     }
     weights = el_add_scaled(z, weights, values, columns, correction, scales);
     for (uint8_t row = 0; row < 4u; row++) {
-        z[row] = el_saturate16(z[row]);
+        z[row] = el_saturate_part(z[row], bits);
     }
     return weights;
 }

@@ -58,6 +58,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return el_saturate(value, (int16_t)value, 32767);
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* el_high_multiply by four products of 16 bits; |value| <= 2^30, multiplier >= 0, so that no sum overflows: a high half
  * of 2^14 goes with a low half <= 0. */
 EL_INLINE int32_t el_high_multiply_by_halves(int32_t value, int32_t multiplier)
@@ -322,17 +328,17 @@ EL_SHARED int32_t el_scale_far(int32_t sum, const int32_t bytes[3], int shift)
     return el_scale_end(value * bytes[2] + middle, sum, 8u, shift);
 }
 
-/* The input part of four gates: z[r] = saturate16(sum of row r * multiplier), Q3.12. */
+/* The input part of four gates: z[r] = sum of row r * multiplier, Q3.12, see el_saturate_part. */
 EL_INLINE const el_word *el_gates_near_columns(int32_t z[4], const el_word *weights, const el_wide *values,
                                                unsigned columns, int32_t correction, const int32_t scales[8],
-                                               int shift0, int shift1, int shift2, int shift3)
+                                               int shift0, int shift1, int shift2, int shift3, unsigned bits)
 {
     int32_t sums[4];
     weights = el_dot4_near_columns(sums, weights, values, columns, correction);
-    z[0] = el_saturate16(el_scale_near(sums[0], &scales[0], shift0));
-    z[1] = el_saturate16(el_scale_near(sums[1], &scales[2], shift1));
-    z[2] = el_saturate16(el_scale_near(sums[2], &scales[4], shift2));
-    z[3] = el_saturate16(el_scale_near(sums[3], &scales[6], shift3));
+    z[0] = el_saturate_part(el_scale_near(sums[0], &scales[0], shift0), bits);
+    z[1] = el_saturate_part(el_scale_near(sums[1], &scales[2], shift1), bits);
+    z[2] = el_saturate_part(el_scale_near(sums[2], &scales[4], shift2), bits);
+    z[3] = el_saturate_part(el_scale_near(sums[3], &scales[6], shift3), bits);
     return weights;
 }
 
@@ -353,14 +359,14 @@ EL_INLINE const el_word *el_gates_add_near_columns(int32_t z[4], const el_word *
 /* The same two with multipliers in bytes. */
 EL_INLINE const el_word *el_gates_far_columns(int32_t z[4], const el_word *weights, const el_wide *values,
                                               unsigned columns, int32_t correction, const int32_t scales[12],
-                                              int shift0, int shift1, int shift2, int shift3)
+                                              int shift0, int shift1, int shift2, int shift3, unsigned bits)
 {
     int32_t sums[4];
     weights = el_dot4_far_columns(sums, weights, values, columns, correction);
-    z[0] = el_saturate16(el_scale_far(sums[0], &scales[0], shift0));
-    z[1] = el_saturate16(el_scale_far(sums[1], &scales[3], shift1));
-    z[2] = el_saturate16(el_scale_far(sums[2], &scales[6], shift2));
-    z[3] = el_saturate16(el_scale_far(sums[3], &scales[9], shift3));
+    z[0] = el_saturate_part(el_scale_far(sums[0], &scales[0], shift0), bits);
+    z[1] = el_saturate_part(el_scale_far(sums[1], &scales[3], shift1), bits);
+    z[2] = el_saturate_part(el_scale_far(sums[2], &scales[6], shift2), bits);
+    z[3] = el_saturate_part(el_scale_far(sums[3], &scales[9], shift3), bits);
     return weights;
 }
 

@@ -22,6 +22,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return value < -32768 ? -32768 : value > 32767 ? 32767 : value;
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* el_saturate8(value * multiplier * 2^(shift - 31) + zero_point); |value| < 2^30, shift <= 0. */
 EL_INLINE int32_t el_requantize8(int32_t value, int32_t multiplier, int shift, int32_t zero_point)
 {

@@ -47,6 +47,12 @@ EL_INLINE int32_t el_saturate16(int32_t value)
     return el_saturate(value, 32767);
 }
 
+/* A part of a gate: with 16 bits saturated, as TensorFlow Lite does; with 32 as it is, where only the sum is to be. */
+EL_INLINE int32_t el_saturate_part(int32_t value, unsigned bits)
+{
+    return bits == 16u ? el_saturate16(value) : value;
+}
+
 /* floor(a * b / 2^32), the instruction MULH. */
 EL_INLINE int32_t el_mulh(int32_t a, int32_t b)
 {
@@ -296,16 +302,16 @@ EL_INLINE const el_word *el_dot4_columns(int32_t sums[4], const el_word *weights
     return weights;
 }
 
-/* The input part of four gates: z[r] = saturate16(sum of row r * multiplier), Q3.12. */
+/* The input part of four gates: z[r] = sum of row r * multiplier, Q3.12, see el_saturate_part. */
 EL_INLINE const el_word *el_gates_columns(int32_t z[4], const el_word *weights, const el_wide *values, unsigned columns,
                                           int32_t correction, const int32_t scales[4], int shift0, int shift1,
-                                          int shift2, int shift3)
+                                          int shift2, int shift3, unsigned bits)
 {
     weights = el_columns_256(z, weights, values, columns, correction);
-    z[0] = el_saturate16(el_requantize_256(z[0], scales[0], shift0));
-    z[1] = el_saturate16(el_requantize_256(z[1], scales[1], shift1));
-    z[2] = el_saturate16(el_requantize_256(z[2], scales[2], shift2));
-    z[3] = el_saturate16(el_requantize_256(z[3], scales[3], shift3));
+    z[0] = el_saturate_part(el_requantize_256(z[0], scales[0], shift0), bits);
+    z[1] = el_saturate_part(el_requantize_256(z[1], scales[1], shift1), bits);
+    z[2] = el_saturate_part(el_requantize_256(z[2], scales[2], shift2), bits);
+    z[3] = el_saturate_part(el_requantize_256(z[3], scales[3], shift3), bits);
     return weights;
 }
 

@@ -45,79 +45,108 @@ EL_MVE_INLINE const int32_t *el_mve_next_scales(const int32_t *scales, unsigned 
     "vrshl.s32    q2, %[to_right]\n"                    \
     "vrshl.s32    q3, %[to_right]\n"
 
-#define EL_MVE_ADD_TO_Z             \
-    "vldrh.u16    q0, [%[next]]\n"  \
-    "vmovlb.s16   q1, q0\n"         \
-    "vadd.i32     q2, q2, q1\n"     \
-    "vmovlt.s16   q1, q0\n"         \
+/* Parts lie in groups of 8 units, the 4 even ones first. */
+#define EL_MVE_ADD_PART                  \
+    "vldrw.u32    q0, [%[part]], #16\n"  \
+    "vldrw.u32    q1, [%[part]], #16\n"  \
+    "vadd.i32     q2, q2, q0\n"          \
     "vadd.i32     q3, q3, q1\n"
 
-#define EL_MVE_PART_LOOP(add)                                                                             \
-    int16_t *next = z;                                                                                    \
+#define EL_MVE_STORE_Z                   \
+    "vqmovnb.s32  q2, q2\n"              \
+    "vqmovnt.s32  q2, q3\n"              \
+    "vstrh.u16    q2, [%[next]], #16\n"
+
+#define EL_MVE_PART_LOOP(store, target)                                                                   \
     const int32_t *sum = sums;                                                                            \
     const int32_t *mantissa = &scales[EL_MVE_MANTISSAS];                                                  \
     __asm__ volatile(                                                                                     \
         "dls          lr, %[groups]\n"                                                                    \
         "1:\n"                                                                                            \
         EL_MVE_REQUANTIZE_ROWS                                                                            \
-        add                                                                                               \
-        "vqmovnb.s32  q2, q2\n"                                                                           \
-        "vqmovnt.s32  q2, q3\n"                                                                           \
-        "vstrh.u16    q2, [%[next]], #16\n"                                                               \
+        store                                                                                             \
         "le           lr, 1b\n"                                                                           \
-        : [next] "+r"(next), [sum] "+r"(sum), [mantissa] "+r"(mantissa)                                   \
+        : target, [sum] "+r"(sum), [mantissa] "+r"(mantissa)                                              \
         : [rounds] "r"(scales[EL_MVE_ROUNDS]), [to_right] "r"(scales[EL_MVE_RIGHT]),                      \
           [to_left] "r"(scales[EL_MVE_LEFT]), [groups] "r"((units + 7u) / 8u)                             \
         : "lr", "q0", "q1", "q2", "q3", "cc", "memory")
 
-/* z = saturate16(sums requantized), in whole groups of 8. Returns the multipliers of the next matrix. */
-EL_MVE_INLINE const int32_t *el_mve_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
+/* parts = sums requantized, of 32 bits: only the sum of both parts of a gate is clipped. In whole groups of 8; may be the
+ * sums' own array. Returns the multipliers of the next matrix. */
+EL_MVE_INLINE const int32_t *el_mve_part(int32_t *parts, const int32_t *sums, const int32_t *scales, unsigned units)
 {
-    EL_MVE_PART_LOOP("");
+    int32_t *next = parts;
+    EL_MVE_PART_LOOP("vstrw.32     q2, [%[next]], #16\n"
+                     "vstrw.32     q3, [%[next]], #16\n", [next] "+r"(next));
     return mantissa;
 }
 
-/* z = saturate16(z + sums requantized), in whole groups of 8. Returns the multipliers of the next matrix. */
-EL_MVE_INLINE const int32_t *el_mve_add_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
+/* z = saturate16(sums requantized), likewise. */
+EL_MVE_INLINE const int32_t *el_mve_narrow_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
 {
-    EL_MVE_PART_LOOP(EL_MVE_ADD_TO_Z);
+    int16_t *next = z;
+    EL_MVE_PART_LOOP(EL_MVE_STORE_Z, [next] "+r"(next));
     return mantissa;
 }
 
-/* q3 = values * gate / 2^15 of 8 units; LETP predicates the last ones. */
-#define EL_MVE_GATED_LOOP(target, step, store)                                     \
-    __asm__ volatile(                                                              \
-        "dlstp.16     lr, %[count]\n"                                              \
-        "1:\n"                                                                     \
-        "vldrh.u16    q0, [%[next_gate]]" step "\n"                                \
-        "vldrh.u16    q1, [%[next_value]], #16\n"                                  \
-        EL_MVE_GATED("q3", "q1", "q0")                                             \
-        store                                                                      \
-        "letp         lr, 1b\n"                                                    \
-        : [next_gate] "+r"(next_gate), [next_value] "+r"(next_value) target        \
-        : [count] "r"(units)                                                       \
-        : "lr", "q0", "q1", "q3", "cc", "memory" EL_MVE_PREDICATE)
+/* z = saturate16(parts + sums requantized), likewise. */
+EL_MVE_INLINE const int32_t *el_mve_add_part(int16_t *z, const int32_t *parts, const int32_t *sums,
+                                             const int32_t *scales, unsigned units)
+{
+    int16_t *next = z;
+    const int32_t *part = parts;
+#define EL_MVE_BOTH [next] "+r"(next), [part] "+r"(part)
+    EL_MVE_PART_LOOP(EL_MVE_ADD_PART EL_MVE_STORE_Z, EL_MVE_BOTH);
+#undef EL_MVE_BOTH
+    return mantissa;
+}
 
-/* gate = gate * values, Q0.15, half away from zero. */
+/* gate = gate * values, Q0.15, half away from zero; LETP predicates the last units. */
 EL_MVE_INLINE void el_mve_gate_values(int16_t *gate, const int16_t *values, unsigned units)
 {
     int16_t *next_gate = gate;
     const int16_t *next_value = values;
-    EL_MVE_GATED_LOOP(, "", "vstrh.u16    q3, [%[next_gate]], #16\n");
+    __asm__ volatile(
+        "dlstp.16     lr, %[count]\n"
+        "1:\n"
+        "vldrh.u16    q0, [%[next_gate]]\n"
+        "vldrh.u16    q1, [%[next_value]], #16\n"
+        EL_MVE_GATED("q3", "q1", "q0")
+        "vstrh.u16    q3, [%[next_gate]], #16\n"
+        "letp         lr, 1b\n"
+        : [next_gate] "+r"(next_gate), [next_value] "+r"(next_value)
+        : [count] "r"(units)
+        : "lr", "q0", "q1", "q3", "cc", "memory" EL_MVE_PREDICATE);
 }
 
-/* z = saturate16(z + gate * values), the product half away from zero. */
-EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int16_t *gate, const int16_t *values, unsigned units)
+/* z = saturate16(parts + gate * values / 2^shift), the product half away from zero: VQDMULH by 1 gives -1 for a negative one
+ * and 0 for others. In whole groups of 8; z may be followed by values. */
+EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int32_t *parts, const int16_t *gate, const int16_t *values,
+                                    unsigned shift, unsigned units)
 {
     int16_t *next = z;
+    const int32_t *part = parts;
     const int16_t *next_gate = gate;
     const int16_t *next_value = values;
-#define EL_MVE_NEXT , [next] "+r"(next)
-    EL_MVE_GATED_LOOP(EL_MVE_NEXT, ", #16",
-                      "vldrh.u16    q0, [%[next]]\n"
-                      "vqadd.s16    q3, q3, q0\n"
-                      "vstrh.u16    q3, [%[next]], #16\n");
-#undef EL_MVE_NEXT
+    __asm__ volatile(
+        "dls          lr, %[groups]\n"
+        "1:\n"
+        "vldrh.u16    q0, [%[next_gate]], #16\n"
+        "vldrh.u16    q1, [%[next_value]], #16\n"
+        "vmullb.s16   q2, q0, q1\n"
+        "vmullt.s16   q3, q0, q1\n"
+        "vqdmulh.s32  q0, q2, %[one]\n"
+        "vqdmulh.s32  q1, q3, %[one]\n"
+        "vadd.i32     q2, q2, q0\n"
+        "vadd.i32     q3, q3, q1\n"
+        "vrshl.s32    q2, %[right]\n"
+        "vrshl.s32    q3, %[right]\n"
+        EL_MVE_ADD_PART
+        EL_MVE_STORE_Z
+        "le           lr, 1b\n"
+        : [next] "+r"(next), [part] "+r"(part), [next_gate] "+r"(next_gate), [next_value] "+r"(next_value)
+        : [groups] "r"((units + 7u) / 8u), [one] "r"(1), [right] "r"(-(int32_t)shift)
+        : "lr", "q0", "q1", "q2", "q3", "cc", "memory");
 }
 
 /* carried = update * carried + (1 - update) * candidate, Q0.15, half up; the candidate becomes the same.
@@ -203,8 +232,18 @@ static inline int32_t el_mve_requantize_row(int32_t sum, const int32_t *scales, 
     return el_requantize(sum, scales[EL_MVE_MANTISSAS + row], (int)(scales[EL_MVE_LEFT] + scales[EL_MVE_RIGHT]));
 }
 
-/* z = saturate16(sums requantized). Returns the multipliers of the next matrix. */
-EL_MVE_INLINE const int32_t *el_mve_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
+/* parts = sums requantized, of 32 bits: only the sum of both parts of a gate is clipped. Returns the multipliers of the
+ * next matrix. */
+EL_MVE_INLINE const int32_t *el_mve_part(int32_t *parts, const int32_t *sums, const int32_t *scales, unsigned units)
+{
+    for (unsigned unit = 0; unit < units; unit++) {
+        parts[unit] = el_mve_requantize_row(sums[unit], scales, unit);
+    }
+    return el_mve_next_scales(scales, units);
+}
+
+/* z = saturate16(sums requantized), likewise. */
+EL_MVE_INLINE const int32_t *el_mve_narrow_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
 {
     for (unsigned unit = 0; unit < units; unit++) {
         z[unit] = (int16_t)el_clamp(el_mve_requantize_row(sums[unit], scales, unit), -32768, 32767);
@@ -212,11 +251,12 @@ EL_MVE_INLINE const int32_t *el_mve_part(int16_t *z, const int32_t *sums, const 
     return el_mve_next_scales(scales, units);
 }
 
-/* z = saturate16(z + sums requantized). Returns the multipliers of the next matrix. */
-EL_MVE_INLINE const int32_t *el_mve_add_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
+/* z = saturate16(parts + sums requantized), likewise. */
+EL_MVE_INLINE const int32_t *el_mve_add_part(int16_t *z, const int32_t *parts, const int32_t *sums,
+                                             const int32_t *scales, unsigned units)
 {
     for (unsigned unit = 0; unit < units; unit++) {
-        z[unit] = (int16_t)el_clamp(z[unit] + el_mve_requantize_row(sums[unit], scales, unit), -32768, 32767);
+        z[unit] = (int16_t)el_clamp(parts[unit] + el_mve_requantize_row(sums[unit], scales, unit), -32768, 32767);
     }
     return el_mve_next_scales(scales, units);
 }
@@ -229,11 +269,12 @@ EL_MVE_INLINE void el_mve_gate_values(int16_t *gate, const int16_t *values, unsi
     }
 }
 
-/* z = saturate16(z + gate * values), the product half away from zero. */
-EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int16_t *gate, const int16_t *values, unsigned units)
+/* z = saturate16(parts + gate * values / 2^shift), the product half away from zero. */
+EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int32_t *parts, const int16_t *gate, const int16_t *values,
+                                    unsigned shift, unsigned units)
 {
     for (unsigned unit = 0; unit < units; unit++) {
-        z[unit] = (int16_t)el_clamp(z[unit] + el_rounding_shift(gate[unit] * values[unit], 15u), -32768, 32767);
+        z[unit] = (int16_t)el_clamp(parts[unit] + el_rounding_shift(gate[unit] * values[unit], shift), -32768, 32767);
     }
 }
 

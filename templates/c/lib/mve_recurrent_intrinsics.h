@@ -26,7 +26,18 @@ EL_MVE_INLINE int32x4x2_t el_mve_requantize_rows(const int32_t *sums, const int3
     return part;
 }
 
-EL_MVE_INLINE const int32_t *el_mve_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
+/* Parts lie in groups of 8 units, the 4 even ones first. */
+EL_MVE_INLINE const int32_t *el_mve_part(int32_t *parts, const int32_t *sums, const int32_t *scales, unsigned units)
+{
+    for (unsigned unit = 0; unit < units; unit += 8u) {
+        const int32x4x2_t part = el_mve_requantize_rows(sums, scales, unit);
+        vstrwq_s32(&parts[unit], part.val[0]);
+        vstrwq_s32(&parts[unit + 4u], part.val[1]);
+    }
+    return el_mve_next_scales(scales, units);
+}
+
+EL_MVE_INLINE const int32_t *el_mve_narrow_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
 {
     for (unsigned unit = 0; unit < units; unit += 8u) {
         const int32x4x2_t part = el_mve_requantize_rows(sums, scales, unit);
@@ -35,14 +46,13 @@ EL_MVE_INLINE const int32_t *el_mve_part(int16_t *z, const int32_t *sums, const 
     return el_mve_next_scales(scales, units);
 }
 
-EL_MVE_INLINE const int32_t *el_mve_add_part(int16_t *z, const int32_t *sums, const int32_t *scales, unsigned units)
+EL_MVE_INLINE const int32_t *el_mve_add_part(int16_t *z, const int32_t *parts, const int32_t *sums,
+                                             const int32_t *scales, unsigned units)
 {
-    EL_MVE_TAKE_ANEW(z);
     for (unsigned unit = 0; unit < units; unit += 8u) {
         const int32x4x2_t part = el_mve_requantize_rows(sums, scales, unit);
-        const int16x8_t before = vldrhq_s16(&z[unit]);
-        const int32x4_t even = vaddq_s32(part.val[0], vmovlbq_s16(before));
-        const int32x4_t odd = vaddq_s32(part.val[1], vmovltq_s16(before));
+        const int32x4_t even = vaddq_s32(part.val[0], vldrwq_s32(&parts[unit]));
+        const int32x4_t odd = vaddq_s32(part.val[1], vldrwq_s32(&parts[unit + 4u]));
         vstrhq_s16(&z[unit], el_mve_narrow(even, odd));
     }
     return el_mve_next_scales(scales, units);
@@ -57,12 +67,26 @@ EL_MVE_INLINE void el_mve_gate_values(int16_t *gate, const int16_t *values, unsi
     }
 }
 
-EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int16_t *gate, const int16_t *values, unsigned units)
+/* VQDMULH by 1 gives -1 for a negative product and 0 for others: half up of that is half away from zero. */
+EL_MVE_INLINE int32x4_t el_mve_rounded_product(int32x4_t product, int32_t right)
 {
+    return vrshlq_n_s32(vaddq_s32(product, vqdmulhq_n_s32(product, 1)), right);
+}
+
+EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int32_t *parts, const int16_t *gate, const int16_t *values,
+                                    unsigned shift, unsigned units)
+{
+    const int32_t right = -(int32_t)shift;
+    EL_MVE_TAKE_ANEW(gate);
+    EL_MVE_TAKE_ANEW(values);
     for (unsigned unit = 0; unit < units; unit += 8u) {
-        const mve_pred16_t there = el_mve_first_of_8(units - unit);
-        const int16x8_t product = el_mve_gated(vldrhq_z_s16(&values[unit], there), vldrhq_z_s16(&gate[unit], there));
-        vstrhq_p_s16(&z[unit], vqaddq_s16(vldrhq_z_s16(&z[unit], there), product), there);
+        const int16x8_t g = vldrhq_s16(&gate[unit]);
+        const int16x8_t v = vldrhq_s16(&values[unit]);
+        const int32x4_t even = el_mve_rounded_product(vmullbq_int_s16(g, v), right);
+        const int32x4_t odd = el_mve_rounded_product(vmulltq_int_s16(g, v), right);
+        const int32x4_t even_sum = vaddq_s32(even, vldrwq_s32(&parts[unit]));
+        const int32x4_t odd_sum = vaddq_s32(odd, vldrwq_s32(&parts[unit + 4u]));
+        vstrhq_s16(&z[unit], el_mve_narrow(even_sum, odd_sum));
     }
 }
 

@@ -67,7 +67,7 @@ static void classifier_3_5_4_lstm_1(classifier_3_5_4_t *self, const int8_t *inpu
 
     for (unsigned unit = 0; unit < 5u; unit++) {
         int32_t z[4]; /* input, forget, cell, output gate */
-        weights = el_gates_hybrid(z, weights, x, 4u, x_correction, input_scales, -1, -1, -1, -1);
+        weights = el_gates_hybrid(z, weights, x, 4u, x_correction, input_scales, -1, -1, -1, -1, 16u);
         weights = el_gates_add_hybrid(z, weights, h, 8u, h_correction, recurrent_scales, -3, -3, -3, -3);
 
         const int32_t input_gate = el_sigmoid(z[0]); /* Q0.15, as all that follows but the cell state */
@@ -134,7 +134,7 @@ static void classifier_3_5_4_lstm_2(classifier_3_5_4_t *self, const int8_t *inpu
 
     for (unsigned unit = 0; unit < 4u; unit++) {
         int32_t z[4]; /* input, forget, cell, output gate */
-        weights = el_gates_hybrid(z, weights, x, 8u, x_correction, input_scales, -3, -3, -3, -3);
+        weights = el_gates_hybrid(z, weights, x, 8u, x_correction, input_scales, -3, -3, -3, -3, 16u);
         weights = el_gates_add_hybrid(z, weights, h, 4u, h_correction, recurrent_scales, -2, -2, -2, -2);
 
         const int32_t input_gate = el_sigmoid(z[0]); /* Q0.15, as all that follows but the cell state */

@@ -200,7 +200,7 @@ static void crnn_6_4_5_lstm(crnn_6_4_5_t *self, const int8_t *input)
 
     for (unsigned unit = 0; unit < 5u; unit++) {
         int32_t z[4]; /* input, forget, cell, output gate */
-        weights = el_gates_hybrid(z, weights, x, 8u, x_correction, input_scales, -1, -1, -1, -1);
+        weights = el_gates_hybrid(z, weights, x, 8u, x_correction, input_scales, -1, -1, -1, -1, 16u);
         weights = el_gates_add_hybrid(z, weights, h, 8u, h_correction, recurrent_scales, -3, -3, -3, -3);
 
         const int32_t input_gate = el_sigmoid(z[0]); /* Q0.15, as all that follows but the cell state */

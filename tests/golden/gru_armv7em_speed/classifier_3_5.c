@@ -69,17 +69,17 @@ static void classifier_3_5_gru_1(classifier_3_5_t *self, const int8_t *input)
         int32_t reset[4];
         int32_t candidate[4]; /* its input part */
         int32_t recalled[4];  /* its recurrent part */
-        weights = el_gates_hybrid(update, weights, x, 4u, x_correction, scales, -1, -1, -1, -1);
+        weights = el_gates_hybrid(update, weights, x, 4u, x_correction, scales, -1, -1, -1, -1, 32u);
         scales += 8;
         weights = el_gates_add_hybrid(update, weights, h, 8u, h_correction, scales, -3, -3, -3, -3);
         scales += 8;
-        weights = el_gates_hybrid(reset, weights, x, 4u, x_correction, scales, -1, -1, -1, -1);
+        weights = el_gates_hybrid(reset, weights, x, 4u, x_correction, scales, -1, -1, -1, -1, 32u);
         scales += 8;
         weights = el_gates_add_hybrid(reset, weights, h, 8u, h_correction, scales, -3, -3, -3, -3);
         scales += 8;
-        weights = el_gates_hybrid(candidate, weights, x, 4u, x_correction, scales, -1, -1, -1, -1);
+        weights = el_gates_hybrid(candidate, weights, x, 4u, x_correction, scales, -1, -1, -1, -1, 32u);
         scales += 8;
-        weights = el_gates_hybrid(recalled, weights, h, 8u, h_correction, scales, -3, -3, -3, -3);
+        weights = el_gates_hybrid(recalled, weights, h, 8u, h_correction, scales, -3, -3, -3, -3, 32u);
         scales += 8;
 
         for (unsigned k = 0; k < 4u && unit + k < 5u; k++) {

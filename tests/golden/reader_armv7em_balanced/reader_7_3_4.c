@@ -77,7 +77,7 @@ static void reader_7_3_4_lstm(reader_7_3_4_t *self, const int8_t *input)
 
     for (unsigned unit = 0; unit < 4u; unit++) {
         int32_t z[4]; /* input, forget, cell, output gate */
-        weights = el_gates_hybrid(z, weights, x, 4u, x_correction, input_scales, -2, -2, -2, -2);
+        weights = el_gates_hybrid(z, weights, x, 4u, x_correction, input_scales, -2, -2, -2, -2, 16u);
         weights = el_gates_add_hybrid(z, weights, h, 4u, h_correction, recurrent_scales, -2, -2, -2, -2);
 
         const int32_t input_gate = el_sigmoid(z[0]); /* Q0.15, as all that follows but the cell state */

@@ -43,7 +43,7 @@ static void classifier_3_5_rnn_1(classifier_3_5_t *self, const int8_t *input)
     for (unsigned unit = 0; unit < 8u; unit += 4u) {
         int32_t value[4]; /* Q3.12 */
         weights = el_dot4_rows(sums, weights, x, 4u, x_correction);
-        el_gates_of_sums(value, sums, scales, -1);
+        el_gates_of_sums(value, sums, scales, -1, 32u);
         scales += 4;
         weights = el_dot4_rows(sums, weights, h, 8u, h_correction);
         el_gates_add_of_sums(value, sums, scales, -3);
