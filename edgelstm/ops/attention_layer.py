@@ -52,7 +52,7 @@ class AttentionLayer(Layer):
         query, value, key = (*inputs, inputs[1])[:3]
         if not query.is_sequence:
             problems.append("its query is a single vector; Dot, Softmax and Dot take one")
-        problems += _joining_problems(query, value, key)
+        problems += joining_problems(query, value, key)
         has_scale = flag(source, "use_scale", default=False)
         found = [] if "score_mode" in " ".join(problems) else shape_problems(source, [()] if has_scale else [])
         if has_scale and not found and source.weights and not float(source.weights[0]) > 0:
@@ -107,7 +107,8 @@ class DotLayer(AttentionLayer):
             return [
                 f"is not part of an attention: {source.config.get('found', 'it stands alone')}; supported are Dot, "
                 "Softmax and Dot behind each other, Dot(axes=[1, 2])([query, keys]), Softmax(), Dot(axes=[1, 1])"
-                "([weights, values]), or axes=[2, 2] and axes=[2, 1] for a sequence of queries"
+                "([weights, values]), or axes=[2, 2] and axes=[2, 1] for a sequence of queries; and Flatten, Softmax "
+                "and Dot(axes=[1, 1])([weights, values]) of one score for each step"
             ]
         for role in ("scores", "values"):
             if source.config[role].get("normalize"):
@@ -123,13 +124,13 @@ class DotLayer(AttentionLayer):
         if source.config["axis"] not in (-1, rank - 1, [-1], [rank - 1]):
             return [f"the softmax is along axis {str(source.config['axis'])[:20]}, not the last"]
         wanted = (2 if query.is_sequence else 1, 1)
-        found = _axes(source.config["values"], rank, 3, is_in_order=source.config["weights_first"])
+        found = dot_axes(source.config["values"], rank, 3, is_in_order=source.config["weights_first"])
         problems = [] if found == wanted else [f"axes={str(found)[:20]} of weights and values, only {wanted}"]
         if query.is_sequence and not source.config["weights_first"]:
             problems.append(
                 "takes the values before the weights of a sequence of queries, which turns the result around"
             )
-        return problems + _joining_problems(query, value, key)
+        return problems + joining_problems(query, value, key)
 
     @classmethod
     def build(cls, source: SourceLayer, inputs: tuple[Tensor, ...]) -> tuple[Layer, ...]:
@@ -147,13 +148,13 @@ def _scored(source: SourceLayer, one: Tensor, other: Tensor) -> tuple[Tensor, Te
     A softmax is over the axis of the second where both are sequences.
     """
     rank, other_rank = (3 if tensor.is_sequence else 2 for tensor in (one, other))
-    along = _axes(source.config["scores"], rank, other_rank, is_in_order=True)
+    along = dot_axes(source.config["scores"], rank, other_rank, is_in_order=True)
     if along != (rank - 1, other_rank - 1) or rank == other_rank == 2:
         return None
     return (one, other) if other.is_sequence else (other, one)
 
 
-def _axes(config: Mapping[str, Any], rank: int, other_rank: int, *, is_in_order: bool) -> tuple[int, int] | None:
+def dot_axes(config: Mapping[str, Any], rank: int, other_rank: int, *, is_in_order: bool) -> tuple[int, int] | None:
     """A Dot's axes counted from 0, of the tensors of these ranks, which it takes the other way unless in order."""
     axes = config.get("axes")
     pair = [axes, axes] if isinstance(axes, int) else axes
@@ -163,7 +164,7 @@ def _axes(config: Mapping[str, Any], rank: int, other_rank: int, *, is_in_order:
     return (one + rank if one < 0 else one, other + other_rank if other < 0 else other)
 
 
-def _joining_problems(query: Tensor, value: Tensor, key: Tensor) -> list[str]:
+def joining_problems(query: Tensor, value: Tensor, key: Tensor) -> list[str]:
     """Why these three do not make an attention."""
     if not value.is_sequence or not key.is_sequence:
         return ["its keys and values must be sequences; set return_sequences=True on the layer before it"]

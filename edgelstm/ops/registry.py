@@ -7,7 +7,7 @@ from edgelstm.ir import LayerBuilder, Op
 from edgelstm.ops.activation import Activation, ActivationLayer
 from edgelstm.ops.activation16 import Activation16
 from edgelstm.ops.attention import Attention
-from edgelstm.ops.attention_layer import AttentionLayer, DotLayer
+from edgelstm.ops.attention_layer import AttentionLayer
 from edgelstm.ops.average_pool2d import AveragePool2D
 from edgelstm.ops.bidirectional import BidirectionalLayer
 from edgelstm.ops.concatenate import Concatenate, ConcatenateLayer
@@ -30,6 +30,7 @@ from edgelstm.ops.max_pool2d import MaxPool2D
 from edgelstm.ops.merge import Add, AddLayer, Multiply, MultiplyLayer
 from edgelstm.ops.merge_constant import AddConstant, MultiplyConstant
 from edgelstm.ops.normalization import BatchNormalizationLayer, NormalizationLayer, RescalingLayer
+from edgelstm.ops.pooled_attention import AnyDotLayer
 from edgelstm.ops.pooling import AveragePool, AveragePoolLayer, MaxPool, MaxPoolLayer
 from edgelstm.ops.pooling2d import AveragePool2DLayer, MaxPool2DLayer
 from edgelstm.ops.repeat_vector import RepeatVector, RepeatVectorLayer
@@ -149,7 +150,7 @@ ENTRIES = (
     Entry(Requantize, {}, ("QUANTIZE",), label="between int8 and int16", contract="tflm", is_int16=True),
     Entry(
         Attention,
-        {"Attention": AttentionLayer, "Dot": DotLayer},
+        {"Attention": AttentionLayer, "Dot": AnyDotLayer},
         ("BATCH_MATMUL",),
         streams="behind the window",
     ),

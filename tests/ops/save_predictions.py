@@ -129,6 +129,21 @@ def turned_attention_rnn(inputs: Any) -> Any:
     return layers.Dense(2)(layers.Dot(axes=1)([hidden, layers.Dropout(0.2)(weights)]))
 
 
+def pooled_by_attention(inputs: Any) -> Any:
+    """A score for each step, a softmax over them, and the sum of the steps so weighed."""
+    hidden = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(inputs)
+    scores = layers.Flatten()(layers.Dense(1, activation="tanh")(hidden))
+    weights = layers.Dropout(0.2)(layers.Activation("softmax")(scores))
+    return layers.Dense(2)(layers.Dot(axes=[1, 1])([weights, hidden]))
+
+
+def pooled_along_time(inputs: Any) -> Any:
+    """The same with an axis that stays one element long, values first, and scores of another sequence."""
+    hidden = layers.GRU(4, return_sequences=True)(inputs)
+    weights = layers.Softmax(axis=1)(layers.TimeDistributed(layers.Dense(1, use_bias=False))(inputs))
+    return layers.Dense(2)(layers.Flatten()(layers.Dot(axes=1)([hidden, weights])))
+
+
 def translating(inputs: Any) -> Any:
     """An encoder, and a decoder that looks at all of it."""
     encoded = layers.LSTM(4, return_sequences=True)(inputs)
@@ -542,6 +557,8 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "attending_another": lambda: functional(attending_another),
     "attention_rnn": lambda: functional(attention_rnn),
     "turned_attention_rnn": lambda: functional(turned_attention_rnn),
+    "pooled_by_attention": lambda: functional(pooled_by_attention),
+    "pooled_along_time": lambda: functional(pooled_along_time),
     "translating": lambda: functional(translating),
     "encoder_decoder": lambda: functional(encoder_decoder),
     "handed_on": lambda: functional(handed_on),

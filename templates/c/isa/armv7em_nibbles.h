@@ -222,7 +222,7 @@ EL_INLINE const el_word *el_gates_nibble_chain(int32_t z[4], const el_word *weig
     int32_t sums[4];
     weights = el_dot4_nibble_chain(sums, weights, values, columns, correction);
     for (unsigned row = 0; row < 4u; row++) {
-        z[row] = el_saturate16((sums[row] * factors[row] + (((int32_t)1 << shift) >> 1)) >> shift);
+        z[row] = el_saturate_part((sums[row] * factors[row] + (((int32_t)1 << shift) >> 1)) >> shift, bits);
     }
     return weights;
 #endif
