@@ -46,10 +46,15 @@ EL_INLINE const el_word *el_dot4_columns16(int32_t sums[4], const el_word *weigh
     do {
         el_column16(&raw, weights[0], values[0]);
         el_column16(&raw, weights[1], values[1]);
+#if defined(__XTENSA__) /* has no registers for more */
+        weights += 2;
+        values += 2;
+#else
         el_column16(&raw, weights[2], values[2]);
         el_column16(&raw, weights[3], values[3]);
         weights += 4;
         values += 4;
+#endif
         EL_KEEP(values); /* or compilers unroll further */
     } while (values != end);
     sums[0] = (int32_t)(raw.p - (raw.q << 8) - (uint32_t)correction);
