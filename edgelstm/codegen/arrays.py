@@ -34,11 +34,11 @@ def array_text(name: str, values: AnyArray, comment: str = "", attributes: str =
         attributes: follow the brackets, and start with a blank.
         qualifier: in front of the type, and ends with a blank; see `layouts.flash_qualifier`.
     """
-    kind = f"{values.dtype}_t"
+    dtype = str(values.dtype)
     lines: list[str] = []
     line = "   "
     for value in values.ravel():
-        text = _literal(int(value), str(values.dtype))
+        text = _literal(int(value), dtype)
         if len(line) + len(text) + 2 > _LINE_WIDTH:
             lines.append(line)
             line = "   "
@@ -46,7 +46,7 @@ def array_text(name: str, values: AnyArray, comment: str = "", attributes: str =
     lines.append(line)
     head = f"/* {comment} */\n" if comment else ""
     body = "\n".join(lines)
-    return f"{head}static const {qualifier}{kind} {name}[{values.size}]{attributes} = {{\n{body}\n}};"
+    return f"{head}static const {qualifier}{dtype}_t {name}[{values.size}]{attributes} = {{\n{body}\n}};"
 
 
 def _literal(value: int, dtype: str) -> str:

@@ -109,8 +109,9 @@ class _Job:
         write_sources(generated.files, folder / "src")
         optimize, build = self.request.optimize, folder / "build"
         elf = compile_sources(folder / "src", linked_for, compiler, optimize, build, silent, self.objects).elf
-        flash = flash_bytes(elf, as_model_name(self.model.name), generated.roles)
-        use = memory_use(read_elf(elf), linked_for)
+        contents = read_elf(elf)
+        flash = flash_bytes(contents, as_model_name(self.model.name), generated.roles)
+        use = memory_use(contents, linked_for)
         return _Built(target, elf, compiler.label, use, flash, linked_for is target)
 
     def load(self, built: Sequence[_Built]) -> tuple[Load | None, str]:

@@ -92,17 +92,17 @@ def ensure_firmware(
 
 
 def compile_host_twin(
-    quantized: Quantized,
+    generated: Generated,
     target: Target,
     compiler: Compiler,
-    request: BuildRequest,
+    optimize: str,
     work: Path,
     progress: Progress,
     shared: Once[Object],
 ) -> Firmware:
     """Compile the same model for this computer, with sanitizers, in a folder of its own."""
-    write_sources(generate(quantized, target.isa, request).files, work / "src")
-    return compile_sources(work / "src", target, compiler, request.optimize, work, progress, shared)
+    write_sources(generated.files, work / "src")
+    return compile_sources(work / "src", target, compiler, optimize, work, progress, shared)
 
 
 def twin_hash(generated: Generated, target: Target, compiler: Compiler) -> str:

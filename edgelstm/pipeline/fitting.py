@@ -97,12 +97,13 @@ def _with_room(target: Target) -> Target:
 
 
 def _size(firmware: Firmware, generated: Generated, target: Target, model: str) -> _Size:
-    use = memory_use(read_elf(firmware.elf), _with_room(target))
+    elf = read_elf(firmware.elf)
+    use = memory_use(elf, _with_room(target))
     return _Size(
         flash_excess=use.flash_bytes - target.region("flash").size_bytes,
         ram_excess=use.ram_bytes - target.region("ram").size_bytes,
         iram_excess=use.iram_bytes - target.region("iram").size_bytes if target.runs_from_ram else 0,
-        weights=flash_bytes(firmware.elf, model, generated.roles).weights,
+        weights=flash_bytes(elf, model, generated.roles).weights,
     )
 
 

@@ -11,7 +11,7 @@ from edgelstm import __version__
 from edgelstm.codegen.emit import Generated
 from edgelstm.codegen.planning import make_plan
 from edgelstm.device.compilers import Compiler
-from edgelstm.device.elf import memory_use, read_elf
+from edgelstm.device.elf import Elf, memory_use, read_elf
 from edgelstm.device.runners import Runner, choose_runner
 from edgelstm.device.targets import Target, load_target
 from edgelstm.device.toolchain import Object
@@ -56,13 +56,14 @@ _SHORT = {"address": "ASan", "undefined": "UBSan", "undefined-trap": "UBSan"}
 
 def common_rungs(
     quantized: Quantized,
+    twin: Generated,
     request: BuildRequest,
     data: Data,
     compiler: Compiler,
     objects: Once[Object],
     progress: Progress,
 ) -> tuple[Expectation, tuple[Rung, ...]]:
-    """The rungs that no target changes: official interpreters, and C on this computer with sanitizers."""
+    """The rungs that no target changes: official interpreters, and C on this computer, `twin`, with sanitizers."""
     dataset = None if data.dataset is None else fitted(data.dataset, quantized.model)
     expected = expectation(quantized.model, dataset, request.sequences)
     climbed, total = itertools.count(), _common_count(quantized.model.contract) + 1
@@ -74,7 +75,7 @@ def common_rungs(
     rungs = oracle_rungs(expected, quantized.tflite, climb)
     host = load_target("host")
     with tempfile.TemporaryDirectory(prefix="edgelstm-") as work:
-        firmware = compile_host_twin(quantized, host, compiler, request, Path(work), progress, objects)
+        firmware = compile_host_twin(twin, host, compiler, request.optimize, Path(work), progress, objects)
         checked = "".join(f", {_SHORT[name]}" for name in firmware.sanitizers)
         label = f"C on this computer, {compiler.label}{checked}"
         run = _run(label, expected, firmware.elf, choose_runner(host), climb)
@@ -175,26 +176,26 @@ def verify_program(
     rungs = (*rungs, replace(run.rung, against=label))
     require_match(rungs)
     model, plan = quantized.model, make_plan(quantized.model)
-    elf = None if target.arch == "host" else read_elf(program.path)
-    use = None if elf is None else memory_use(elf, target)
+    elf, is_chip = read_elf(program.path), target.arch != "host"
+    use = memory_use(elf, target) if is_chip else None
     return Result(
         model=ModelFacts(as_model_name(model.name), quantized.sha256, model.parameters, model.macs_per_step),
         target=TargetFacts(target.name, program.compiler, runner.name, request.choices),
-        flash=flash_bytes(program.path, as_model_name(model.name), generated.roles),
+        flash=flash_bytes(elf, as_model_name(model.name), generated.roles),
         ram=RamBytes(plan.state_bytes, plan.buffer_bytes, run.stack_bytes),
         firmware_flash_bytes=use.flash_bytes if use else 0,
         firmware_ram_bytes=use.ram_bytes if use else 0,
         cost=run.cost,
         accuracy=quantized.accuracy,
         verification=rungs,
-        firmware_sections={} if elf is None else {section.name: section.size for section in elf.sections},
+        firmware_sections={section.name: section.size for section in elf.sections} if is_chip else {},
     )
 
 
-def flash_bytes(program: Path, model: str, roles: Mapping[str, str]) -> FlashBytes:
+def flash_bytes(program: Elf, model: str, roles: Mapping[str, str]) -> FlashBytes:
     """Sum the sizes of the model's own symbols by role."""
     sizes = {"code": 0, "tables": 0, "weights": 0, "other_constants": 0}
-    for symbol in read_elf(program).symbols:
+    for symbol in program.symbols:
         if symbol.name.startswith((f"{model}_", "el_")):
             role = "code" if symbol.kind == "code" else roles.get(symbol.name, "other_constants")
             sizes[role] += symbol.size

@@ -52,4 +52,5 @@ class Workbench:
         return self._common.get("", self._climb)
 
     def _climb(self) -> tuple[Expectation, tuple[Rung, ...]]:
-        return common_rungs(self.quantized, self.request, self.data, self.host, self.objects, self.progress)
+        twin = self.sources(load_target("host").isa)
+        return common_rungs(self.quantized, twin, self.request, self.data, self.host, self.objects, self.progress)

@@ -111,6 +111,8 @@ def test_a_project_needs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyP
     before = set(Path().rglob("*"))
     outcome = succeed("estimate", "--target", "cortex-m4", "--json")
     assert "is not trained yet" in outcome.err
+    assert "a third more" not in outcome.err
+    assert "a third more" in succeed("estimate", "--target", "cortex-m4", "--optimize", "speed").err
     (found,) = outcome.json["estimates"]
     assert found["model"] == "gesture"
     assert found["fits"] is True
