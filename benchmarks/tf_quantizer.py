@@ -2,7 +2,7 @@
 
 Each folder is an example that was trained (`edgelstm train`); all of firmware_examples where none is named. Both
 quantizers take the weights of model.keras and the first 200 calibration sequences; the float model judges both on the
-first 300 test sequences, by the signal to quantization noise ratio of all outputs. TensorFlow's file runs in LiteRT,
+first 1500 test sequences, by the signal to quantization noise ratio of all outputs. TensorFlow's file runs in LiteRT,
 ours in the simulator, which equals LiteRT bit for bit. Prints the table in docs/tensorflow-quantizer.md, and with which
 options each example is at least as good as TensorFlow's.
 """
@@ -40,7 +40,9 @@ from edgelstm.simulate import real_outputs, simulate, stored_inputs
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "firmware_examples"
 CONVERT = Path(__file__).with_name("tf_convert.py")
-CALIBRATION, TEST = 200, 300
+CALIBRATION, TEST = 200, 1500
+"""Sequences. Few to test on would not do: of a classifier, single ones near a decision make much of the error."""
+
 LIMIT_S = 1800
 MARGINS = (1.1, 1.25, 1.5)
 
