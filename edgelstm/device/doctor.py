@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.flash import choose_flash_runner
 from edgelstm.device.runners import choose_runner
-from edgelstm.device.runners.rp2040js import rp2040js_version
+from edgelstm.device.runners.rp2040js import INSTALL_PACKAGE, rp2040js_version
 from edgelstm.device.targets import Target, list_targets, load_target
 from edgelstm.errors import EdgelstmError, ToolError, ToolMissingError
 
@@ -97,7 +97,7 @@ def _rp2040js() -> Finding:
     try:
         return Finding(purpose, f"rp2040js {rp2040js_version()}", True, "")
     except ToolError:
-        return Finding(purpose, "rp2040js is not installed", False, "optional; `npm install rp2040js`, with nodejs")
+        return Finding(purpose, "rp2040js is not installed", False, f"optional; `{INSTALL_PACKAGE}`, with nodejs")
 
 
 def _finding(what: str, find: Callable[[], str]) -> Finding:

@@ -51,10 +51,16 @@ function fault(reason) {
     throw new Ended(EXIT_FAULT, reason);
 }
 
-function packageFolder(folders) {
-    const paths = [...folders.split(path.delimiter), path.resolve(process.execPath, "../../lib")];
-    const main = require.resolve("rp2040js", { paths });
-    return main.slice(0, main.lastIndexOf("rp2040js") + "rp2040js".length);
+/* In Python's environment, in NODE_PATH, or beside Node.js. Not where `require` would look on its own: a project that was
+ * got from elsewhere may have a node_modules, and nothing of it is to run. */
+function packageFolder(environment) {
+    const roots = [
+        path.join(environment, "node_modules"),
+        ...(process.env.NODE_PATH || "").split(path.delimiter).filter((folder) => path.isAbsolute(folder)),
+        path.resolve(process.execPath, "../../lib/node_modules"),
+    ];
+    const folders = roots.map((root) => path.join(root, "rp2040js"));
+    return folders.find((folder) => fs.existsSync(path.join(folder, "package.json")));
 }
 
 /* A regular file beside the firmware's others, or null. A pipe must not make us wait, nor a link lead elsewhere. */
@@ -254,11 +260,9 @@ function run(chip, host) {
     }
 }
 
-function main([folders, words]) {
-    let folder;
-    try {
-        folder = packageFolder(folders);
-    } catch {
+function main([environment, words]) {
+    const folder = packageFolder(environment);
+    if (folder === undefined) {
         process.stdout.write("rp2040js was not found\n");
         return EXIT_USAGE;
     }

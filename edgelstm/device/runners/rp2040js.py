@@ -3,7 +3,7 @@
 It has the chip's own memories and starts in the boot code at the head of the flash, as the chip's ROM would.
 """
 
-import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ from edgelstm.resources import targets_dir
 
 _EXIT_USAGE = 125
 _START_S = 20
-_INSTALL = "install nodejs and npm (apt), then `npm install rp2040js`"
+INSTALL_PACKAGE = f"npm install --prefix {shlex.quote(sys.prefix)} rp2040js"
+_INSTALL = f"install nodejs and npm (apt), then `{INSTALL_PACKAGE}`"
 
 
 class Rp2040jsRunner(Runner):
@@ -61,8 +62,7 @@ def _node(arguments: Sequence[str], timeout_s: float, cwd: Path, image: bytes) -
     node = shutil.which("node")
     if node is None:
         raise ToolMissingError("node was not found", _INSTALL)
-    folders = os.pathsep.join([str(Path.cwd()), sys.prefix])
-    command = [node, str(targets_dir() / "rp2040js" / "run.cjs"), folders, *arguments]
+    command = [node, str(targets_dir() / "rp2040js" / "run.cjs"), sys.prefix, *arguments]
     completed = run(command, timeout_s=timeout_s, cwd=cwd, input_bytes=image)
     if completed.exit_code == _EXIT_USAGE:
         raise ToolFailedError(f"rp2040js did not run:{tail(completed.output)}", _INSTALL)
