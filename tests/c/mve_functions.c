@@ -129,8 +129,8 @@ static int state(uint32_t function, uint32_t units)
     return give(bytes, units + GUARD);
 }
 
-/* The multipliers of a matrix, its sums, and another's sums with the same multipliers, or gate and values with the shift of
- * their product; to z. */
+/* The multipliers of a matrix, its sums, and another's sums with the same multipliers, or gate and values with the
+ * shift of their product; to z. */
 static int part(uint32_t function, uint32_t units, uint32_t shift)
 {
     static int32_t scales[MOST_ROWS];

@@ -71,8 +71,8 @@ EL_MVE_INLINE const int32_t *el_mve_next_scales(const int32_t *scales, unsigned 
           [to_left] "r"(scales[EL_MVE_LEFT]), [groups] "r"((units + 7u) / 8u)                             \
         : "lr", "q0", "q1", "q2", "q3", "cc", "memory")
 
-/* parts = sums requantized, of 32 bits: only the sum of both parts of a gate is clipped. In whole groups of 8; may be the
- * sums' own array. Returns the multipliers of the next matrix. */
+/* parts = sums requantized, of 32 bits: only the sum of both parts of a gate is clipped. In whole groups of 8; may be
+ * the sums' own array. Returns the multipliers of the next matrix. */
 EL_MVE_INLINE const int32_t *el_mve_part(int32_t *parts, const int32_t *sums, const int32_t *scales, unsigned units)
 {
     int32_t *next = parts;
@@ -119,8 +119,8 @@ EL_MVE_INLINE void el_mve_gate_values(int16_t *gate, const int16_t *values, unsi
         : "lr", "q0", "q1", "q3", "cc", "memory" EL_MVE_PREDICATE);
 }
 
-/* z = saturate16(parts + gate * values / 2^shift), the product half away from zero: VQDMULH by 1 gives -1 for a negative one
- * and 0 for others. In whole groups of 8; z may be followed by values. */
+/* z = saturate16(parts + gate * values / 2^shift), the product half away from zero: VQDMULH by 1 gives -1 for a
+ * negative one and 0 for others. In whole groups of 8; z may be followed by values. */
 EL_MVE_INLINE void el_mve_add_gated(int16_t *z, const int32_t *parts, const int16_t *gate, const int16_t *values,
                                     unsigned shift, unsigned units)
 {
