@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelstm.data import Dataset
 from edgelstm.device.runners import Runner, RunResult
-from edgelstm.errors import MismatchError, ToolFailedError
+from edgelstm.errors import DoesNotFitError, MismatchError, ToolFailedError
 from edgelstm.ir import AnyArray, IntArray, Model, QuantizedTensor
 from edgelstm.numerics.contracts import Contract
 from edgelstm.report.result import Cost, Rung
@@ -204,6 +204,13 @@ def run_program(
         selftest_failed = run.exit_code == SELFTEST_EXIT_CODE and "selftest failed" in run.output
         if run.exit_code != 0 and not selftest_failed:
             text = run.output.strip()[-2000:]
+            if "fault: stack overflow" in text:
+                reserved = runner.target
+                raise DoesNotFitError(
+                    f"{name}: more stack is needed than the {reserved.stack_bytes} bytes that {reserved.name} reserves",
+                    "give a target file of your own with more stack_bytes, or have fewer values in front of a Dense, "
+                    "which widens all of them on the stack",
+                )
             raise ToolFailedError(f"{name}: the program ended with exit code {run.exit_code}\n{text}")
         trace, costs = read_results(Path(folder), expected.model, sequences, timesteps)
     rung = _rung(name, expected, compare(expected.trace, trace))
