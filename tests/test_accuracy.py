@@ -100,3 +100,13 @@ def test_an_offset_that_hides_the_values_is_warned_of() -> None:
         accuracy = accuracy_of(model(offset), Dataset(x=X))
         warn_of_accuracy(accuracy, len(X), 1.0, progress)
         assert any("hardly tell the values of level apart" in text for text in progress.warnings) == warned
+
+
+@pytest.mark.parametrize(("found", "is_warned"), [(0.109, False), (0.111, True)])
+def test_a_regression_that_integers_spoil_is_warned_of(found: float, is_warned: bool) -> None:
+    """By more than a tenth of float's error; what to do about it is in the warning."""
+    progress = Warned()
+    warn_of_accuracy(Accuracy("rmse", 0.1, found, 0.9, 30.0, len(X)), len(X), 1.0, progress)
+    warn_of_accuracy(Accuracy("accuracy", 0.1, found, 0.9, 30.0, len(X)), len(X), 1.0, progress)
+    assert any("inspect --error" in text and "11 % of rmse" in text for text in progress.warnings) == is_warned
+    assert len(progress.warnings) == int(is_warned)

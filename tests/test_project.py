@@ -149,8 +149,11 @@ def test_own_network_excludes_the_default_one(tmp_path):
 def test_limits_without_a_choice_to_limit_are_refused(tmp_path):
     problems = problems_of(tmp_path, '[build]\nmax_ram = 600\nmax_flash = 9000\nactivations = "int16"\n')
     assert problems == ['  - build.max_flash, build.max_ram is for activations = "auto", which is not set']
-    (tmp_path / "edgelstm.toml").write_text('[build]\nmax_ram = 600\nactivations = "auto"\n')
+    (tmp_path / "edgelstm.toml").write_text('[build]\nmax_ram = 600\nmax_flash = "16K"\nactivations = "auto"\n')
     assert load_project(tmp_path).build.max_ram == 600
+    assert load_project(tmp_path).build.max_flash == 16384
+    (problem,) = problems_of(tmp_path, '[build]\nmax_ram = "2 apples"\nactivations = "auto"\n')
+    assert "a number of bytes, like 2048" in problem
 
 
 @pytest.mark.parametrize(

@@ -202,8 +202,13 @@ def test_the_header_says_how_real_values_are_scaled() -> None:
 
 
 def test_units_whose_counts_do_not_reach_the_range_are_refused() -> None:
-    with pytest.raises(ProjectError, match=r"channel 0 \(0\.003277 at most\), channel 2 \(1\.638 at most\)"):
+    with pytest.raises(ProjectError, match=r"channel 0: 32767 counts are 0\.003277: give a larger"):
         RawInput.of(quantized(), (1e-7, 0.01, 5e-5))
+
+
+def test_units_that_are_too_coarse_want_smaller_ones() -> None:
+    with pytest.raises(ProjectError, match=r"channel 0: a count of 1000 is too coarse: give a smaller unit"):
+        RawInput.of(quantized(), (1e3, 0.01, 5e-4))
 
 
 @pytest.mark.parametrize("lsb", [(1.0, 1.0), (1.0,) * 4])

@@ -152,6 +152,22 @@ def test_what_was_given_up_in_vain_is_taken_back() -> None:
     assert found in (wide - {best}, frozenset())
 
 
+def test_what_int16_brings_is_said() -> None:
+    trained = model(0)
+    _, said = chosen(trained, precise(trained))
+    assert "rmse" in said
+    assert "on training data, int8" in said
+
+
+def test_layers_whose_sums_int16_does_not_hold_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = model(0)
+    wide, _ = chosen(trained, precise(trained))
+    assert "last" in wide
+    monkeypatch.setattr("edgelstm.ops.dense16.Dense16.problems", lambda self, contract: [f"{self.name} overflows"])
+    found, _ = chosen(trained, precise(trained))
+    assert found <= wide - {"first", "last"}
+
+
 def test_limits_below_int8_are_an_error() -> None:
     trained = model(0)
     with pytest.raises(TargetError, match="with int8 activations, too"):

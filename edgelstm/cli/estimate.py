@@ -19,6 +19,7 @@ from edgelstm.report.estimate_table import print_estimates
 from edgelstm.report.limits import Limits, Pace, exceeded, misfits
 
 _MHZ = 1e6
+_LIMITS = ("max_flash", "max_ram", "max_instructions")
 
 
 @click.command
@@ -44,6 +45,9 @@ _MHZ = 1e6
 @click.option(
     "--deadline", type=Deadline(), help="Fail if the slowest sample takes longer: 5ms at the clock, or instructions."
 )
+@click.option(
+    "--max-instructions", type=click.IntRange(1, 10**12), help="Fail if the slowest sample takes more: --deadline's."
+)
 @model_options
 @output_options
 def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
@@ -56,7 +60,8 @@ def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
     """
     _require_sense(model, options)
     pace = Pace(options["sample_rate_hz"], options["clock_hz"])
-    limits = Limits(options["max_flash"], options["max_ram"], *(options["deadline"] or (None, None)))
+    most, deadline_s = options["deadline"] or (None, None)
+    limits = Limits(options["max_flash"], options["max_ram"], options["max_instructions"] or most, deadline_s)
     found = _estimates(model, options, terminal)
     is_named = options["target"] not in (None, ALL)
     problems = [*(misfits(found) if is_named else ()), *exceeded(found, limits, pace)]
@@ -87,9 +92,10 @@ def _estimates(model: Path | None, options: dict[str, Any], terminal: Terminal) 
 
 def _request(model: Path | None, options: dict[str, Any]) -> BuildRequest:
     """What is asked for. Limits decide about the model where its widths are chosen within them."""
-    unlimited = {name: value for name, value in options.items() if name not in ("max_flash", "max_ram")}
+    unlimited = {name: value for name, value in options.items() if name not in _LIMITS}
     request = replace(request_for(model, None, unlimited), may_train=False)
-    limits = Limits(options["max_flash"], options["max_ram"], (options["deadline"] or (None,))[0])
+    most = options["max_instructions"] or (options["deadline"] or (None,))[0]
+    limits = Limits(options["max_flash"], options["max_ram"], most)
     return replace(request, limits=limits) if limits.are_set and request.activations == AUTO else request
 
 

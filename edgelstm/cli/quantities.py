@@ -4,12 +4,12 @@ import re
 
 import click
 
-_BYTES = re.compile(r"(\d{1,9})(K|M)?B?", re.IGNORECASE)
+from edgelstm.project.quantities import bytes_of
+
 _DEADLINE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(us|ms|s)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _FREQUENCY = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(Hz|kHz|MHz|GHz)?", re.IGNORECASE)
 _HERTZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
-_FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
 class Bytes(click.ParamType[int]):
@@ -19,10 +19,10 @@ class Bytes(click.ParamType[int]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Click's way to read a value."""
-        found = _BYTES.fullmatch(str(value).strip())
+        found = bytes_of(str(value))
         if found is None:
             self.fail(f"{str(value)[:40]!a} is no number of bytes; write it like 65536 or 64K", param, ctx)
-        return int(found.group(1)) * _FACTORS[(found.group(2) or "").lower()]
+        return found
 
 
 class Frequency(click.ParamType[float]):

@@ -29,7 +29,6 @@ from edgelstm.project.settings import (
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
-from edgelstm.report.limits import Limits
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -51,7 +50,7 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--activations",
             type=click.Choice(ACTIVATION_CHOICES),
-            help="int16: twice the RAM and a little more time for more accuracy, in layers that have both; auto: where "
+            help="int16: more accuracy, in layers that have both, for wider states and a little time; auto: where "
             "that pays [int8].",
         ),
         click.option("--calibration-samples", type=click.IntRange(1), help="How many sequences to calibrate on [all]."),
@@ -192,16 +191,17 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
 
 
 def _limited(request: BuildRequest, options: Mapping[str, Any]) -> BuildRequest:
-    """With the limits that are given in the place of the project's."""
-    given = Limits(*(options.get(name) for name in ("max_flash", "max_ram", "max_instructions")))
-    if not given.are_set:
+    """With limits in the place of the project's, each by itself."""
+    names = {"flash_bytes": "max_flash", "ram_bytes": "max_ram", "deadline": "max_instructions"}
+    given = {field: options[name] for field, name in names.items() if options.get(name) is not None}
+    if not given:
         return request
     if request.activations != AUTO:
         raise ProjectError(
             "the limits are for --activations auto, which chooses what they leave room for",
             "add --activations auto; `edgelstm estimate` checks limits of a model as it is",
         )
-    return replace(request, limits=given)
+    return replace(request, limits=replace(request.limits, **given))
 
 
 def _target_names(text: str) -> tuple[str, ...]:

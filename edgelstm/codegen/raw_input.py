@@ -77,15 +77,17 @@ class RawInput:
         counts = np.arange(-(2**15), 2**15, _EVERY)[:, np.newaxis] * np.ones(len(self.shifts), np.int64)
         reached = [len(np.unique(column)) for column in self.apply(counts).T]
         every = 1 << np.iinfo(self.dtype).bits
+        units = np.broadcast_to(np.array(lsb), len(reached))
         lost = [index for index, values in enumerate(reached) if values < _FEWEST_VALUES]
         if lost:
-            listed = ", ".join(
-                f"channel {index} ({2**15 * float(np.broadcast_to(lsb, len(reached))[index]):.4g} at most)"
+            per_count = self.multipliers / 2.0 ** self.shifts.astype(np.float64)
+            listed = "\n".join(
+                f"  - channel {index}: {_cure(float(units[index]), per_count[index] > every / _FEWEST_VALUES)}"
                 for index in lost[:_MOST_LISTED]
             )
             raise ProjectError(
-                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the {every} input values: {listed}",
-                "give larger units by --raw-lsb, or take an offset off the counts and out of the training data",
+                f"int16 counts of these units reach less than {_FEWEST_VALUES} of the {every} input values:\n{listed}",
+                "--raw-lsb is what one count of the sensor is in the units of the training data",
             )
 
     def apply(self, counts: IntArray) -> IntArray:
@@ -94,6 +96,13 @@ class RawInput:
         limits = np.iinfo(self.dtype)
         stored: IntArray = np.clip(sums >> self.shifts.astype(np.int64), limits.min, limits.max).astype(limits.dtype)
         return stored
+
+
+def _cure(unit: float, is_coarse: bool) -> str:
+    if is_coarse:
+        return f"a count of {unit:.4g} is too coarse: give a smaller unit"
+    reach = f"32767 counts are {2**15 * unit:.4g}"
+    return f"{reach}: give a larger unit, or take an offset off the counts and the training data"
 
 
 def _real_lines(tensor: QuantizedTensor, lsb: Sequence[float]) -> list[tuple[float, float]]:

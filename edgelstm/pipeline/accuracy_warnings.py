@@ -13,6 +13,9 @@ WORTH_A_WARNING_PERCENT, MOST_LISTED = 1.0, 6
 NEAR_DB = 10.0
 """Below this signal to noise ratio a third of what the output does, or more, is noise."""
 
+MOST_LOST = 1.1
+"""How many times float's error integers may make without a warning."""
+
 FEW_STEPS = 16.0
 """Values that span fewer are told apart by less than 4 bits."""
 
@@ -28,6 +31,7 @@ def warn_of_accuracy(accuracy: Accuracy, sequences: int, margin: float, progress
     """
     _warn_saturation(accuracy, sequences, margin, progress)
     _warn_distance(accuracy, progress)
+    _warn_metric(accuracy, progress)
     _warn_coarse(accuracy, progress)
 
 
@@ -58,6 +62,18 @@ def _warn_distance(accuracy: Accuracy, progress: Progress) -> None:
             f"the integer model is far from the float model: SQNR {accuracy.sqnr_db:.1f} dB, agreement "
             f"{100 * accuracy.agreement:.1f} %; calibrate on data like those that it will see, and more of them"
         )
+
+
+def _warn_metric(accuracy: Accuracy, progress: Progress) -> None:
+    """Of regressions; a class more or less is within what data say."""
+    for name, one in (accuracy.outputs_apart or {"": accuracy}).items():
+        trained, found = one.float_value, one.quantized_value
+        if one.metric == "rmse" and trained and found is not None and found > trained * MOST_LOST:
+            progress.warn(
+                f"integers cost {100 * (found / trained - 1):.0f} % of rmse{f' of {name}' if name else ''}: "
+                f"{found:.4g} where float has {trained:.4g}; `edgelstm inspect --error` tells where it is lost, and "
+                "--activations int16, --rounding data or `edgelstm finetune` may bring it back"
+            )
 
 
 def _warn_coarse(accuracy: Accuracy, progress: Progress) -> None:

@@ -9,6 +9,8 @@ from edgelstm import __version__
 from edgelstm.data import Dataset
 from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
 from edgelstm.data.dataset import Samples
+from edgelstm.device.compilers import find_compiler
+from edgelstm.device.targets import load_target
 from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError, UnsupportedModelError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
@@ -282,8 +284,10 @@ def _cost_key(request: BuildRequest) -> tuple[str, ...]:
     """What decides costs, where these decide the integers."""
     if request.activations != AUTO or not request.limits.are_set:
         return ()
+    targets = [target for target in map(load_target, request.targets) if target.memory]
     return (
-        str(request.limits), *request.targets, request.choices, str(request.compiler), str(request.runner),
+        str(request.limits), *map(repr, targets), request.choices, str(request.runner),
+        *(find_compiler(target, request.compiler).label for target in targets),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from edgelstm.errors import ProjectError
 from edgelstm.numerics.contracts import Contract
 from edgelstm.output import content_hash
 from edgelstm.project import Project
-from edgelstm.project.settings import DATA, DRIFT_STEPS, INT4, INT16, RESET
+from edgelstm.project.settings import DATA, DRIFT_STEPS, INT4, INT8, INT16, RESET
 from edgelstm.report.limits import Limits
 
 _LARGEST_MAIN_BYTES = 1 << 20
@@ -166,7 +166,10 @@ class BuildRequest:
                 f"there are no wide weights for {', '.join(lacking)}",
                 "leave --wide-weights out; they are for Cortex-M4, M7 and M33",
             )
-        other = {f"--weights {self.weights}": self.weights == INT4, "--activations int16": self.activations == INT16}
+        other = {
+            f"--weights {self.weights}": self.weights == INT4,
+            f"--activations {self.activations}": self.activations != INT8,
+        }
         for option, is_chosen in other.items():
             if self.wide_weights and is_chosen:
                 raise ProjectError(

@@ -23,6 +23,10 @@ class StepFile:
     accuracy: tuple[StepGraphAccuracy, ...] = ()
 
 
+LEAST_DB = 20.0
+"""What an approximation should have of a model that is good in itself."""
+
+
 def step_file(model: Model) -> StepFile:
     """Write the file; UnsupportedModelError where builtin operators cannot describe the model."""
     data = write_tflite(to_step_graph(model))
@@ -38,6 +42,11 @@ def measured(file: StepFile, float_model: FloatModel, model: Model, dataset: Dat
             f"the graph of one step in {one.interpreter}: SQNR {one.sqnr_db:.1f} dB to the float model (the C: "
             f"{one.c_sqnr_db:.1f} dB), {one.difference_db:.1f} dB to the C, which it approximates"
         )
+        if one.sqnr_db < LEAST_DB <= one.c_sqnr_db:
+            progress.warn(
+                f"the graph of one step is far from the float model ({one.sqnr_db:.1f} dB), and the C is not: int16 "
+                "operators clip large sums; put a Normalization layer in front of raw readings, or use the C"
+            )
     if not accuracy:
         progress.warn("no interpreter is installed that could run the graph of one step; it was not compared")
     return replace(file, accuracy=accuracy)

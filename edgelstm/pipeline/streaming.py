@@ -1,11 +1,12 @@
 """Whether a model answers sample by sample, and if not, because of which layers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgelstm.errors import DataError, UnsupportedModelError
 from edgelstm.ir import FloatModel, Model
 from edgelstm.pipeline.assumed import TIMESTEPS, assumed_data, on_assumed_data
 from edgelstm.pipeline.request import BuildRequest
+from edgelstm.project.settings import AUTO, INT8
 from edgelstm.schedule import Waiting, make_schedule, waiting_layers
 
 
@@ -50,4 +51,6 @@ def streaming_of(model: Model | FloatModel, request: BuildRequest) -> Streaming:
 
 
 def _in_integers(model: FloatModel, request: BuildRequest) -> Model:
-    return on_assumed_data(model, assumed_data(model, request.timesteps), request)
+    """In int8 where widths are to be chosen: that is done by costs on the user's data, and changes no order."""
+    chosen = replace(request, activations=INT8) if request.activations == AUTO else request
+    return on_assumed_data(model, assumed_data(model, request.timesteps), chosen)

@@ -1,6 +1,6 @@
 """`--activations auto`: which layers have to compute on int16 values, so that the model does what it does in float."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,23 +74,30 @@ def choose_widths(choice: Choice, dataset: Dataset, progress: Progress) -> froze
     """
     trials = _trials(choice, dataset)
     wanted = _wanted(choice, trials, progress)
-    found = wanted if choice.excess is None else _affordable(wanted, choice, trials)
+    excess = () if choice.excess is None else tuple(choice.excess(choice.quantize(wanted)))
+    found = _affordable(wanted, excess, choice, trials) if excess else wanted
     if found:
-        progress.note(f"activations int16 in {', '.join(sorted(found))}")
+        progress.note(f"activations int16 in {', '.join(sorted(found))}: {_gain(found, trials)}")
     if found < wanted:
         lost = ", ".join(sorted(wanted - found))
-        progress.warn(f"the limits leave no room for int16 in {lost}, which would bring the model closer to float")
+        progress.warn(
+            f"the limits leave no room for int16 in {lost} ({'; '.join(excess)}), with which it would be: "
+            f"{_gain(wanted, trials)}"
+        )
     return found
 
 
 def _wanted(choice: Choice, trials: _Trials, progress: Progress) -> frozenset[str]:
     """What accuracy alone asks for."""
     model = choice.model
-    every = int16_layers(model)
-    is_native = any(op.is_native for op in choice.quantize(frozenset()).ops)
-    is_possible = choice.contract in (None, Contract.TFLM) and not is_native
-    if not every or not is_possible:
-        progress.note("activations int8: int16 is for --contract tflm, and for layers that TensorFlow Lite Micro has")
+    native = [op.name for op in choice.quantize(frozenset()).ops if op.is_native]
+    is_possible = choice.contract in (None, Contract.TFLM) and not native
+    every = _possible(choice) if is_possible else frozenset()
+    if not every:
+        lacking = f", which has no {', '.join(native)}" if native else ""
+        progress.note(
+            f"activations int8: int16 is for --contract tflm, and for layers of TensorFlow Lite Micro{lacking}"
+        )
         return frozenset()
     narrow = trials.accuracy(frozenset())
     if keeps(narrow):
@@ -109,25 +116,59 @@ def _wanted(choice: Choice, trials: _Trials, progress: Progress) -> frozenset[st
     return chosen
 
 
-def _affordable(wanted: frozenset[str], choice: Choice, trials: _Trials) -> frozenset[str]:
-    """As many of these layers as the limits leave room for: given up first, and taken back last, is what pays least."""
+def _possible(choice: Choice) -> frozenset[str]:
+    """The layers whose sums on int16 values fit what the C has for them."""
+    every = int16_layers(choice.model)
+    integers = choice.quantize(every)
+    return every - {op.output.name for op in integers.ops if op.needs_tflm and op.problems(integers.contract)}
+
+
+def _affordable(wanted: frozenset[str], excess: Sequence[str], choice: Choice, trials: _Trials) -> frozenset[str]:
+    """As many of these layers as the limits leave room for: given up first, and taken back last, is what pays least.
+
+    `excess` is that of all of them.
+    """
     assert choice.excess is not None
     order = sorted(wanted, key=lambda name: (_noise(trials.accuracy(wanted - {name})), name))
-    kept, given_up = wanted, list[str]()
-    while problems := choice.excess(choice.quantize(kept)):
+    kept, given_up, problems = wanted, list[str](), excess
+    while problems:
         if not kept:
-            listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise TargetError(
-                f"it costs too much, with int8 activations, too:\n{listed}",
-                "choose --optimize size, fewer units, or higher limits",
-            )
+            raise _too_much(wanted, excess, problems)
         given_up.append(order[len(given_up)])
         kept = wanted - set(given_up)
+        problems = choice.excess(choice.quantize(kept))
     for name in reversed(given_up[:-1]):
         if not choice.excess(choice.quantize(kept | {name})):
             kept |= {name}
     pays = _noise(trials.accuracy(kept)) * (1.0 + PAYS) <= _noise(trials.accuracy(frozenset()))
     return kept if kept == wanted or pays else frozenset()
+
+
+def _too_much(wanted: frozenset[str], excess: Sequence[str], narrow: Sequence[str]) -> TargetError:
+    lines = [f"  - {problem}" for problem in narrow]
+    if wanted:
+        lines = [
+            f"  with int16 in {', '.join(sorted(wanted))}:",
+            *(f"  - {problem}" for problem in excess),
+            "  with int8:",
+            *lines,
+        ]
+    return TargetError(
+        "\n".join(["it costs too much, with int8 activations, too:", *lines]),
+        "choose another --optimize (speed for fewer instructions, size for less flash), fewer units, or higher limits",
+    )
+
+
+def _gain(wide: frozenset[str], trials: _Trials) -> str:
+    """What int16 brings, in words."""
+    found, narrow = trials.accuracy(wide), trials.accuracy(frozenset())
+    text = f"SQNR {found.sqnr_db:.1f} dB on training data, int8 {narrow.sqnr_db:.1f} dB"
+    if found.metric == "none" or found.quantized_value is None or found.float_value is None:
+        return text
+    values = (found.quantized_value, narrow.quantized_value, found.float_value)
+    ours, other, trained = (f"{value:.4g}" for value in values)
+    missed = "" if keeps(found) else f", further than {100 * BUDGET:g} % off"
+    return f"{found.metric} {ours} on training data, int8 {other}, float {trained}{missed}"
 
 
 def keeps(accuracy: Accuracy) -> bool:

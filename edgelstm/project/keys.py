@@ -10,6 +10,7 @@ from typing import Any
 
 from edgelstm.identifiers import MAX_NAME_CHARACTERS, as_model_name, is_model_name
 from edgelstm.numerics.contracts import CHOICES, Contract
+from edgelstm.project.quantities import bytes_of
 from edgelstm.project.settings import (
     ACTIVATION_CHOICES,
     CALIBRATION_CHOICES,
@@ -72,6 +73,13 @@ def _list_of(check_one: Check, shortest: int, longest: int) -> Check:
             raise ValueError(f"a list, each {error}") from error
 
     return check
+
+
+def _bytes(value: object) -> int:
+    number = bytes_of(value) if isinstance(value, str) else value
+    if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 1 << 30:
+        return number
+    raise ValueError('a number of bytes, like 2048 or "2K"')
 
 
 def _yes_or_no(value: object) -> bool:
@@ -166,8 +174,8 @@ KEYS: Mapping[str, Mapping[str, Check]] = {
         "raw_lsb": _list_of(_real(SMALLEST_LSB, LARGEST_LSB), 1, 4096),
         "contract": _contract,
         "activations": _choice(*ACTIVATION_CHOICES),
-        "max_flash": _whole(1, 1 << 30),
-        "max_ram": _whole(1, 1 << 30),
+        "max_flash": _bytes,
+        "max_ram": _bytes,
         "max_instructions": _whole(1, 10**12),
         # No path: a project got from elsewhere must not name a program to run.
         "compiler": _choice("gcc", "clang", "zig"),

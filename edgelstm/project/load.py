@@ -60,7 +60,7 @@ def load_project(folder: Path) -> Project:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ProjectError(
             f"{folder / PROJECT_FILE} cannot be used:\n{listed}",
-            "`edgelstm new` writes a file with every key to compare with",
+            "the README lists every key; `edgelstm new` writes a file with the common ones",
         )
     return Project(
         folder=folder,

@@ -27,7 +27,10 @@ def print_errors(report: ErrorReport, console: Console) -> None:
     for advice in report.advice:
         console.print(f"advice: {advice.text}")
     if not report.advice:
-        console.print("no advice: no cause was found that an option or a change of the data removes")
+        console.print(
+            "no advice: no single cause was found. What is rounded everywhere, --activations int16, --rounding data\n"
+            "and `edgelstm finetune` may bring back"
+        )
 
 
 def _layers(rows: Sequence[LayerError]) -> Table:

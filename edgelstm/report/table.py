@@ -103,11 +103,18 @@ def print_accuracy(accuracy: Accuracy, console: Console) -> None:
     if shares:
         console.print(f"  saturated inputs: {f'at most {max(shares):.2f} %' if any(shares) else 'none'}")
     for one in accuracy.saturations[:MOST_SATURATIONS]:
-        console.print(f"  clipped: {one.percent:.2f} % of {one.where}, in {one.samples} sequences")
+        console.print(
+            f"  clipped: {one.percent:.2f} % of {one.where}, in {one.samples} sequence{'s' if one.samples > 1 else ''}"
+        )
     if len(accuracy.saturations) > MOST_SATURATIONS:
         console.print(f"  clipped: {len(accuracy.saturations) - MOST_SATURATIONS} more, in report.json")
     for shown in (accuracy, *accuracy.outputs_apart.values()):
         _print_confusion(shown, console)
+
+
+def _metric(value: float) -> str:
+    """To four decimals, or three digits where these would say little, as of a small error in large units."""
+    return f"{value:.4f}" if value == 0.0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def _print_one_output(accuracy: Accuracy, console: Console) -> None:
@@ -118,7 +125,7 @@ def _print_one_output(accuracy: Accuracy, console: Console) -> None:
         ("mae", (accuracy.float_mae, accuracy.quantized_mae)),
     ):
         if values[1] is not None:
-            table.add_row(f"  {name}", *(NOT_MEASURED if value is None else f"{value:.4f}" for value in values))
+            table.add_row(f"  {name}", *(NOT_MEASURED if value is None else _metric(value) for value in values))
     if table.row_count:
         console.print(table)
     if accuracy.metric != "none" and accuracy.float_value is None:

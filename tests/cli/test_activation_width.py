@@ -88,8 +88,19 @@ def test_limits_decide_what_auto_may_cost(workspace: Path) -> None:
     assert costs(*of, "--activations", "auto", "--max-flash", flash - 1)[0] < flash
     narrow = edgelstm(*generate, "none", "--max-ram", 16, "--max-flash", "1K")
     assert narrow.code == 1
-    assert narrow.error.count("more than") == 2
+    assert narrow.error.count("more than") == 4, "two limits, of int16 and of int8"
     assert not (workspace / "none").exists()
+
+
+def test_a_limit_takes_the_place_of_the_projects_own_alone(workspace: Path) -> None:
+    text = '[project]\nname = "tiny"\n[data]\nsource = "data.npz"\n[model]\nfile = "model.keras"\n[build]\n'
+    (workspace / "edgelstm.toml").write_text(f'{text}activations = "auto"\nmax_flash = "1K"\nmax_ram = 9000\n')
+    error = edgelstm("generate", "--max-instructions", 10).error
+    assert "more than 1024" in error
+    assert "more than 10" in error
+    assert "RAM" not in error
+    # What a model is like has nothing to do with what it may cost.
+    assert "streams sample by sample" in succeed("inspect").out
 
 
 def test_limits_are_for_auto(workspace: Path) -> None:

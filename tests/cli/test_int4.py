@@ -54,7 +54,7 @@ def test_raw_counts_that_4_bits_cannot_weigh_are_refused(workspace: Path) -> Non
     assert "Normalization" in error
 
 
-@pytest.mark.parametrize("other", [("--weights", "int4"), ("--activations", "int16")])
+@pytest.mark.parametrize("other", [("--weights", "int4"), ("--activations", "int16"), ("--activations", "auto")])
 def test_wide_weights_have_8_bits(workspace: Path, other: tuple[str, str]) -> None:
     assert workspace.is_dir()
     options = ("model.keras", "--data", "data.npz", "--target", "cortex-m4", "--wide-weights", *other)
