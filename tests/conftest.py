@@ -14,8 +14,9 @@ LIBRARIES = {"simavr": Path("/usr/include/simavr/sim_avr.h")}
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again where the shell that started this in the background had it ignored, which children inherit."""
+    """Take signals again that the shell which started this in the background had ignored: children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -97,7 +97,7 @@ def _rp2040js() -> Finding:
     try:
         return Finding(purpose, f"rp2040js {rp2040js_version()}", True, "")
     except ToolError:
-        return Finding(purpose, "rp2040js is not installed", False, f"optional; `{INSTALL_PACKAGE}`, with nodejs")
+        return Finding(purpose, "rp2040js is not installed", False, f"`{INSTALL_PACKAGE}`")
 
 
 def _finding(what: str, find: Callable[[], str]) -> Finding:

@@ -168,7 +168,7 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch, tmp_path):
     assert "npm install --prefix" in caught.value.hint
     (finding,) = (one for one in examine_packages() if "rp2040js" in one.found)
     assert not finding.is_there
-    assert finding.advice.startswith("optional; `npm install --prefix ")
+    assert finding.advice.startswith("`npm install --prefix ")
 
 
 def other_package(folder: Path) -> None:

@@ -41,6 +41,9 @@ def test_levels_and_frame_pointers_change_no_bit(
     tmp_path: Path,
 ) -> None:
     target = load_target(name)
+    if target.arch == "cortex-m":
+        # At -O0 a function has room for the variables of all that are inlined into it, each apart.
+        target = replace(target, stack_bytes=max(target.stack_bytes, 0x1000))
     if compiler not in target.compiler_flags:
         pytest.skip(f"{compiler} does not compile for {name}")
     for tool in (PROGRAMS[target.arch][0] if compiler == "gcc" else "ziglang", QEMU[target.arch]):

@@ -3,7 +3,6 @@
 It has the chip's own memories and starts in the boot code at the head of the flash, as the chip's ROM would.
 """
 
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from edgelstm.resources import targets_dir
 
 _EXIT_USAGE = 125
 _START_S = 20
-INSTALL_PACKAGE = f"npm install --prefix {shlex.quote(sys.prefix)} rp2040js"
+INSTALL_PACKAGE = 'npm install --prefix "$VIRTUAL_ENV" rp2040js'
 _INSTALL = f"install nodejs and npm (apt), then `{INSTALL_PACKAGE}`"
 
 
