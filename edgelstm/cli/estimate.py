@@ -69,12 +69,12 @@ def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
         "estimates": [{**each.to_mapping(), **_pace_mapping(each, pace)} for each in found],
         "exceeded": problems,
     }
-    terminal.result(values, lambda console: print_estimates(found, pace, console))
+    terminal.result(values, lambda console: print_estimates(found, limits, pace, console))
     if problems and terminal.as_json:
         click.get_current_context().exit(TargetError.exit_code)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise TargetError(f"it costs too much:\n{listed}", "choose --optimize size, fewer units, or another target")
+        raise TargetError(f"it costs too much:\n{listed}", "choose another --optimize, fewer units, or another target")
 
 
 def _estimates(model: Path | None, options: dict[str, Any], terminal: Terminal) -> tuple[Estimate, ...]:

@@ -28,7 +28,8 @@ def print_drift(report: DriftReport, console: Console) -> None:
 def _verdict(report: DriftReport) -> str:
     if report.grows:
         return f"grows: {report.growth:.1f} times as large in the last decade as in the one before"
-    return f"is bounded: {report.error_percent:.3g} % in the last decade"
+    again = ", in which the same data come again" if report.steps > report.data_steps else ""
+    return f"is bounded: {report.error_percent:.3g} % in the last decade{again}"
 
 
 def _cell(cell: CellUse) -> str:

@@ -7,7 +7,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from edgelstm.report.estimate import Estimate, Load
-from edgelstm.report.limits import Pace, excess_in_words
+from edgelstm.report.limits import Limits, Pace, exceeded, excess_in_words
 from edgelstm.report.table import LINE_WIDTH, NOT_MEASURED, plain_table
 
 _MHZ = 1e6
@@ -15,7 +15,7 @@ _LONG = 100_000
 """From here on a range is shown in thousands."""
 
 
-def print_estimates(estimates: Sequence[Estimate], pace: Pace, console: Console) -> None:
+def print_estimates(estimates: Sequence[Estimate], limits: Limits, pace: Pace, console: Console) -> None:
     """Show what models take, how fast they must run where samples have a rate, and what is unknown and why."""
     several = len({each.model for each in estimates}) > 1
     labels = ["model", "target"] if several else ["target"]
@@ -25,13 +25,13 @@ def print_estimates(estimates: Sequence[Estimate], pace: Pace, console: Console)
     paces = plain_table(*labels, "clock MHz", "MHz needed", "real time", left=len(labels))
     for each in estimates:
         names = [each.model, each.target] if several else [each.target]
-        costs.add_row(*names, *_costs(each))
+        costs.add_row(*names, *_costs(each, limits, pace))
         paces.add_row(*names, *_paces(each, pace))
     _print_narrow(costs, console)
     if pace.sample_rate_hz:
         console.print()
         console.print(paces)
-    _print_notes(estimates, pace, console)
+    _print_notes(estimates, limits, pace, console)
 
 
 def _print_narrow(table: Table, console: Console) -> None:
@@ -41,7 +41,7 @@ def _print_narrow(table: Table, console: Console) -> None:
     console.print(table)
 
 
-def _costs(estimate: Estimate) -> list[str]:
+def _costs(estimate: Estimate, limits: Limits, pace: Pace) -> list[str]:
     load, least = estimate.load, "" if estimate.code_known else ">"
     return [
         f"{least}{estimate.flash.total}",
@@ -50,8 +50,16 @@ def _costs(estimate: Estimate) -> list[str]:
         f"{load.step:.0f}" if load else NOT_MEASURED,
         f"{load.output:.0f}" if load and load.output else NOT_MEASURED,
         _cycles(load),
-        "?" if estimate.fits is None else "yes" if estimate.fits else "no",
+        _fits(estimate, limits, pace),
     ]
+
+
+def _fits(estimate: Estimate, limits: Limits, pace: Pace) -> str:
+    if estimate.fits is False:
+        return "no"
+    if exceeded([estimate], limits, pace):
+        return "limit"
+    return "?" if estimate.fits is None else "yes"
 
 
 def _paces(estimate: Estimate, pace: Pace) -> list[str]:
@@ -77,12 +85,14 @@ def _cycles(load: Load | None) -> str:
     return f"{low}..{high}" if high < _LONG else f"{low / 1000:.0f}k..{high / 1000:.0f}k"
 
 
-def _print_notes(estimates: Sequence[Estimate], pace: Pace, console: Console) -> None:
+def _print_notes(estimates: Sequence[Estimate], limits: Limits, pace: Pace, console: Console) -> None:
     console.print(
         "\nflash and RAM: bytes of the model, stack included; firmware: flash of the whole"
         "\nprogram that `build` writes. step, output: instructions of a mean call;"
         "\ncycles: of a step."
     )
+    if any(exceeded([each], limits, pace) for each in estimates):
+        console.print("fits: limit where the memory would do, but a limit that was given does not.")
     if pace.sample_rate_hz and any(each.load and each.load.cycles_per_instruction is None for each in estimates):
         console.print(
             "MHz: an instruction counts as one cycle where no cycles are shown, which is\ntoo few on most chips."

@@ -131,7 +131,11 @@ def test_limits_fail_and_say_by_how_much(tmp_path: Path, monkeypatch: pytest.Mon
     exceeded = ("--max-flash", flash - 1, "--max-ram", ram - 1, "--deadline", worst - 1)
     outcome = edgelstm(*UNITS, *exceeded)
     assert outcome.code == 1
-    assert "LSTM(8)" in outcome.out
+    small, other = (line for line in outcome.out.splitlines() if line.startswith(("LSTM(4)", "LSTM(8)")))
+    assert small.endswith("yes")
+    assert other.endswith("limit")
+    same = edgelstm(*UNITS, *exceeded[:4], "--max-instructions", worst - 1)
+    assert same.err == outcome.err
     for line in (
         f"LSTM(8) on cortex-m4: flash takes {flash} bytes, 1 more than {flash - 1}",
         f"LSTM(8) on cortex-m4: RAM takes {ram} bytes, 1 more than {ram - 1}",

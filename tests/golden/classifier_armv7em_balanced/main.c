@@ -32,6 +32,8 @@ int app_main(void)
         return 1;
     }
 
+    /* A sequence begins. The network was measured on sequences of 6 steps: reset it where yours end. What
+     * becomes of a stream that never ends, `edgelstm drift` tells. */
     classifier_3_5_4_reset(&network);
     for (;;) {
         int8_t input[CLASSIFIER_3_5_4_INPUT_SIZE];

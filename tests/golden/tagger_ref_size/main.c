@@ -32,6 +32,8 @@ int app_main(void)
         return 1;
     }
 
+    /* A sequence begins. The network was measured on sequences of 4 steps: reset it where yours end. What
+     * becomes of a stream that never ends, `edgelstm drift` tells. */
     tagger_2_3_reset(&network);
     for (;;) {
         int8_t input[TAGGER_2_3_INPUT_SIZE];
