@@ -12,7 +12,7 @@ from edgelstm.ir import Compute, FloatArray, FloatModel, Layer, Model, Observe, 
 from edgelstm.ops.gru import GruLayer
 from edgelstm.ops.lstm import LstmLayer
 from edgelstm.ops.simple_rnn import SimpleRnnLayer
-from edgelstm.pipeline.quantized import calibrated
+from edgelstm.pipeline.calibrated import calibrated
 from edgelstm.pipeline.request import BuildRequest
 from edgelstm.pipeline.stand_in import RECURRENT_GAIN, signals
 from edgelstm.report.progress import Silent

@@ -8,7 +8,8 @@ import numpy as np
 from edgelstm.data import Dataset, fit_dataset, load_dataset
 from edgelstm.data.dataset import Samples
 from edgelstm.ir import FloatModel
-from edgelstm.pipeline.quantized import calibrated, float_with_data
+from edgelstm.pipeline.calibrated import calibrated
+from edgelstm.pipeline.quantized import float_with_data
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.report.drift import DriftReport, WiderCells
 from edgelstm.report.progress import Progress

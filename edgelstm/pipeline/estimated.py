@@ -10,8 +10,9 @@ from edgelstm.device.targets import Target, list_targets, load_target
 from edgelstm.errors import TargetError
 from edgelstm.ir import FloatModel, Model, Ranges
 from edgelstm.pipeline.assumed import assumed_data, on_assumed_data, trained_ranges, trained_weights
+from edgelstm.pipeline.calibrated import calibrated
 from edgelstm.pipeline.costs import Costed, costs_on
-from edgelstm.pipeline.quantized import as_read, calibrated, load
+from edgelstm.pipeline.quantized import as_read, load
 from edgelstm.pipeline.quantized_model import Quantized, checked, fitted
 from edgelstm.pipeline.request import BuildRequest, Data, read_data
 from edgelstm.pipeline.stand_in import Sizes, stand_in

@@ -1,6 +1,7 @@
 """From a float model and data to where its integers go wrong, and what to do about it."""
 
-from edgelstm.pipeline.quantized import calibrated, float_with_data
+from edgelstm.pipeline.calibrated import calibrated
+from edgelstm.pipeline.quantized import float_with_data
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project.settings import TF
 from edgelstm.report.errors_found import ErrorReport

@@ -16,7 +16,8 @@ from edgelstm.frontends.keras_rewrite import require_rewritable, with_weights
 from edgelstm.frontends.keras_source import KerasSource, read_keras
 from edgelstm.ir import AnyArray, FloatArray, FloatModel, Model, Ranges
 from edgelstm.ops import registry as ops_registry
-from edgelstm.pipeline.quantized import calibrated, is_tflite
+from edgelstm.pipeline.calibrated import calibrated
+from edgelstm.pipeline.quantized import is_tflite
 from edgelstm.pipeline.quantized_model import checked
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.project.settings import DATA, INT8, TF

@@ -1,61 +1,36 @@
 """From a model file to a quantized model and its .tflite, or straight from a .tflite."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgelstm import __version__
 from edgelstm.data import Dataset
-from edgelstm.data.check import MIN_CALIBRATION_SAMPLES
-from edgelstm.data.dataset import Samples
 from edgelstm.device.compilers import find_compiler
 from edgelstm.device.targets import load_target
-from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError, UnsupportedModelError
+from edgelstm.errors import DataError, EdgelstmError, ModelFormatError, ProjectError
 from edgelstm.frontends.keras import load_keras
 from edgelstm.frontends.tflite import LARGEST_FILE_BYTES, int8_file, load_tflite, model_from_tflite
 from edgelstm.identifiers import as_model_name
-from edgelstm.ir import FloatModel, Model, Ranges, Tensor
+from edgelstm.ir import FloatModel, Model, Tensor
 from edgelstm.output import OutputFolder, content_hash, hash_file
 from edgelstm.pipeline import narrow
 from edgelstm.pipeline.accuracy_warnings import warn_of_accuracy, warn_untested
-from edgelstm.pipeline.affordable import excess_of
+from edgelstm.pipeline.calibrated import calibrated, check_window
 from edgelstm.pipeline.drift_limit import refuse_unmeasured, require_little_drift
-from edgelstm.pipeline.observed import observed
-from edgelstm.pipeline.quantization_notes import note_int8, note_native, warn_ignored, warn_several_scales
+from edgelstm.pipeline.quantization_notes import note_native, warn_ignored, warn_several_scales
 from edgelstm.pipeline.quantized_model import Quantized, checked
 from edgelstm.pipeline.request import BuildRequest, Data
 from edgelstm.pipeline.stages import MODEL, REPORT, begin
 from edgelstm.pipeline.step_file import STEP, StepFile, measured, step_file
-from edgelstm.pipeline.widths_chosen import Choice, choose_widths
 from edgelstm.project.settings import AUTO, INT8, INT16, TF
-from edgelstm.quantization import int16_layers, observe_moments, quantize, round_to_data, widen, with_cell_bits
-from edgelstm.quantization.rounding import Moments
 from edgelstm.report.progress import Progress
 from edgelstm.report.result import accuracy_from_mapping, accuracy_mapping
-from edgelstm.schedule import make_schedule
 from edgelstm.tflite import check_tflite, read_tflite, write_tflite
 from edgelstm.tflite.export import to_tflite_model
 from edgelstm.verification.accuracy import measure_accuracy, measure_quantized
 
 TFLITE, STEP_TFLITE = "model.tflite", "model_step.tflite"
-
-
-@dataclass(frozen=True, eq=False)
-class Calibrated:
-    """A quantized model, and how it came to be.
-
-    Attributes:
-        model: the model.
-        ranges: that it was quantized with.
-        sequences: how many they were observed on.
-        with_ranges: the model with other ranges, the same in all else.
-    """
-
-    model: Model
-    ranges: Ranges
-    sequences: int
-    with_ranges: Callable[[Ranges], Model]
 
 
 def ensure_quantized(
@@ -160,56 +135,10 @@ def float_with_data(request: BuildRequest, data: Data, progress: Progress) -> tu
     return loaded, checked(data.dataset, loaded, progress)
 
 
-def calibrated(
-    float_model: FloatModel,
-    dataset: Dataset,
-    request: BuildRequest,
-    progress: Progress,
-    expected: Callable[[FloatModel, Ranges], Ranges] = lambda _, ranges: ranges,
-) -> Calibrated:
-    """Choose scales on data that fit the model, and round its weights.
-
-    `expected` may put other ranges in the place of those that the data show.
-    """
-    calibration = dataset.calibration
-    timesteps = float_model.timesteps or request.timesteps or float_model.layout.timesteps(calibration.x)
-    _check_window(timesteps, request)
-    count = _calibration_count(len(calibration.x), request.calibration_samples, progress)
-    lengths = None if calibration.lengths is None else calibration.lengths[:count]
-    found = observed(float_model, Samples(calibration.x[:count], None, lengths), request, progress)
-    ranges = widen(found.model, expected(found.model, found.ranges), request.margin)
-    ranges = with_cell_bits(found.model, ranges, request.cell_bits)
-    asked = narrow.as_asked(found.model, request)
-
-    @cache
-    def moments() -> Mapping[str, Moments]:
-        return observe_moments(asked, calibration.x[:count], lengths)
-
-    def integers(ranges: Ranges, wide: frozenset[str]) -> Model:
-        model = quantize(asked, ranges, timesteps, request.contract, wide)
-        if not request.rounds_to_data(is_wide=bool(wide)):
-            return model
-        return quantize(round_to_data(asked, model, moments()), ranges, timesteps, request.contract, wide)
-
-    wide = int16_layers(asked) if request.activations == INT16 else frozenset()
-    if request.activations == AUTO:
-        choice = Choice(asked, request.contract, partial(integers, ranges), excess_of(dataset, request))
-        wide = choose_widths(choice, dataset, progress)
-    model = integers(ranges, wide)
-    if problems := model.problems():
-        raise UnsupportedModelError(problems, "where raw readings come in, put a Normalization layer in front of them")
-    narrow.note_weights(model, request, progress)
-    if request.activations == INT16:
-        note_int8(float_model, progress)
-    _check_lengths(model, dataset)
-    note_native(model, progress)
-    return Calibrated(model, ranges, count, partial(integers, wide=wide))
-
-
 def as_read(path: Path, model: Model, request: BuildRequest, data: Data, progress: Progress) -> Quantized:
     """A model that is quantized already; DataError where data that were given do not fit it."""
     dataset = None if data.dataset is None else checked(data.dataset, model, progress)
-    _check_window(model.timesteps, request)
+    check_window(model.timesteps, request)
     narrow.require_weights(path.name, model, request)
     progress.note(f"read {path.name}, which is quantized already: {model.parameters} parameters")
     note_native(model, progress)
@@ -240,38 +169,6 @@ def is_own_tflite(path: Path) -> bool:
         return is_small and read_tflite(path.read_bytes()).description.startswith("edgelstm: ")
     except (OSError, EdgelstmError):
         return False
-
-
-def _check_lengths(model: Model, dataset: Dataset) -> None:
-    has_lengths = any(samples.lengths is not None for samples in (dataset.calibration, dataset.test))
-    if has_lengths and not make_schedule(model, model.timesteps).is_streaming:
-        raise DataError(
-            "the data has sequences of several lengths, but the model needs its whole window before it answers",
-            "leave `lengths` out and pad the sequences as for training",
-        )
-    if has_lengths and len({tensor.is_sequence for tensor in model.outputs}) > 1:
-        raise DataError(
-            "the data has sequences of several lengths, and of the outputs some are sequences and some single vectors",
-            "leave `lengths` out, or build a model for each output",
-        )
-
-
-def _check_window(timesteps: int, request: BuildRequest) -> None:
-    if request.timesteps not in (None, timesteps):
-        raise ProjectError(
-            f"--timesteps {request.timesteps} is asked for, but the model's own window is {timesteps} steps",
-            "leave --timesteps out, or save the Keras model with an input of any length: Input((None, channels))",
-        )
-
-
-def _calibration_count(available: int, asked: int | None, progress: Progress) -> int:
-    count = min(asked or available, available)
-    if count < MIN_CALIBRATION_SAMPLES <= available:
-        progress.warn(
-            f"only {count} sequences to calibrate on, though there are {available}; "
-            "the observed ranges may be too narrow"
-        )
-    return count
 
 
 def _arrays_of(inputs: Sequence[Tensor]) -> str:
