@@ -10,6 +10,9 @@ from edgelstm.report.progress import Progress
 WORTH_A_WARNING_PERCENT, MOST_LISTED = 1.0, 6
 """Of an array's values, and arrays in a warning."""
 
+LARGE_MARGIN = 2.0
+"""Beyond this a bit or more is lost for all values that do not need it."""
+
 NEAR_DB = 10.0
 """Below this signal to noise ratio a third of what the output does, or more, is noise."""
 
@@ -53,6 +56,8 @@ def _warn_saturation(accuracy: Accuracy, sequences: int, margin_so_far: float, p
     margins = [one.margin for one in clipped if one.margin is not None]
     if margins and (margin := math.ceil(10 * margin_so_far * max(margins)) / 10) <= LARGEST_MARGIN:
         advice += f", or --margin {margin:.1f}, which holds {'it' if len(margins) == len(clipped) else 'most of it'}"
+        if margin > LARGE_MARGIN:
+            advice += ", though in coarser steps: `edgelstm inspect --error` measures which serves best"
     progress.warn(f"test data leave the calibrated range: {listed}{more}; {advice}")
 
 

@@ -201,6 +201,7 @@ def test_the_margin_that_is_advised_cures_what_is_clipped(workspace: Path) -> No
     before = succeed("quantize", *BUILD[1:])
     advised = re.search(r"or --margin (\d\.\d), which holds it", before.err)
     assert advised is not None
+    assert "in coarser steps" in before.err, "more than twice as wide"
     after = succeed("quantize", *BUILD[1:], "--margin", advised.group(1))
     assert "leave the calibrated range" not in after.err
     assert "clipped" not in after.out
