@@ -4,7 +4,7 @@ set -eu
 
 # The one emulator that npm has goes into the virtual environment, where edgelstm looks for it. It is optional.
 if command -v npm >/dev/null 2>&1 && [ ! -d .venv/node_modules/rp2040js ]; then
-    npm install --prefix .venv --no-save --no-audit --no-fund --silent rp2040js@1.4.1 ||
+    timeout 60 npm install --prefix .venv --no-save --no-audit --no-fund --silent --fetch-retries 0 rp2040js@1.4.1 ||
         echo "rp2040js could not be installed by npm; its tests are skipped" >&2
 fi
 
