@@ -60,8 +60,7 @@ def estimate(model: Path | None, terminal: Terminal, **options: Any) -> None:
     """
     _require_sense(model, options)
     pace = Pace(options["sample_rate_hz"], options["clock_hz"])
-    most, deadline_s = options["deadline"] or (None, None)
-    limits = Limits(options["max_flash"], options["max_ram"], options["max_instructions"] or most, deadline_s)
+    limits = _limits(options)
     found = _estimates(model, options, terminal)
     is_named = options["target"] not in (None, ALL)
     problems = [*(misfits(found) if is_named else ()), *exceeded(found, limits, pace)]
@@ -94,9 +93,15 @@ def _request(model: Path | None, options: dict[str, Any]) -> BuildRequest:
     """What is asked for. Limits decide about the model where its widths are chosen within them."""
     unlimited = {name: value for name, value in options.items() if name not in _LIMITS}
     request = replace(request_for(model, None, unlimited), may_train=False)
-    most = options["max_instructions"] or (options["deadline"] or (None,))[0]
-    limits = Limits(options["max_flash"], options["max_ram"], most)
-    return replace(request, limits=limits) if limits.are_set and request.activations == AUTO else request
+    # Time needs a clock, which the choice does not know.
+    steering = replace(_limits(options), deadline_s=None)
+    return replace(request, limits=steering.over(request.limits)) if request.activations == AUTO else request
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    deadline, deadline_s = options["deadline"] or (None, None)
+    most = min((one for one in (options["max_instructions"], deadline) if one is not None), default=None)
+    return Limits(options["max_flash"], options["max_ram"], most, deadline_s)
 
 
 def _require_sense(model: Path | None, options: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from edgelstm.project.settings import (
     SMALLEST_LSB,
     WEIGHTS_CHOICES,
 )
+from edgelstm.report.limits import Limits
 
 ALL = "all"
 """In place of targets: each that there is."""
@@ -192,16 +193,15 @@ def request_for(model: Path | None, output: Path | None, options: Mapping[str, A
 
 def _limited(request: BuildRequest, options: Mapping[str, Any]) -> BuildRequest:
     """With limits in the place of the project's, each by itself."""
-    names = {"flash_bytes": "max_flash", "ram_bytes": "max_ram", "deadline": "max_instructions"}
-    given = {field: options[name] for field, name in names.items() if options.get(name) is not None}
-    if not given:
+    given = Limits(*(options.get(name) for name in ("max_flash", "max_ram", "max_instructions")))
+    if not given.are_set:
         return request
     if request.activations != AUTO:
         raise ProjectError(
             "the limits are for --activations auto, which chooses what they leave room for",
             "add --activations auto; `edgelstm estimate` checks limits of a model as it is",
         )
-    return replace(request, limits=replace(request.limits, **given))
+    return replace(request, limits=given.over(request.limits))
 
 
 def _target_names(text: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Limits on what a model may cost, and the pace of its samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgelstm.report.estimate import Estimate
 
@@ -56,6 +56,10 @@ class Limits:
     def are_set(self) -> bool:
         """Whether anything is limited."""
         return self != Limits()
+
+    def over(self, others: "Limits") -> "Limits":
+        """These, and the others' where these have none."""
+        return replace(others, **{name: value for name, value in vars(self).items() if value is not None})
 
 
 def cycles_of_instruction(estimate: Estimate) -> float:

@@ -99,6 +99,10 @@ def test_a_limit_takes_the_place_of_the_projects_own_alone(workspace: Path) -> N
     assert "more than 1024" in error
     assert "more than 10" in error
     assert "RAM" not in error
+    of_estimate = edgelstm("estimate", "--target", "cortex-m4", "--max-instructions", 10).error
+    assert "more than 1024" in of_estimate, "the project's own holds there, too"
+    least = ("--max-instructions", 10, "--deadline", 20000)
+    assert "more than 10\n" in edgelstm("estimate", "--target", "cortex-m4", *least).error
     # What a model is like has nothing to do with what it may cost.
     assert "streams sample by sample" in succeed("inspect").out
 
