@@ -5,14 +5,12 @@ Its classes are made in functions, because Keras is imported only where somethin
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from edgelstm.ir import AnyArray, FloatArray
 from edgelstm.training.qat.fake_op import FakeOp
 from edgelstm.training.qat.provenance import Field, Source, Sums
 from edgelstm.training.qat.straight import Straight, Tensor
-
-Key = TypeVar("Key")
 
 
 def training_model(keras: ModuleType, layer: Any) -> Any:
@@ -58,8 +56,18 @@ def integers_layer(
 
         def __init__(self) -> None:
             super().__init__(dtype="float64", autocast=False)
-            self.arrays = _variables(keras, self, arrays, "float32", trainable=True)
-            self.numbers = _variables(keras, self, numbers, "float64", trainable=False)
+            self.arrays = {
+                number: self._variable(values, "float32", trainable=True) for number, values in arrays.items()
+            }
+            self.numbers = {
+                name: self._variable(values, "float64", trainable=False) for name, values in numbers.items()
+            }
+
+        def _variable(self, values: AnyArray, dtype: str, *, trainable: bool) -> Any:
+            def initial(shape: Any, dtype: Any = None) -> Any:
+                return keras.ops.convert_to_tensor(values, dtype=dtype)
+
+            return self.add_weight(shape=values.shape, dtype=dtype, initializer=initial, trainable=trainable)
 
         def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
             values: dict[str, Tensor] = dict(zip(input_names, inputs, strict=True))
@@ -86,20 +94,6 @@ def integers_layer(
             return straight.through(stored, scaled + keras.ops.zeros_like(stored))
 
     return Integers()
-
-
-def _variables(
-    keras: ModuleType, layer: Any, arrays: Mapping[Key, AnyArray], dtype: str, *, trainable: bool
-) -> dict[Key, Any]:
-    """Variables of a Keras layer that begin as these arrays."""
-
-    def variable(values: AnyArray) -> Any:
-        def initial(shape: Any, dtype: Any = None) -> Any:
-            return keras.ops.convert_to_tensor(values, dtype=dtype)
-
-        return layer.add_weight(shape=values.shape, dtype=dtype, initializer=initial, trainable=trainable)
-
-    return {key: variable(values) for key, values in arrays.items()}
 
 
 def _trained(keras: ModuleType, sources: Sequence[tuple[Source | Sums, Any]]) -> Tensor:
